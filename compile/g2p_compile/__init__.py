@@ -1,0 +1,1 @@
+"""Build time: checkpoint -> program (torch) -> artifact (tvm)."""

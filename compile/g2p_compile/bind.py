@@ -1,0 +1,160 @@
+"""Program -> bound module: every operation becomes a call of a kernel, every stage a function per bucket."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import tvm
+from tvm import relax, tirx
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+from g2p_batch.contract import Bucket, Shapes
+from g2p_batch.errors import ModelError
+from g2p_compile.kernels import KERNELS, WEIGHTS, Kernel, Limits, Machine, Site
+from g2p_compile.kernels.kernel import Float32
+from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program
+
+CACHELESS_BATCH = 16
+"""Words at a time in the cacheless check."""
+
+
+@dataclass
+class Bound:
+    """A module of kernels and stage functions, with the packed weights that the functions take."""
+
+    module: tvm.IRModule
+    tensors: dict[str, Float32] = field(default_factory=dict)
+    functions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the weights of each function, in the order of its last parameters."""
+
+
+def bind(program: Program, machine: Machine, shapes: Shapes) -> Bound:
+    """Choose a kernel for every operation of a program and make its functions for every bucket."""
+    longest = shapes.longest
+    binder = _Binder(program, machine, Limits(longest.source_bytes, longest.target_bytes))
+    for index, bucket in enumerate(shapes.buckets):
+        for stage in ("encoder", "prefill", "step"):
+            binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(bucket.batch)))
+    check = Bucket(longest.source_bytes, longest.target_bytes, CACHELESS_BATCH)
+    binder.add("cacheless", "cacheless", _bounds("cacheless", check, CACHELESS_BATCH))
+    return Bound(binder.builder.get(), binder.tensors, binder.functions)
+
+
+def _bounds(stage: str, bucket: Bucket, batch: int) -> list[tuple[int, int, int]]:
+    """Return the largest symbolic sizes as (parameter, dimension, size); memory is planned for them."""
+    source, target = bucket.source_bytes, bucket.target_bytes
+    return {
+        "encoder": [(0, 0, batch), (0, 1, source)],
+        "prefill": [(0, 0, batch), (0, 1, source)],
+        "step": [(0, 0, batch)],
+        "cacheless": [(0, 0, batch), (0, 1, target), (1, 1, source)],
+    }[stage]
+
+
+class _Binder:
+    def __init__(self, program: Program, machine: Machine, limits: Limits) -> None:
+        self.program, self.machine, self.limits = program, machine, limits
+        self.builder = relax.BlockBuilder()
+        self.tensors: dict[str, Float32] = {}
+        self.functions: dict[str, tuple[str, ...]] = {}
+        self._kernels: dict[tuple[Any, ...], tuple[Kernel, tvm.ir.GlobalVar]] = {}
+
+    def add(self, stage: str, name: str, bounds: list[tuple[int, int, int]]) -> None:
+        """Add one function of a stage, its memory bounded by the largest sizes given."""
+        function = relax.utils.copy_with_new_vars(self.program.module[stage])
+        count = int(function.attrs["num_input"])
+        stored = [str(n) for n in function.attrs[WEIGHT_NAMES]]
+        rewriter = _Rewriter(self, dict(zip(function.params[count:], stored, strict=True)))
+        body = rewriter.visit_expr(function.body)
+        plain = {p for p in relax.analysis.free_vars(body) if p in rewriter.names}
+        packed = rewriter.packed | {rewriter.names[p]: p for p in function.params[count:] if p in plain}
+        for weight in packed:
+            if weight in stored:
+                self.tensors[weight] = self.program.weights[weight]
+        self.functions[name] = tuple(packed)
+        limits = {str(function.params[p].ty.shape[d]): size for p, d, size in bounds}
+        bound = relax.Function([*function.params[:count], *packed.values()], body, function.ret_ty, function.is_pure)
+        attributes = {"global_symbol": name, "num_input": count, "tir_var_upper_bound": limits}
+        self.builder.add_func(bound.with_attrs(attributes), name)
+
+    def kernel(self, operation: str, site: Site) -> tuple[Kernel, tvm.ir.GlobalVar]:
+        """Return the kernel for a site, built once for all calls that look the same."""
+        static = tuple(tuple(d if isinstance(d, int) else None for d in shape) for shape in site.shapes)
+        key = (operation, static, site.weights, site.constants)
+        if key not in self._kernels:
+            kernel = KERNELS[operation](site)
+            self._kernels[key] = kernel, self.builder.add_func(kernel.function, operation)
+        return self._kernels[key]
+
+
+@mutator
+class _Rewriter(PyExprMutator):
+    """Replaces the operations of one function; `packed` collects the packed weights, by name, that it then takes."""
+
+    def __init__(self, binder: _Binder, names: dict[relax.Var, str]) -> None:
+        super().__init__()
+        self.binder = binder
+        self.names = names
+        self.packed: dict[str, relax.Var] = {}
+
+    def visit_call_(self, call: relax.Call) -> relax.Expr:
+        called = _called(call)
+        if called is None:
+            return super().visit_call_(call)
+        operation, arguments, results, written = called
+        arguments = [self.visit_expr(a) for a in arguments]
+        tensors = [a for a in arguments if isinstance(a.ty, relax.TensorType)]
+        weights = [tensors[i] for i in WEIGHTS[operation]]
+        data = [t for i, t in enumerate(tensors) if i not in WEIGHTS[operation]]
+        site = Site(
+            machine=self.binder.machine,
+            limits=self.binder.limits,
+            shapes=tuple(_shape(t) for t in tensors),
+            weights=tuple(_shape(w) for w in weights),
+            constants=tuple(float(a.value) for a in arguments if not isinstance(a.ty, relax.TensorType)),
+        )
+        kernel, function = self.binder.kernel(operation, site)
+        if weights:
+            data.append(self._packed(operation, kernel, [self.names[w] for w in weights]))
+        if written is None:
+            return relax.op.call_tir(function, data, results)
+        # Weights come before the cache among an operation's arguments, behind its data among a kernel's.
+        place = next(i for i, t in enumerate(data) if t.same_as(tensors[written]))
+        return relax.op.call_tir_inplace(function, data, [-1] * (len(results) - 1) + [place], results)
+
+    def _packed(self, operation: str, kernel: Kernel, names: list[str]) -> relax.Var:
+        """Return the parameter for a packed weight, and pack it when it is first met."""
+        name = f"{operation}({', '.join(names)})"
+        if name not in self.packed:
+            if name not in self.binder.tensors:
+                self.binder.tensors[name] = kernel.pack(*(self.binder.program.weights[n] for n in names))
+            self.packed[name] = relax.Var(f"w{len(self.packed)}", relax.TensorType(kernel.packed_shape, "float32"))
+        return self.packed[name]
+
+
+def _called(call: relax.Call) -> tuple[str, list[Any], list[Any], int | None] | None:
+    """Take a call of an operation apart: its name, arguments, result types, and the argument that it writes into."""
+    op = getattr(call.op, "name", "")
+    if op == "relax.call_dps_packed":
+        (result,) = call.ty_args
+        results = list(result.fields) if isinstance(result, relax.TupleType) else [result]
+        return _operation(call.args[0]), list(call.args[1]), results, None
+    if op == "relax.call_inplace_packed":
+        return _operation(call.args[0]), list(call.args[1:]), list(call.ty_args), int(call.attrs.inplace_indices[-1])
+    return None
+
+
+def _operation(function: relax.ExternFunc) -> str:
+    name = str(function.global_symbol).removeprefix(PREFIX)
+    if name not in KERNELS:
+        raise ModelError(f"the program calls an operation {name!r} that this version does not know: export it again")
+    return name
+
+
+def _shape(tensor: relax.Expr) -> tuple[Any, ...]:
+    return tuple(_dimensions(tensor))
+
+
+def _dimensions(tensor: relax.Expr) -> Iterator[Any]:
+    for extent in tensor.ty.shape:
+        yield int(extent) if isinstance(extent, (int, tirx.IntImm)) else extent

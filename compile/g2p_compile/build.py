@@ -1,0 +1,85 @@
+"""Program -> artifact: one library with every bucket, the packed weights beside it, the manifest last."""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+import tvm
+
+from g2p_batch.artifacts import LIBRARY, MANIFEST, WEIGHTS, artifact_key
+from g2p_batch.contract import DType, Manifest, Shapes, Target, Tensor, digest, save_json
+from g2p_batch.host import Family
+from g2p_compile.bind import bind
+from g2p_compile.kernels import MACHINES
+from g2p_compile.kernels.kernel import Float32
+from g2p_compile.link import link
+from g2p_compile.pipelines import cpu_passes
+from g2p_compile.program import load_program
+
+_ALIGNMENT = 64
+"""Bytes between the starts of packed weights: compiled code reads whole vectors."""
+
+
+def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: Path) -> Manifest:
+    """Compile a program for a CPU family and publish the artifact as `folder`, which appears whole or not at all.
+
+    Raises:
+        ModelError: the program is damaged.
+        ArtifactError: the library cannot be linked.
+    """
+    started = time.monotonic()
+    loaded = load_program(program)
+    machine = MACHINES[family.name]
+    bound = bind(loaded, machine, shapes)
+    target = tvm.target.Target({"kind": "llvm", **machine.target})
+    executable = tvm.compile(bound.module, target=target, relax_pipeline=tvm.transform.Sequential(cpu_passes()))
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    draft.mkdir(parents=True)
+    try:
+        triple = machine.target.get("mtriple")
+
+        def link_library(output: str, objects: list[str], **_: object) -> None:
+            link(output, objects, triple=triple)
+
+        executable.export_library(str(draft / LIBRARY), fcompile=link_library)
+        tensors = _write_weights(bound.tensors, draft / WEIGHTS)
+        manifest = Manifest(
+            key=artifact_key(loaded.contract, family, shapes, dtype),
+            contract=loaded.contract,
+            target=Target("llvm", family.arch, family.name, family.features),
+            dtype=dtype,
+            shapes=shapes,
+            cache_multiple=machine.lanes,
+            functions=bound.functions,
+            tensors=tensors,
+            seconds=round(time.monotonic() - started, 1),
+            versions={name: metadata.version(name) for name in ("apache-tvm", "apache-tvm-ffi", "g2p-batch")},
+            files={name: digest(draft / name) for name in (LIBRARY, WEIGHTS)},
+        )
+        save_json(draft / MANIFEST, manifest)
+        _publish(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return manifest
+
+
+def _write_weights(tensors: Mapping[str, Float32], path: Path) -> dict[str, Tensor]:
+    placed = {}
+    with path.open("wb") as file:
+        for name, array in tensors.items():
+            file.write(bytes(-file.tell() % _ALIGNMENT))
+            placed[name] = Tensor(file.tell(), array.shape, array.dtype.name)
+            file.write(array.tobytes())
+    return placed
+
+
+def _publish(draft: Path, folder: Path) -> None:
+    """Move a finished artifact to its name; whoever was first there has made the same one."""
+    try:
+        draft.rename(folder)
+    except OSError:
+        if not (folder / MANIFEST).is_file():
+            raise

@@ -1,0 +1,43 @@
+"""The program of a checkpoint on disk: Relax functions and weights, read without torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import ml_dtypes  # noqa: F401 - gives numpy the bfloat16 that weights are stored in
+import numpy as np
+import numpy.typing as npt
+import tvm
+from safetensors.numpy import load_file
+
+from g2p_batch.contract import Contract, digest, load_contract
+from g2p_batch.errors import ModelError
+
+PREFIX = "g2p."
+"""Namespace of the external functions that stand for the operations of `ops`."""
+PROGRAM, WEIGHTS, CONTRACT = "program.json", "weights.safetensors", "contract.json"
+WEIGHT_NAMES = "weight_names"
+"""Attribute of a Relax function: the names of its last parameters in `weights.safetensors`."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A checkpoint, exported: contract, Relax functions (`encoder`, `prefill`, `step`, `cacheless`) and weights."""
+
+    contract: Contract
+    module: tvm.IRModule
+    weights: dict[str, npt.NDArray[np.float32]]
+
+
+def load_program(folder: Path) -> Program:
+    """Read a program and check its files against the contract.
+
+    Raises:
+        ModelError: a file is missing or is not the one that was exported.
+    """
+    contract = load_contract(folder)
+    for name, wanted in contract.files.items():
+        path = folder / name
+        if not path.is_file() or digest(path) != wanted:
+            raise ModelError(f"{path} is missing or damaged: export the checkpoint again, or reinstall g2p-batch")
+    weights = {name: array.astype(np.float32) for name, array in load_file(folder / WEIGHTS).items()}
+    return Program(contract, tvm.ir.load_json((folder / PROGRAM).read_text(encoding="utf-8")), weights)

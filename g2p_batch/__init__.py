@@ -1,0 +1,1 @@
+"""Word lists into pronunciation lexicons, at the speed of the hardware."""

@@ -1,0 +1,117 @@
+"""The cache of compiled models: an artifact is named by everything that shapes it, so it is never stale."""
+
+import hashlib
+import json
+import os
+import tomllib
+from dataclasses import asdict
+from importlib import metadata, resources
+from pathlib import Path
+
+from g2p_batch.contract import Bucket, Contract, DType, Shapes
+from g2p_batch.errors import ArtifactError, UsageError
+from g2p_batch.host import FAMILIES, Family, cpu_family
+from g2p_batch.shipped import shipped
+
+LIBRARY, WEIGHTS, MANIFEST = "model.so", "weights.bin", "manifest.json"
+_PINNED = ("apache-tvm", "apache-tvm-ffi")
+
+
+def cache_root() -> Path:
+    """Return the folder of compiled models: `$G2P_BATCH_CACHE`, or `g2p-batch` in the user's cache folder."""
+    if chosen := os.environ.get("G2P_BATCH_CACHE"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "g2p-batch"
+
+
+def target_family(target: str) -> Family:
+    """Return the CPU family of a `--target`: `cpu` for this machine's, a family's name, or a triple's architecture.
+
+    Raises:
+        UsageError: there is no such family.
+    """
+    if target == "cpu":
+        return cpu_family()
+    arch = target.split("-")[0]
+    for family in FAMILIES:
+        if target == family.name or ("-" in target and arch == family.arch and not family.features):
+            return family
+    names = ", ".join(family.name for family in FAMILIES)
+    raise UsageError(
+        f"{target!r} is no target: give cpu (this machine), a CPU family ({names}), or a triple (aarch64-linux-gnu)"
+    )
+
+
+def load_shapes(path: Path, contract: Contract) -> Shapes:
+    """Read buckets and batch ladder from a target configuration.
+
+    Raises:
+        UsageError: the file is missing or wrong, or its buckets do not fit the contract.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        shapes = Shapes(tuple(Bucket(**bucket) for bucket in raw["bucket"]), tuple(raw["ladder"]))
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as cause:
+        raise UsageError(f"{path} is not a target configuration ({cause}): see configs/targets/cpu.toml") from None
+    longest = shapes.longest
+    if (longest.source_bytes, longest.target_bytes) != (contract.max_source_bytes, contract.max_target_bytes):
+        raise UsageError(
+            f"{path}: the last bucket takes {longest.source_bytes} bytes to {longest.target_bytes}, the model "
+            f"{contract.max_source_bytes} to {contract.max_target_bytes}: make them equal"
+        )
+    return shapes
+
+
+def default_config() -> Path:
+    """Return the target configuration used where none is given."""
+    return shipped("configs/targets/cpu.toml")
+
+
+def artifact_key(contract: Contract, family: Family, shapes: Shapes, dtype: DType) -> str:
+    """Return the name of an artifact: a sha256 over all that shapes it."""
+    facts = {
+        "checkpoint": contract.checkpoint_sha256,
+        "program": dict(contract.files),
+        "target": asdict(family),
+        "shapes": asdict(shapes),
+        "dtype": dtype,
+        "versions": {name: metadata.version(name) for name in _PINNED},
+        "compiler": _compiler_digest(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def exporter_digest() -> str:
+    """Return one sha256 over the sources that turn a checkpoint into a program."""
+    return _sources_digest("checkpoint.py", "export.py", "ops.py", "program.py", "stages.py")
+
+
+def _compiler_digest() -> str:
+    """Return one sha256 over the sources that turn a program into an artifact."""
+    kernels = [f"kernels/{f.name}" for f in (resources.files("g2p_compile") / "kernels").iterdir()]
+    names = [name for name in sorted(kernels) if name.endswith(".py")]
+    return _sources_digest("bind.py", "build.py", "link.py", "pipelines.py", "program.py", *names)
+
+
+def _sources_digest(*names: str) -> str:
+    total = hashlib.sha256()
+    for name in names:
+        total.update(name.encode() + b"\0" + (resources.files("g2p_compile") / name).read_bytes())
+    return total.hexdigest()
+
+
+def writable_root() -> Path:
+    """Return the cache folder, made if need be.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    root = cache_root()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise ArtifactError(
+            f"{root} cannot be made ({cause.strerror}): set G2P_BATCH_CACHE to a folder you own"
+        ) from None
+    return root

@@ -1,0 +1,96 @@
+"""ByT5 ids and back: Arrow string arrays to padded id matrices, a whole batch at a time."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+PAD = 0
+"""Fills a row behind its last id."""
+EOS = 1
+"""Ends an output; the input has none."""
+START = PAD
+"""First decoder token: T5 starts decoding from the padding id."""
+BYTE_OFFSET = 3
+"""An id is the byte plus this; the ids below are pad, EOS and unknown."""
+
+_ID_END = BYTE_OFFSET + 256
+_NOTHING = pa.scalar("", pa.large_string())
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+
+
+def tokenize(words: pa.Array, prefixes: pa.Array) -> tuple[Int32, Int32]:
+    """Turn words into the ids of prefix plus word, without EOS.
+
+    Args:
+        words: string [N], no nulls.
+        prefixes: string [N], the text put before each word, no nulls.
+
+    Returns:
+        ids [N, S] int32, padded with `PAD`, where S is the longest length (0 without words), and lengths [N] int32.
+    """
+    joined = pc.binary_join_element_wise(_large(prefixes), _large(words), _NOTHING)
+    offsets, data = _contents(joined)
+    lengths = np.diff(offsets).astype(np.int32)
+    ids = np.zeros((len(lengths), int(lengths.max(initial=0))), np.int32)
+    ids[_columns(ids) < lengths[:, None]] = data[offsets[0] : offsets[-1]].astype(np.int32) + BYTE_OFFSET
+    return ids, lengths
+
+
+def detokenize(ids: Int32) -> tuple[pa.Array, Bool]:
+    """Turn output ids into text.
+
+    A row ends before its first `EOS`. Ids that stand for no byte are dropped, and so are bytes that are not UTF-8,
+    as `bytes.decode(errors="ignore")` would.
+
+    Args:
+        ids: [N, T] int32.
+
+    Returns:
+        text string [N] without nulls, and invalid_utf8 [N] bool: rows that lost bytes.
+    """
+    keep = (_columns(ids) < _ends(ids)[:, None]) & (ids >= BYTE_OFFSET) & (ids < _ID_END)
+    data = (ids[keep] - BYTE_OFFSET).astype(np.uint8)
+    offsets = np.zeros(len(ids) + 1, np.int64)
+    np.cumsum(np.count_nonzero(keep, axis=1), out=offsets[1:])
+    octets = pa.Array.from_buffers(pa.large_binary(), len(ids), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    try:
+        return octets.cast(pa.string()), np.zeros(len(ids), np.bool_)
+    except pa.ArrowInvalid:  # Arrow names no row: look at each of this batch
+        return _salvage(octets)
+
+
+def _large(texts: pa.Array) -> pa.Array:
+    return texts.cast(pa.large_string())
+
+
+def _contents(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Return offsets [N + 1] int64 and data [bytes] uint8 of a large_string array, without a copy."""
+    if not len(texts):  # an empty array may come without buffers
+        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
+    _, offsets, data = texts.buffers()
+    view: Any = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return view, np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+
+
+def _columns(matrix: Int32) -> Int32:
+    return np.arange(matrix.shape[1], dtype=np.int32)[None, :]
+
+
+def _ends(ids: Int32) -> npt.NDArray[np.int64]:
+    """Return the column of the first EOS of each row, or T."""
+    after = np.concatenate([ids == EOS, np.ones((len(ids), 1), np.bool_)], axis=1)
+    ends: npt.NDArray[np.int64] = after.argmax(axis=1)
+    return ends
+
+
+def _salvage(octets: pa.Array) -> tuple[pa.Array, Bool]:
+    rows: list[bytes] = octets.to_pylist()
+    texts = [row.decode("utf-8", errors="ignore") for row in rows]
+    invalid = [len(text.encode()) != len(row) for text, row in zip(texts, rows, strict=True)]
+    return pa.array(texts, pa.string()), np.array(invalid, np.bool_)

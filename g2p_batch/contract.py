@@ -1,0 +1,205 @@
+"""What a checkpoint was compiled for: the facts that every later step relies on, and their files."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from g2p_batch.errors import ArtifactError, ModelError
+
+FORMAT = 1
+"""Version of the files `contract.json` and `manifest.json`."""
+
+Prefix = Literal["space", "none"]
+DType = Literal["float32"]
+DTYPES: tuple[DType, ...] = get_args(DType)
+
+_PREFIX_FORMS: dict[Prefix, str] = {"space": "<{}>: ", "none": "<{}>:"}
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Shape of a `T5ForConditionalGeneration`, as far as its computation depends on it."""
+
+    d_model: int
+    d_ff: int
+    d_kv: int
+    heads: int
+    encoder_layers: int
+    decoder_layers: int
+    vocab: int
+    activation: Literal["gelu_new", "relu"]
+    gated: bool
+    relative_buckets: int
+    relative_max_distance: int
+    """Relative position bias: number of learned buckets, and the distance from which all share the last."""
+    norm_epsilon: float
+    logit_scale: float
+    """1.0, or d_model**-0.5 for a head tied to the embedding: changes log-probabilities, never strings."""
+
+    @property
+    def d_attention(self) -> int:
+        """Width of all heads together."""
+        return self.heads * self.d_kv
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One checkpoint and the fixed way it is asked: prefix form, no EOS on the input, longest input and output."""
+
+    name: str
+    checkpoint: str
+    """Folder or hub id, with revision, that the weights came from."""
+    checkpoint_sha256: str
+    prefix: Prefix
+    languages: tuple[str, ...]
+    geometry: Geometry
+    max_source_bytes: int
+    """Longest prefix plus word, in bytes."""
+    max_target_bytes: int
+    """Longest output, in tokens, its EOS included."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of the files beside the contract, by file name."""
+    format: int = FORMAT
+
+    def prefix_for(self, lang: str) -> str:
+        """Return the text put before a word of `lang`."""
+        return _PREFIX_FORMS[self.prefix].format(lang)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Words of at most `source_bytes`, prefix included, decoded at most `batch` at a time to `target_bytes` tokens."""
+
+    source_bytes: int
+    target_bytes: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Buckets by rising length, and the batch sizes (rungs, rising) that the engine accepts."""
+
+    buckets: tuple[Bucket, ...]
+    ladder: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        lengths = [(b.source_bytes, b.target_bytes) for b in self.buckets]
+        if not lengths or lengths != sorted(lengths):
+            raise ModelError(f"buckets must be listed by rising length, not {lengths}")
+        largest = max(b.batch for b in self.buckets)
+        if list(self.ladder) != sorted(set(self.ladder)) or self.ladder[0] < 1 or self.ladder[-1] < largest:
+            raise ModelError(f"the batch ladder must rise from at least 1 to at least {largest}, not {self.ladder}")
+
+    @property
+    def longest(self) -> Bucket:
+        """The bucket that holds every word of the contract."""
+        return self.buckets[-1]
+
+    def rung(self, rows: int) -> int:
+        """Return the smallest batch size that holds `rows`."""
+        return next(rung for rung in self.ladder if rung >= rows)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a library was compiled for."""
+
+    kind: Literal["llvm"]
+    arch: str
+    """`platform.machine()` of the CPUs that can run it."""
+    machine: str
+    """Kernel family: sse2, avx2, avx512, neon, portable."""
+    features: tuple[str, ...]
+    """CPU features that its code may use, spelled as in /proc/cpuinfo."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A packed weight: where it lies in `weights.bin`, in bytes, and what it holds."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an artifact holds; written last, so a folder with a manifest is whole."""
+
+    key: str
+    """sha256 over everything that shaped the artifact."""
+    contract: Contract
+    target: Target
+    dtype: DType
+    shapes: Shapes
+    cache_multiple: int
+    """The reach of every cache is a multiple of this."""
+    functions: Mapping[str, tuple[str, ...]]
+    """Names of the tensors that end the parameters of each function."""
+    tensors: Mapping[str, Tensor]
+    seconds: float
+    """Time the compilation took."""
+    versions: Mapping[str, str]
+    files: Mapping[str, str]
+    """sha256 of the files beside the manifest, by file name."""
+    format: int = FORMAT
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_json(path: Path, record: Any) -> None:
+    """Write a dataclass as readable JSON with sorted keys."""
+    path.write_text(json.dumps(asdict(record), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_contract(folder: Path) -> Contract:
+    """Read `contract.json` of a program.
+
+    Raises:
+        ModelError: the folder holds no program, or one of another format version.
+    """
+    raw = _read(folder / "contract.json", ModelError, "export the checkpoint with `g2p-batch export MODEL -o DIR`")
+    return _contract(raw)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read `manifest.json` of an artifact.
+
+    Raises:
+        ArtifactError: the folder holds no whole artifact, or one of another format version.
+    """
+    raw = _read(folder / "manifest.json", ArtifactError, "compile the model again with `g2p-batch compile`")
+    shapes = raw.pop("shapes")
+    return Manifest(
+        contract=_contract(raw.pop("contract")),
+        target=Target(**{**raw["target"], "features": tuple(raw.pop("target")["features"])}),
+        shapes=Shapes(tuple(Bucket(**b) for b in shapes["buckets"]), tuple(shapes["ladder"])),
+        functions={name: tuple(tensors) for name, tensors in raw.pop("functions").items()},
+        tensors={name: Tensor(t["offset"], tuple(t["shape"]), t["dtype"]) for name, t in raw.pop("tensors").items()},
+        **raw,
+    )
+
+
+def _contract(raw: dict[str, Any]) -> Contract:
+    geometry = Geometry(**raw.pop("geometry"))
+    return Contract(geometry=geometry, languages=tuple(raw.pop("languages")), **raw)
+
+
+def _read(path: Path, error: type[ModelError] | type[ArtifactError], remedy: str) -> dict[str, Any]:
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise error(f"{path} does not exist: {remedy}") from None
+    except (OSError, ValueError) as cause:
+        raise error(f"{path} cannot be read ({cause}): {remedy}") from None
+    if raw.get("format") != FORMAT:
+        raise error(f"{path} has format {raw.get('format')}, this version reads {FORMAT}: {remedy}")
+    return raw

@@ -1,0 +1,180 @@
+"""The TVM runtime: load an artifact, and encode, prefill and step with it. The only file that imports tvm."""
+
+import ctypes
+import importlib.util
+import mmap
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from g2p_batch.artifacts import LIBRARY, WEIGHTS
+from g2p_batch.codec import Float32, Int32
+from g2p_batch.contract import Bucket, Manifest, Shapes, digest, load_manifest
+from g2p_batch.decode import Rows
+from g2p_batch.errors import ArtifactError
+from g2p_batch.host import cpu_features
+
+_ALIGNMENT = 64
+"""Bytes; compiled code reads whole vectors."""
+_CPU, _POOLED = 1, 2
+"""Device type and allocator of the virtual machine."""
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Keep `tvm_ffi` from importing torch where torch is installed: it costs two seconds and is never used here."""
+    if "torch" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
+
+
+@cache
+def _runtime() -> Any:
+    """Return `tvm_ffi` with TVM's runtime library loaded: neither needs the compiler, nor the tvm package itself."""
+    with _without_torch():
+        import tvm_ffi
+    spec = importlib.util.find_spec("tvm")
+    folders = (spec.submodule_search_locations or []) if spec else []
+    library = next((path for f in folders if (path := Path(f) / "lib" / "libtvm_runtime.so").is_file()), None)
+    if library is None:
+        raise ArtifactError("the TVM runtime library is not installed: reinstall with `pip install g2p-batch`")
+    ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
+    return tvm_ffi
+
+
+class Artifact:
+    """A compiled model on disk, loaded once; its engines share library and weights.
+
+    Raises:
+        ArtifactError: the folder is not a whole artifact, or was made for another machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest: Manifest = load_manifest(folder)
+        _check(folder, self.manifest)
+        ffi = _runtime()
+        self._library = ffi.load_module(str(folder / LIBRARY))
+        # Pages of a private mapping are shared by all processes until written, which never happens.
+        with (folder / WEIGHTS).open("rb") as file:
+            self._weights = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        whole = np.frombuffer(self._weights, np.uint8)
+        tensors = {
+            name: ffi.from_dlpack(
+                whole[t.offset : t.offset + prod(t.shape) * np.dtype(t.dtype).itemsize].view(t.dtype).reshape(t.shape)
+            )
+            for name, t in self.manifest.tensors.items()
+        }
+        self.arguments = {
+            name: [tensors[tensor] for tensor in names] for name, names in self.manifest.functions.items()
+        }
+
+    def engine(self) -> "TvmEngine":
+        """Return a new engine for the use of one thread at a time."""
+        machine = self._library["vm_load_executable"]()
+        machine["vm_initialization"](_CPU, 0, _POOLED)
+        return TvmEngine(self.manifest, machine, self.arguments)
+
+
+def _check(folder: Path, manifest: Manifest) -> None:
+    remedy = "compile the model on this machine with `g2p-batch compile`"
+    target = manifest.target
+    if target.arch != platform.machine():
+        raise ArtifactError(f"{folder} was compiled for {target.arch}, this machine is {platform.machine()}: {remedy}")
+    missing = sorted(set(target.features) - cpu_features())
+    if missing:
+        raise ArtifactError(f"{folder} was compiled for a CPU with {', '.join(missing)}, this one lacks it: {remedy}")
+    for name, wanted in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or digest(path) != wanted:
+            raise ArtifactError(f"{path} is missing or damaged: delete {folder}, then {remedy}")
+
+
+@dataclass(frozen=True)
+class _Caches:
+    """Keys and values of one bucket: per decoder layer [2, slots, H, reach, D] float32."""
+
+    bucket: int
+    past: list[Any]
+    source: list[Any]
+
+
+class TvmEngine:
+    """`decode.Engine` over a compiled model on the CPU. A new batch of a bucket overwrites the caches of the last."""
+
+    def __init__(self, manifest: Manifest, machine: Any, arguments: dict[str, list[Any]]) -> None:
+        self.contract = manifest.contract
+        self._manifest = manifest
+        self._functions = {name: machine[name] for name in manifest.functions}
+        self._arguments = arguments
+        self._ffi = _runtime()
+        self._caches: dict[Bucket, _Caches] = {}
+
+    @property
+    def shapes(self) -> Shapes:
+        """Buckets and batch sizes of the artifact."""
+        return self._manifest.shapes
+
+    def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> Any:
+        """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model] for `prefill`."""
+        return self._call(f"encoder_{self.shapes.buckets.index(bucket)}", ids, lengths)
+
+    def prefill(self, bucket: Bucket, hidden: Any, slots: Int32) -> Any:
+        """Compute the cross-attention keys and values of a batch into its slots [B]; returns the cache for `step`."""
+        caches = self._caches.get(bucket) or self._allocate(bucket)
+        self._call(f"prefill_{caches.bucket}", hidden, slots, *caches.source)
+        return caches
+
+    def step(self, cache: Any, rows: Rows) -> tuple[Int32, Float32]:
+        """Decode one token of every row; returns tokens [R] and their log-probabilities [R]."""
+        arguments = (rows.token, rows.position, rows.slot, rows.source_length)
+        token, logprob = self._call(f"step_{cache.bucket}", *arguments, *cache.past, *cache.source)
+        return _array(token), _array(logprob)
+
+    def recompute(self, tokens: Int32, hidden: Any, lengths: Int32) -> Float32:
+        """Return the logits [B, T, V] of tokens [B, T] without any cache: the check on prefill and step."""
+        logits: Float32 = _array(self._call("cacheless", tokens, hidden, lengths))
+        return logits
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        tensors = [self._ffi.from_dlpack(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        return self._functions[name](*tensors, *self._arguments[name])
+
+    def _allocate(self, bucket: Bucket) -> _Caches:
+        geometry = self.contract.geometry
+        # One slot more than words: inert rows of a rung write there.
+        slots = bucket.batch + 1
+
+        def caches(reach: int) -> list[Any]:
+            reach = -(-reach // self._manifest.cache_multiple) * self._manifest.cache_multiple
+            shape = (2, slots, geometry.heads, reach, geometry.d_kv)
+            return [self._ffi.from_dlpack(_aligned(shape)) for _ in range(geometry.decoder_layers)]
+
+        index = self.shapes.buckets.index(bucket)
+        self._caches[bucket] = _Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
+        return self._caches[bucket]
+
+
+def _array(tensor: Any) -> Any:
+    """Return a view of a tensor of the virtual machine."""
+    return np.from_dlpack(tensor)
+
+
+def _aligned(shape: tuple[int, ...]) -> Float32:
+    """Return zeros that begin at a whole vector."""
+    size = prod(shape) * 4
+    raw = np.zeros(size + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + size].view(np.float32).reshape(shape)

@@ -1,0 +1,45 @@
+"""Every error a user can meet, in one tree. The command line prints the message and exits with `exit_code`."""
+
+COMPLETE = 0
+FAILED = 1
+USAGE = 2
+STOPPED_EARLY = 75
+"""`EX_TEMPFAIL` of sysexits.h: run the same command again."""
+
+
+class G2PError(Exception):
+    """Base of all errors raised on purpose; its message says what, where and what to do next."""
+
+    exit_code = FAILED
+
+
+class UsageError(G2PError):
+    """The options contradict each other or name something that does not exist."""
+
+    exit_code = USAGE
+
+
+class InputError(G2PError):
+    """A word list cannot be read at all (a bad row is a reject, not an error)."""
+
+
+class UnknownLanguageError(InputError):
+    """A language tag is not one of the known tags, or not one of the model's."""
+
+
+class ModelError(G2PError):
+    """A checkpoint or program cannot be found, read or supported."""
+
+
+class ArtifactError(G2PError):
+    """A compiled artifact is missing, damaged or made for another machine."""
+
+
+class OutputError(G2PError):
+    """A result cannot be written."""
+
+
+class StoppedEarlyError(G2PError):
+    """A signal asked the run to stop before it was complete."""
+
+    exit_code = STOPPED_EARLY

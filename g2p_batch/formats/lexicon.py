@@ -1,0 +1,112 @@
+"""The lexicon as rows: what every format writer receives."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+LEXICON = pa.schema(
+    [
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("rank", pa.int8(), nullable=False),
+        pa.field("pron", pa.string(), nullable=False),
+        pa.field("phones", pa.list_(pa.string())),
+        pa.field("logprob", pa.float32()),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("input_row", pa.int64(), nullable=False),
+    ]
+)
+"""One row per word and variant; `phones` is null unless phones were asked for."""
+
+STATUSES = ("truncated", "invalid_utf8", "invalid", "empty", "ok")
+"""What became of a word; of several that hold, the first counts.
+
+truncated: the output met the longest length. invalid_utf8: bytes that are not UTF-8 were dropped. invalid: control
+characters or line separators were dropped. empty: the model gave no output.
+"""
+
+_UNPRINTABLE = r"[\p{Cc}\p{Zl}\p{Zp}]"
+
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the model said to N words.
+
+    Attributes:
+        pron: string or large_string [N], no nulls, as decoded.
+        logprob: [N] float32.
+        truncated: [N] bool.
+        invalid_utf8: [N] bool.
+    """
+
+    pron: pa.Array
+    logprob: npt.NDArray[np.float32]
+    truncated: Bool
+    invalid_utf8: Bool
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Answers":
+        """Return the answers of `rows`, [n] int64, in that order."""
+        return Answers(self.pron.take(rows), self.logprob[rows], self.truncated[rows], self.invalid_utf8[rows])
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """What a writer may be told.
+
+    Attributes:
+        scores: write log-probability and status where they are optional.
+        provenance: tool, checkpoint and decoding facts, for formats that have a place for them.
+    """
+
+    scores: bool = False
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+class Writer(Protocol):
+    """Writes a lexicon in one format."""
+
+    def __call__(self, batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
+        """Stream batches of schema `LEXICON` into a new file."""
+
+
+def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
+    """Join words and answers into rows of schema `LEXICON`.
+
+    Args:
+        words: N rows with `word` string, `lang` string and `row` int64, no nulls.
+        answers: N answers, in the same order.
+    """
+    pron = answers.pron.cast(pa.string())
+    invalid = pc.match_substring_regex(pron, _UNPRINTABLE)
+    if pc.any(invalid).as_py():
+        pron = pc.replace_substring_regex(pron, _UNPRINTABLE, "")
+    columns = {
+        "word": _flat(words["word"]),
+        "lang": _flat(words["lang"]),
+        "rank": np.ones(len(words), np.int8),
+        "pron": pron,
+        "phones": pa.nulls(len(words), LEXICON.field("phones").type),
+        "logprob": answers.logprob,
+        "source": pa.repeat("model", len(words)),
+        "status": _status(answers.truncated, answers.invalid_utf8, invalid, pc.equal(pron, "")),
+        "input_row": _flat(words["row"]),
+    }
+    return pa.record_batch(columns, schema=LEXICON)
+
+
+def _status(*conditions: pa.Array | Bool) -> pa.Array:
+    struct = pa.StructArray.from_arrays([pa.array(c, pa.bool_()) for c in conditions], STATUSES[:-1])
+    return pc.case_when(struct, *STATUSES)
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

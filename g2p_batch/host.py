@@ -1,0 +1,63 @@
+"""What this machine is: the facts that decide which compiled code it can run."""
+
+import platform
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True)
+class Family:
+    """CPUs that run the same compiled code."""
+
+    name: str
+    arch: str
+    """`platform.machine()`, or empty for any."""
+    features: tuple[str, ...] = ()
+    """What each of them has, spelled as in /proc/cpuinfo."""
+
+
+_LEVEL_3 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
+_LEVEL_4 = (*_LEVEL_3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+
+# Strongest first. The x86 families are the levels 1, 3 and 4 of the x86-64 psABI.
+FAMILIES = (
+    Family("avx512", "x86_64", _LEVEL_4),
+    Family("avx2", "x86_64", _LEVEL_3),
+    Family("sse2", "x86_64"),
+    Family("neon", "aarch64"),
+    Family("portable", ""),
+)
+
+
+@cache
+def cpu_features() -> frozenset[str]:
+    """Return the features of this machine's CPU, spelled as Linux spells them; empty where it does not say."""
+    return frozenset(_field("flags", "Features").split())
+
+
+@cache
+def cpu_name() -> str:
+    """Return the CPU's own name, or the architecture where it has none."""
+    return _field("model name", "CPU part") or platform.machine()
+
+
+@cache
+def cpu_family() -> Family:
+    """Return the strongest family that this machine's CPU belongs to."""
+    arch = platform.machine()
+    return next(f for f in FAMILIES if f.arch in ("", arch) and cpu_features().issuperset(f.features))
+
+
+def _field(*names: str) -> str:
+    try:
+        text = _CPUINFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in names:
+            return value.strip()
+    return ""

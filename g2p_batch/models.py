@@ -1,0 +1,152 @@
+"""From what a user calls a model to a compiled one: bundled, a folder of any stage, or a hub id."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from g2p_batch import artifacts
+from g2p_batch.contract import DTYPES, Contract, DType, Prefix, load_contract
+from g2p_batch.engine import Artifact
+from g2p_batch.errors import ModelError, UsageError
+from g2p_batch.host import Family, cpu_name
+from g2p_batch.languages import LANGUAGES
+from g2p_batch.shipped import BUNDLED, shipped
+
+BUNDLED_NAME = "bundled"
+Say = Callable[[str], None]
+"""Tells the user what takes time."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What `configs/models/*.toml` says of a checkpoint that its own files do not."""
+
+    source: str
+    prefix: Prefix = "space"
+    languages: tuple[str, ...] = tuple(LANGUAGES)
+    revision: str | None = None
+
+
+def model_config(model: str) -> ModelConfig:
+    """Return the configuration of a checkpoint: a `.toml` file, the shipped one of a known hub id, or the defaults.
+
+    Raises:
+        UsageError: the file is wrong.
+    """
+    if model.endswith(".toml"):
+        return _read_config(Path(model))
+    known = (_read_config(path) for path in sorted(shipped("configs/models").glob("*.toml")))
+    return next((config for config in known if config.source == model), ModelConfig(model))
+
+
+def _read_config(path: Path) -> ModelConfig:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        config = ModelConfig(**{**raw, "languages": tuple(raw.get("languages", LANGUAGES))})
+    except (OSError, tomllib.TOMLDecodeError, TypeError) as cause:
+        raise UsageError(f"{path} is not a model configuration ({cause}): see configs/models") from None
+    unknown = set(config.languages) - set(LANGUAGES)
+    if unknown or config.prefix not in ("space", "none"):
+        raise UsageError(f"{path}: unknown prefix {config.prefix!r} or languages {sorted(unknown)}")
+    return config
+
+
+def find_program(model: str, say: Say) -> Path:
+    """Return the folder of a model's program, exporting a checkpoint into the cache first if need be.
+
+    Raises:
+        ModelError: the model is none of what is supported, or cannot be reached.
+    """
+    if model == BUNDLED_NAME:
+        return BUNDLED
+    if (Path(model) / "contract.json").is_file():
+        return Path(model)
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
+        raise ModelError(
+            f"{model} is a checkpoint, and converting one needs torch and transformers: "
+            "`pip install 'g2p-batch[export]'`, or export it on another machine and pass the program's folder"
+        )
+    config = model_config(model)
+    from g2p_compile.sources import checkpoint_digest, locate
+
+    files = locate(config.source, config.revision)
+    facts = f"{checkpoint_digest(files)} {config.prefix} {config.languages} {artifacts.exporter_digest()}"
+    folder = artifacts.writable_root() / "programs" / hashlib.sha256(facts.encode()).hexdigest()
+    if not (folder / "contract.json").is_file():
+        say(f"Exporting {config.source} (once)")
+        export(config, folder)
+    return folder
+
+
+def export(config: ModelConfig, folder: Path) -> Contract:
+    """Export a checkpoint into a folder, which appears whole or not at all; returns its contract."""
+    from g2p_compile.checkpoint import load_checkpoint
+    from g2p_compile.export import export_program
+
+    checkpoint = load_checkpoint(
+        config.source, revision=config.revision, prefix=config.prefix, languages=config.languages
+    )
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        contract = export_program(checkpoint, draft)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return contract
+
+
+@dataclass(frozen=True)
+class Request:
+    """A model with the way it is to be compiled."""
+
+    model: str = BUNDLED_NAME
+    target: str = "cpu"
+    dtype: DType = "float32"
+    config: Path | None = None
+    """Target configuration; the shipped one by default."""
+
+
+def compile_model(request: Request, say: Say, folder: Path | None = None) -> Path:
+    """Return the folder of a compiled model: from the cache, or compiled now.
+
+    Args:
+        request: what to compile.
+        say: told when something takes time.
+        folder: where to put the artifact; the cache by default.
+
+    Raises:
+        ModelError, ArtifactError, UsageError: as their messages say.
+    """
+    if request.dtype not in DTYPES:
+        raise UsageError(f"{request.dtype!r} is no dtype of this version: give one of {', '.join(DTYPES)}")
+    if (Path(request.model) / artifacts.MANIFEST).is_file() and folder is None:
+        return Path(request.model)
+    program = find_program(request.model, say)
+    contract = load_contract(program)
+    family = artifacts.target_family(request.target)
+    shapes = artifacts.load_shapes(request.config or artifacts.default_config(), contract)
+    key = artifacts.artifact_key(contract, family, shapes, request.dtype)
+    wanted = folder or artifacts.writable_root() / key
+    if folder is None and (wanted / artifacts.MANIFEST).is_file():
+        return wanted
+    say(f"Compiling {contract.name} for {_describe(request.target, family)} (once, about half a minute)")
+    from g2p_compile.build import build
+
+    build(program, family, shapes, request.dtype, wanted)
+    return wanted
+
+
+def open_model(request: Request, say: Say) -> Artifact:
+    """Return a compiled model, ready for engines."""
+    return Artifact(compile_model(request, say))
+
+
+def _describe(target: str, family: Family) -> str:
+    return f"this CPU ({cpu_name()}, {family.name})" if target == "cpu" else family.name

@@ -1,0 +1,102 @@
+"""Files appear whole or not at all: every writer of results goes through `publish`."""
+
+import errno
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from g2p_batch.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, or write to another disk",
+    errno.EDQUOT: "free some of your quota, or write to another disk",
+    errno.EFBIG: "raise the limit on file sizes (`ulimit -f`), or write to another disk",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a disk that is not read-only",
+    errno.ENOENT: "create its folder first",
+    errno.ENOTDIR: "choose a path below a folder",
+    errno.EISDIR: "choose the name of a file",
+    errno.EEXIST: "choose a name that is not taken by a file",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+_ANY_REMEDY = "check the disk, then run the same command again"
+
+
+def publish(path: Path, write: Callable[[Path], None]) -> None:
+    """Make a file durable under its name, replacing what was there, only when it is whole.
+
+    Args:
+        path: the file's final name; of a symbolic link, its target is replaced.
+        write: called once with a temporary name in the same folder; it creates that file.
+
+    Raises:
+        OutputError: the file cannot be written; `path` is as before, and the temporary file is gone.
+    """
+    try:
+        target = path.resolve()
+        _require_replaceable(target)
+        _replace(target, write)
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+
+
+def require_writable(path: Path) -> None:
+    """Check what can be known about `path` before the work whose result goes there.
+
+    Raises:
+        OutputError: its folder is absent or not writable, or the name is taken by something other than a file.
+    """
+    try:
+        target = path.resolve()
+        _require_replaceable(target)
+        target.parent.stat()
+        if not target.parent.is_dir():
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and those above it, unless it exists.
+
+    Raises:
+        OutputError: it cannot be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+
+
+def _replace(target: Path, write: Callable[[Path], None]) -> None:
+    draft = target.with_name(f".tmp-{target.name}-{uuid.uuid4().hex[:12]}")
+    try:
+        write(draft)
+        _sync(draft)
+        draft.replace(target)
+        _sync(target.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _require_replaceable(target: Path) -> None:
+    """Refuse folders, devices and pipes: a rename over `/dev/null` would replace it for everyone."""
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EISDIR, "it exists and is not a regular file")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _output_error(path: Path, cause: OSError) -> OutputError:
+    remedy = _REMEDIES.get(cause.errno or 0, _ANY_REMEDY)
+    return OutputError(f"{path} cannot be written ({cause.strerror or cause}): {remedy}")

@@ -1,0 +1,100 @@
+"""What a run did, in words and as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a complete run did.
+
+    Attributes:
+        rows_in: data rows read: `words + duplicates + rejected`.
+        words: distinct words in the lexicon.
+        duplicates: rows that repeat an earlier word of the same language.
+        rejects: rows left out, by reason.
+        statuses: words by status of the lexicon.
+        languages: words by language.
+        seconds: whole run.
+        decode_seconds: loading engines and decoding, without planning and writing.
+        lexicon: the lexicon's file.
+        rejects_file: the rejected rows.
+        summary_file: this summary as JSON.
+        provenance: tool, checkpoint and decoding facts.
+    """
+
+    rows_in: int
+    words: int
+    duplicates: int
+    rejects: Mapping[str, int]
+    statuses: Mapping[str, int]
+    languages: Mapping[str, int]
+    seconds: float
+    decode_seconds: float
+    lexicon: str
+    rejects_file: str
+    summary_file: str
+    provenance: Mapping[str, str]
+
+    @property
+    def rejected(self) -> int:
+        """Rows left out."""
+        return sum(self.rejects.values())
+
+    @property
+    def truncated(self) -> int:
+        """Words whose output met the longest length."""
+        return self.statuses.get("truncated", 0)
+
+    @property
+    def words_per_s(self) -> float:
+        """Words per second of decoding."""
+        return self.words / self.decode_seconds if self.decode_seconds else 0.0
+
+    def to_json(self) -> str:
+        """Return the summary as a JSON object, one line per field."""
+        record = asdict(self) | {
+            "rejected": self.rejected,
+            "truncated": self.truncated,
+            "words_per_s": round(self.words_per_s, 1),
+        }
+        return json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    def to_text(self) -> str:
+        """Return the closing summary in words, without a final line break."""
+        lines = [
+            f"{count_of(self.rows_in, 'row')} read: {count_of(self.words, 'word')}, "
+            f"{count_of(self.duplicates, 'duplicate')}, {self.rejected:,} rejected."
+        ]
+        if self.languages:
+            lines.append(f"{count_of(len(self.languages), 'language')}: {listed(self.languages)}.")
+        if self.rejects:
+            lines.append(f"Rejected: {listed(self.rejects)}; see {self.rejects_file}.")
+        if doubtful := {status: words for status, words in self.statuses.items() if status != "ok"}:
+            lines.append(f"To check: {listed(doubtful)}; see the column `status` (in TSV with --scores).")
+        lines += [
+            f"{self.seconds:.1f} s in all, {self.decode_seconds:.1f} s to decode: {self.words_per_s:,.0f} words/s.",
+            f"Lexicon: {self.lexicon}",
+        ]
+        return "\n".join(lines)
+
+
+def counted(column: pa.ChunkedArray) -> dict[str, int]:
+    """Return how often each value occurs, the most frequent first, ties by name."""
+    pairs = [(pair["values"], pair["counts"]) for pair in pc.value_counts(column).to_pylist()]
+    return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def listed(counts: Mapping[str, int], most: int = 5) -> str:
+    """Return counts as `too_long 3, empty 1 and 2 more`."""
+    shown = [f"{name} {count:,}" for name, count in list(counts.items())[:most]]
+    return ", ".join(shown) + (f" and {len(counts) - most} more" if len(counts) > most else "")
+
+
+def count_of(number: int, thing: str) -> str:
+    """Return `1 word` or `2,000 words`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

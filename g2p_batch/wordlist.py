@@ -1,0 +1,269 @@
+"""Word lists (text, TSV, CSV, Parquet, compressed, folders, standard input) as one stream of Arrow batches."""
+
+import codecs
+import glob
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from g2p_batch import delimited
+from g2p_batch.delimited import COMMA, LINE, TAB, Cells, Layout
+from g2p_batch.errors import InputError, UsageError
+
+ROWS = pa.schema([("row", pa.int64()), ("word", pa.string()), ("lang", pa.string()), ("reason", pa.string())])
+"""`row` counts data rows over all inputs from 1; `reason` is null, or one of `delimited.REASONS`."""
+
+WORD_COLUMNS = ("word", "words", "grapheme", "graphemes", "orthography", "spelling")
+LANG_COLUMNS = ("lang", "language", "tag", "lang_tag", "language_tag", "locale")
+"""Column names known without options, in any case; the first of them that a header has is taken."""
+
+STDIN = "-"
+
+_PARQUET = ".parquet"
+_TEXT: dict[str, tuple[bytes, str | None]] = {
+    kind + packed: (delimiter, compression)
+    for kind, delimiter in ((".txt", LINE), (".tsv", TAB), (".csv", COMMA))
+    for packed, compression in (("", None), (".gz", "gzip"), (".zst", "zstd"))
+}
+"""Delimiter and compression by the end of a file's name."""
+
+SUFFIXES = (*_TEXT, _PARQUET)
+"""How the names of readable files end, in any case."""
+
+_DAMAGED = "cannot be read ({}): the file is damaged or not what its name says"
+_CAUSES: tuple[tuple[type[Exception], str], ...] = (
+    (FileNotFoundError, "does not exist: check the path"),
+    (PermissionError, "may not be read: change its permissions"),
+    (OSError, _DAMAGED),
+    (pa.ArrowException, _DAMAGED),
+)
+
+_Rows = Callable[[int], Iterator[Cells]]
+"""Reads an input whose layout is known, at most so many rows at a time."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which word lists to read, and where their words and languages are found."""
+
+    inputs: tuple[str, ...]
+    """Files, folders (searched to the bottom), globs, or `-` for standard input."""
+    lang: str | None = None
+    """The language of every word; without it each input needs a language column."""
+    lang_column: str | None = None
+    word_column: str | None = None
+
+
+def read(source: Source, batch_rows: int = 65536) -> Iterator[pa.RecordBatch]:
+    """Read word lists in the order given and yield their rows as batches of schema `ROWS`.
+
+    All inputs are looked at before this returns: that they exist and have the columns they need. A row that cannot
+    be read is a row with a `reason`; its neighbours are not touched. Only LF and CRLF end a row, in CSV quotes too.
+
+    Raises:
+        UsageError: the options of `source` exclude each other.
+        InputError: an input is missing, unreadable, empty, of unknown kind, or lacks a column.
+    """
+    if source.lang is not None and source.lang_column is not None:
+        raise UsageError("--lang and --lang-column exclude each other: name one language, or the column of languages")
+    opened = [(name, [_open(file, source) for file in _files(name)]) for name in source.inputs]
+    return _numbered(opened, source.lang, batch_rows)
+
+
+def _numbered(opened: list[tuple[str, list[_Rows]]], lang: str | None, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    row = 1
+    for name, inputs in opened:
+        first = row
+        for cells in (cells for rows in inputs for cells in rows(batch_rows)):
+            numbers = np.arange(row, row + len(cells.word), dtype=np.int64)
+            langs = pa.repeat(pa.scalar(lang, pa.string()), len(numbers)) if cells.lang is None else cells.lang
+            yield pa.record_batch([numbers, cells.word, langs, cells.reason], schema=ROWS)
+            row += len(numbers)
+        if row == first:
+            raise InputError(f"{_shown(name)} holds no words: fill it, or leave it out")
+
+
+def _files(name: str) -> list[str]:
+    """Return the files that one input means: itself, the word lists of a folder, or the matches of a glob."""
+    if name == STDIN or os.path.lexists(name) or not glob.has_magic(name):
+        return _folder(name) if Path(name).is_dir() else [name]
+    found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
+    if not found:
+        raise InputError(f"{name} matches no file: check the pattern")
+    return [file for match in found for file in _files(match)]
+
+
+def _folder(name: str) -> list[str]:
+    """Return the word lists at any depth below a folder, sorted; hidden ones and markers like `_SUCCESS` are not."""
+    found: list[str] = []
+    with _reading(name):
+        for folder, folders, files in os.walk(name, onerror=_raise):
+            folders[:] = filter(_visible, folders)
+            found += [str(Path(folder, file)) for file in filter(_visible, files) if file.lower().endswith(SUFFIXES)]
+    if not found:
+        raise InputError(f"{name} holds no word list: their names end in {', '.join(SUFFIXES)}")
+    return sorted(found)
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith((".", "_"))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == STDIN else name
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn what reading can raise into an `InputError` that names the input."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as cause:
+        text = next(text for kind, text in _CAUSES if isinstance(cause, kind))
+        raise InputError(f"{_shown(name)} {text.format(cause)}") from None
+
+
+def _open(name: str, source: Source) -> _Rows:
+    """Find out what an input is and where its columns are.
+
+    A file is read twice at its beginning rather than kept open: folders can hold more files than may be open at once.
+    """
+    if name.lower().endswith(_PARQUET):
+        return partial(_parquet_rows, name, _parquet_columns(name, source))
+    suffix = next((suffix for suffix in _TEXT if name.lower().endswith(suffix)), None)
+    if suffix is None and name != STDIN:
+        raise InputError(f"{name} is of no known kind: let its name end in one of {', '.join(SUFFIXES)}")
+    delimiter, compression = (None, None) if suffix is None else _TEXT[suffix]
+    with _stream(name, compression) as stream:
+        head = delimited.first_line(stream, codecs.BOM_UTF8)
+    layout, rows_at = _layout(_shown(name), head, delimiter, source)
+    return partial(_text_rows, name, compression, head, rows_at, layout)
+
+
+@contextmanager
+def _stream(name: str, compression: str | None) -> Iterator[BinaryIO]:
+    with _reading(name):
+        if name == STDIN:
+            yield sys.stdin.buffer
+            return
+        with Path(name).open("rb") as file:
+            # pyarrow's stream is a raw file in all but name.
+            packed = cast(io.RawIOBase, pa.input_stream(file, compression=compression))
+            yield cast(BinaryIO, io.BufferedReader(packed))
+
+
+def _text_rows(
+    name: str, compression: str | None, head: bytes, rows_at: int, layout: Layout, rows: int
+) -> Iterator[Cells]:
+    with _stream(name, compression) as stream:
+        if name != STDIN:
+            stream.read(len(head))
+        yield from delimited.parse(delimited.whole_lines(stream, head[rows_at:]), layout, rows)
+
+
+def _layout(shown: str, head: bytes, delimiter: bytes | None, source: Source) -> tuple[Layout, int]:
+    """Tell from everything up to the first line that is not blank how a file is laid out and where its rows begin."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError(f"{shown} is UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`")
+    rows_at = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    line = head[rows_at:].strip(b"\r\n")
+    options = source.word_column is not None or source.lang_column is not None
+    if delimiter is None:
+        delimiter = TAB if options or TAB in line else LINE
+    cells = _first_cells(shown, line, delimiter)
+    if delimiter == LINE:
+        _check_plain(shown, source)
+    elif options or {*WORD_COLUMNS, *LANG_COLUMNS} & {cell.lower() for cell in cells}:
+        return Layout(delimiter, len(cells), *_columns(shown, cells, source)), len(head)
+    elif source.lang is None and len(cells) != 2:
+        raise InputError(
+            f"{shown} has no header, and in its first line the number of cells is not 2 but {len(cells)}: "
+            "begin it with a line that names the columns word and lang, or give --lang TAG"
+        )
+    return Layout(delimiter, len(cells), 0, 1 if source.lang is None else None), rows_at
+
+
+def _first_cells(shown: str, line: bytes, delimiter: bytes) -> list[str]:
+    cells = delimited.split_line(line, delimiter)
+    if cells is None:
+        raise InputError(f"{shown} has a stray quote in its first line: write it as RFC 4180 asks, or as .tsv")
+    return [cell.decode("utf-8", "replace").strip() for cell in cells]
+
+
+def _check_plain(shown: str, source: Source) -> None:
+    if source.word_column is not None or source.lang_column is not None:
+        raise InputError(f"{shown} is a plain list of words without columns: give --lang TAG and no column names")
+    if source.lang is None:
+        raise InputError(f"{shown} is a plain list of words: name their language with --lang TAG")
+
+
+def _columns(shown: str, names: Sequence[str], source: Source) -> tuple[int, int | None]:
+    """Return the positions of the word column and, unless the language is fixed, of the language column."""
+    word = _column(shown, names, source.word_column, WORD_COLUMNS, "name the column of words with --word-column")
+    if source.lang is not None:
+        return word, None
+    remedy = "name the column of languages with --lang-column, or give --lang TAG"
+    return word, _column(shown, names, source.lang_column, LANG_COLUMNS, remedy)
+
+
+def _column(shown: str, names: Sequence[str], wanted: str | None, known: tuple[str, ...], remedy: str) -> int:
+    """Return the position of the column asked for, or of the first known one."""
+    lowered = [name.lower() for name in names]
+    listing = ", ".join(names)
+    if wanted is None:
+        wanted = next((names[lowered.index(name)] for name in known if name in lowered), None)
+        missing = f"none of the columns {', '.join(known)}"
+    else:
+        missing = f"no column {wanted!r}"
+    if wanted is None or wanted not in names:
+        raise InputError(f"{shown} has {missing} but {listing}: {remedy}")
+    if names.count(wanted) > 1:
+        raise InputError(f"{shown} has more than one column {wanted!r} among {listing}: rename all but one")
+    return names.index(wanted)
+
+
+def _parquet_columns(name: str, source: Source) -> tuple[str, str | None]:
+    """Return the names of the word column and, unless the language is fixed, of the language column."""
+    with _reading(name):
+        schema = pq.read_schema(name)
+    word, lang = _columns(name, schema.names, source)
+    for field in (schema.field(column) for column in (word, lang) if column is not None):
+        if not _is_text(field.type):
+            raise InputError(f"{name} has {field.type}, not text, in its column {field.name!r}: write it as strings")
+    return schema.names[word], None if lang is None else schema.names[lang]
+
+
+def _parquet_rows(name: str, columns: tuple[str, str | None], rows: int) -> Iterator[Cells]:
+    word, lang = columns
+    with _reading(name), pq.ParquetFile(name) as file:
+        for batch in file.iter_batches(batch_size=rows, columns=[column for column in columns if column is not None]):
+            words, invalid = delimited.decode(_bytes(batch.column(word)))
+            langs = None if lang is None else delimited.decode(_bytes(batch.column(lang)))[0]
+            reasons = pc.if_else(pa.array(invalid), delimited.INVALID_UTF8, pa.scalar(None, pa.string()))
+            yield Cells(words, langs, reasons)
+
+
+def _is_text(kind: Any) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return kind in (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
+
+
+def _bytes(column: pa.Array) -> pa.Array:
+    """View text as bytes: readers of Parquet do not check that strings are UTF-8."""
+    column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return column.cast(pa.binary())
