@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from g2p_batch.errors import ArtifactError, ModelError
 
@@ -15,6 +15,8 @@ FORMAT = 1
 Prefix = Literal["space", "none"]
 DType = Literal["float32"]
 DTYPES: tuple[DType, ...] = get_args(DType)
+
+T = TypeVar("T")
 
 _PREFIX_FORMS: dict[Prefix, str] = {"space": "<{}>: ", "none": "<{}>:"}
 
@@ -166,8 +168,8 @@ def load_contract(folder: Path) -> Contract:
     Raises:
         ModelError: the folder holds no program, or one of another format version.
     """
-    raw = _read(folder / "contract.json", ModelError, "export the checkpoint with `g2p-batch export MODEL -o DIR`")
-    return _contract(raw)
+    remedy = "export the checkpoint with `g2p-batch export MODEL -o DIR`"
+    return _load(folder / "contract.json", _contract, ModelError, remedy)
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -176,7 +178,11 @@ def load_manifest(folder: Path) -> Manifest:
     Raises:
         ArtifactError: the folder holds no whole artifact, or one of another format version.
     """
-    raw = _read(folder / "manifest.json", ArtifactError, "compile the model again with `g2p-batch compile`")
+    remedy = "compile the model again with `g2p-batch compile`"
+    return _load(folder / "manifest.json", _manifest, ArtifactError, remedy)
+
+
+def _manifest(raw: dict[str, Any]) -> Manifest:
     shapes = raw.pop("shapes")
     return Manifest(
         contract=_contract(raw.pop("contract")),
@@ -193,13 +199,15 @@ def _contract(raw: dict[str, Any]) -> Contract:
     return Contract(geometry=geometry, languages=tuple(raw.pop("languages")), **raw)
 
 
-def _read(path: Path, error: type[ModelError] | type[ArtifactError], remedy: str) -> dict[str, Any]:
+def _load(
+    path: Path, parse: Callable[[dict[str, Any]], T], error: type[ModelError] | type[ArtifactError], remedy: str
+) -> T:
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw.get("format") != FORMAT:
+            raise error(f"{path} has format {raw.get('format')}, this version reads {FORMAT}: {remedy}")
+        return parse(raw)
     except FileNotFoundError:
         raise error(f"{path} does not exist: {remedy}") from None
-    except (OSError, ValueError) as cause:
-        raise error(f"{path} cannot be read ({cause}): {remedy}") from None
-    if raw.get("format") != FORMAT:
-        raise error(f"{path} has format {raw.get('format')}, this version reads {FORMAT}: {remedy}")
-    return raw
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as cause:
+        raise error(f"{path} cannot be read ({type(cause).__name__}: {cause}): {remedy}") from None

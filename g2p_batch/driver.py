@@ -3,33 +3,29 @@
 import signal
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.codec import detokenize, tokenize
-from g2p_batch.contract import Contract, Shapes
-from g2p_batch.decode import Batch, Engine, batches, can_retry, decode_batch, retries
-from g2p_batch.errors import ArtifactError, InputError, StoppedEarlyError
-from g2p_batch.formats import format_for
+from g2p_batch.contract import Contract
+from g2p_batch.crew import Progress, pronounce
+from g2p_batch.decode import Engine
+from g2p_batch.errors import InputError, StoppedEarlyError
+from g2p_batch.formats import Format, format_for
 from g2p_batch.formats.lexicon import LEXICON, Answers, WriteOptions, entries
 from g2p_batch.formats.tsv import write_rejects
 from g2p_batch.plan import Plan, PlanOptions, plan
 from g2p_batch.publish import make_folder, publish, require_writable
 from g2p_batch.report import Summary, count_of, counted, listed
-from g2p_batch.wordlist import Source, read
+from g2p_batch.wordlist import STDIN, Source, read
 
 Order = Literal["input", "word"]
 
@@ -37,15 +33,10 @@ REJECTS_FILE = "rejects.tsv"
 SUMMARY_FILE = "run-summary.json"
 
 _ROWS = 65536
-_AHEAD = 4
-"""Batches in flight per worker: enough that a slow one does not leave the others without work."""
-
 _SORT_KEYS: dict[Order, list[tuple[str, str]]] = {
     "input": [("row", "ascending")],
     "word": [("lang", "ascending"), ("word", "ascending")],
 }
-
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -79,17 +70,11 @@ class Job:
     dtype: str = "float32"
 
 
-class Progress(Protocol):
-    """Is told how far the decoding is, always from the thread that called `generate`."""
-
-    def start(self, total_words: int) -> None:
-        """Decoding of `total_words` begins."""
-
-    def advance(self, words: int) -> None:
-        """As many more words are final."""
-
-    def close(self) -> None:
-        """Decoding is over, complete or not; called once after each `start`."""
+def check(job: Job) -> None:
+    """Raise now what `generate` would raise before it needs the model: wrong options, inputs and output names."""
+    _prepared(job)
+    if STDIN not in job.source.inputs:  # what is read of a pipe is gone
+        read(job.source)
 
 
 def generate(job: Job, engines: Callable[[], Engine], progress: Progress) -> Summary:
@@ -112,17 +97,14 @@ def generate(job: Job, engines: Callable[[], Engine], progress: Progress) -> Sum
         StoppedEarlyError: a signal came; nothing was written.
     """
     started = time.perf_counter()
-    writer = format_for(job.output, job.format)
-    make_folder(job.run_dir)
-    for path in (job.output, job.run_dir / REJECTS_FILE, job.run_dir / SUMMARY_FILE):
-        require_writable(path)
+    writer = _prepared(job)
     with _stop_on_signals() as stop:
         planned = plan(_stoppable(read(job.source), stop), job.contract, job.plan)
         stop.check("while planning")
         if job.strict and len(planned.rejects):
             raise _refusal(planned, job.run_dir / REJECTS_FILE)
         decode_started = time.perf_counter()
-        answers = _answers(job, planned.words, engines, progress, stop)
+        answers = pronounce(planned.words, job.contract, engines, job.workers, _Watch(progress, stop))
         decode_seconds = time.perf_counter() - decode_started
         lexicon = _merged(planned.words, answers, job.order)
         publish(job.run_dir / REJECTS_FILE, partial(write_rejects, planned.rejects))
@@ -131,6 +113,15 @@ def generate(job: Job, engines: Callable[[], Engine], progress: Progress) -> Sum
         summary = _summary(job, planned, lexicon, time.perf_counter() - started, decode_seconds)
         publish(job.run_dir / SUMMARY_FILE, partial(_save, summary))
     return summary
+
+
+def _prepared(job: Job) -> Format:
+    """Make the run's folder, check that its files can be written, and return the lexicon's format."""
+    known = format_for(job.output, job.format)
+    make_folder(job.run_dir)
+    for path in (job.output, job.run_dir / REJECTS_FILE, job.run_dir / SUMMARY_FILE):
+        require_writable(path)
+    return known
 
 
 class _Stop:
@@ -177,118 +168,24 @@ def _refusal(planned: Plan, path: Path) -> InputError:
     )
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """One decoded batch."""
+class _Watch:
+    """Progress that also counts, and stops the run between two batches."""
 
-    batch: Batch
-    answers: Answers
+    def __init__(self, progress: Progress, stop: _Stop) -> None:
+        self._progress, self._stop = progress, stop
+        self._done = self._total = 0
 
-
-class _Words:
-    """The planned words, ready to be tokenized in any selection from any thread."""
-
-    def __init__(self, words: pa.Table, contract: Contract) -> None:
-        self._word = _whole(words["word"])
-        langs = _whole(words["lang"]).dictionary_encode()
-        prefixes = [contract.prefix_for(lang) for lang in langs.dictionary.to_pylist()]
-        self._prefix = pa.DictionaryArray.from_arrays(langs.indices, pa.array(prefixes, pa.large_string()))
-
-    def pronounce(self, engine: Engine, batch: Batch) -> _Piece:
-        ids, lengths = tokenize(self._word.take(batch.rows), self._prefix.take(batch.rows).dictionary_decode())
-        out = decode_batch(engine, batch.bucket, ids, lengths)
-        pron, invalid = detokenize(out.ids)
-        return _Piece(batch, Answers(pron, out.logprob, out.truncated, invalid))
-
-
-class _Crew:
-    """Threads that own one engine each; results come in the order of the batches."""
-
-    def __init__(self, engines: Sequence[Engine]) -> None:
-        self._spare: SimpleQueue[Engine] = SimpleQueue()
-        for engine in engines:
-            self._spare.put(engine)
-        self._own = threading.local()
-        self._ahead = _AHEAD * len(engines)
-        self._pool = ThreadPoolExecutor(len(engines), "decode", self._claim)
-
-    def __enter__(self) -> "_Crew":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def run(self, work: Callable[[Engine, Batch], _Piece], cut: Iterable[Batch]) -> Iterator[_Piece]:
-        pending: deque[Future[_Piece]] = deque()
-        for batch in cut:
-            pending.append(self._pool.submit(lambda batch: work(self._own.engine, batch), batch))
-            if len(pending) == self._ahead:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-
-    def _claim(self) -> None:
-        self._own.engine = self._spare.get()
-
-
-def _answers(job: Job, words: pa.Table, engines: Callable[[], Engine], progress: Progress, stop: _Stop) -> Answers:
-    """Decode all words; answer i belongs to row i of `words`."""
-    if not len(words):
-        return _placed([], 0)
-    first = engines()
-    _require_room(first.shapes, job.contract)
-    cut = list(batches(words["src_bytes"].to_numpy(), first.shapes))
-    cut.reverse()  # long batches first, so that no worker ends alone with one
-    crew = [first, *(engines() for _ in range(min(job.workers, len(cut)) - 1))]
-    progress.start(len(words))
-    try:
-        with _Crew(crew) as workers:
-            return _decoded(workers, _Words(words, job.contract), cut, first.shapes, _Meter(progress, stop, len(words)))
-    finally:
-        progress.close()
-
-
-class _Meter:
-    """Counts final words, tells the progress, and stops the run between two batches."""
-
-    def __init__(self, progress: Progress, stop: _Stop, total: int) -> None:
-        self._progress, self._stop, self._total = progress, stop, total
-        self._done = 0
+    def start(self, total_words: int) -> None:
+        self._total = total_words
+        self._progress.start(total_words)
 
     def advance(self, words: int) -> None:
         self._done += words
         self._progress.advance(words)
         self._stop.check(f"after {self._done:,} of {self._total:,} words")
 
-
-def _decoded(workers: _Crew, words: _Words, cut: Sequence[Batch], shapes: Shapes, meter: _Meter) -> Answers:
-    pieces: list[_Piece] = []
-    again: list[Indices] = []
-    for piece in workers.run(words.pronounce, cut):
-        pieces.append(piece)
-        short = piece.answers.truncated & can_retry(piece.batch.bucket, shapes)
-        again.append(piece.batch.rows[short])
-        meter.advance(len(short) - int(short.sum()))
-    for piece in workers.run(words.pronounce, retries(np.concatenate(again), shapes)):
-        pieces.append(piece)
-        meter.advance(len(piece.batch.rows))
-    return _placed(pieces, sum(len(batch.rows) for batch in cut))
-
-
-def _placed(pieces: Sequence[_Piece], words: int) -> Answers:
-    """Bring the answers into the order of the words; the last piece that holds a word counts."""
-    rows = np.concatenate([np.zeros(0, np.int64), *(piece.batch.rows for piece in pieces)])
-    place = np.zeros(words, np.int64)
-    place[rows] = np.arange(len(rows))
-    answers = [piece.answers for piece in pieces]
-    prons = [pa.array([], pa.large_string()), *(answer.pron.cast(pa.large_string()) for answer in answers)]
-    whole = Answers(
-        pa.concat_arrays(prons),
-        np.concatenate([np.zeros(0, np.float32), *(answer.logprob for answer in answers)]),
-        np.concatenate([np.zeros(0, np.bool_), *(answer.truncated for answer in answers)]),
-        np.concatenate([np.zeros(0, np.bool_), *(answer.invalid_utf8 for answer in answers)]),
-    )
-    return whole.take(place)
+    def close(self) -> None:
+        self._progress.close()
 
 
 def _merged(words: pa.Table, answers: Answers, order: Order) -> pa.Table:
@@ -296,14 +193,6 @@ def _merged(words: pa.Table, answers: Answers, order: Order) -> pa.Table:
     rows = pc.sort_indices(words, _SORT_KEYS[order]).to_numpy().astype(np.int64)
     slices = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
     return pa.Table.from_batches([entries(words.take(part), answers.take(part)) for part in slices], LEXICON)
-
-
-def _require_room(shapes: Shapes, contract: Contract) -> None:
-    if shapes.longest.source_bytes < contract.max_source_bytes:
-        raise ArtifactError(
-            f"the compiled model takes {shapes.longest.source_bytes} bytes of prefix and word, its contract allows "
-            f"{contract.max_source_bytes}: compile it again with `g2p-batch compile`"
-        )
 
 
 def _provenance(job: Job) -> dict[str, str]:
@@ -342,8 +231,3 @@ def _summary(job: Job, planned: Plan, lexicon: pa.Table, seconds: float, decode_
 
 def _save(summary: Summary, path: Path) -> None:
     path.write_text(summary.to_json(), encoding="utf-8")
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column in one piece, of any size."""
-    return pa.concat_arrays([pa.array([], pa.large_string()), *column.cast(pa.large_string()).chunks])

@@ -1,11 +1,15 @@
 """What this machine is: the facts that decide which compiled code it can run."""
 
+import math
+import os
 import platform
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""What a container may use: microseconds of CPU per period, or `max`, and the period."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,16 @@ def cpu_family() -> Family:
     """Return the strongest family that this machine's CPU belongs to."""
     arch = platform.machine()
     return next(f for f in FAMILIES if f.arch in ("", arch) and cpu_features().issuperset(f.features))
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: those it is bound to, and no more than its container's share."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _QUOTA.read_text(encoding="ascii").split()
+        return min(bound, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # no container, or one without a limit
+        return bound
 
 
 def _field(*names: str) -> str:

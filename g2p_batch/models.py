@@ -66,11 +66,7 @@ def find_program(model: str, say: Say) -> Path:
         return BUNDLED
     if (Path(model) / "contract.json").is_file():
         return Path(model)
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
-        raise ModelError(
-            f"{model} is a checkpoint, and converting one needs torch and transformers: "
-            "`pip install 'g2p-batch[export]'`, or export it on another machine and pass the program's folder"
-        )
+    require_exporter(model)
     config = model_config(model)
     from g2p_compile.sources import checkpoint_digest, locate
 
@@ -83,13 +79,35 @@ def find_program(model: str, say: Say) -> Path:
     return folder
 
 
-def export(config: ModelConfig, folder: Path) -> Contract:
-    """Export a checkpoint into a folder, which appears whole or not at all; returns its contract."""
+def require_exporter(model: str) -> None:
+    """Check that what converts the checkpoint `model` is installed.
+
+    Raises:
+        ModelError: torch or transformers is not.
+    """
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
+        raise ModelError(
+            f"{model} is a checkpoint, and converting one needs torch and transformers: "
+            "`pip install 'g2p-batch[export]'`, or export it on another machine and pass the program's folder"
+        )
+
+
+def export(config: ModelConfig, folder: Path, name: str | None = None) -> Contract:
+    """Export a checkpoint into a folder, which appears whole or not at all; returns its contract.
+
+    Args:
+        config: the checkpoint.
+        folder: where to put the program; what is there is replaced.
+        name: short name kept in the contract; the last part of the source by default.
+
+    Raises:
+        ModelError: as `load_checkpoint` says.
+    """
     from g2p_compile.checkpoint import load_checkpoint
     from g2p_compile.export import export_program
 
     checkpoint = load_checkpoint(
-        config.source, revision=config.revision, prefix=config.prefix, languages=config.languages
+        config.source, revision=config.revision, prefix=config.prefix, languages=config.languages, name=name
     )
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:

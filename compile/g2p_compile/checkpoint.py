@@ -1,14 +1,17 @@
 """Load a T5 checkpoint from a folder or a model hub, and say what its contract is."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
-from safetensors import safe_open
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention, T5Stack
@@ -28,6 +31,8 @@ _FIXED = {
     "eos_token_id": 1,
     "decoder_start_token_id": 0,
 }
+_SHOWN = 5
+"""Names listed in an error."""
 MAX_SOURCE_BYTES, MAX_TARGET_BYTES = 128, 256
 
 
@@ -35,7 +40,7 @@ MAX_SOURCE_BYTES, MAX_TARGET_BYTES = 128, 256
 class Checkpoint:
     """A loaded model, in float32, with its contract."""
 
-    model: T5ForConditionalGeneration
+    model: T5ForConditionalGeneration = field(repr=False)
     contract: Contract
     stored_dtype: torch.dtype
     """Floating type of the file's weights; a program keeps them in it."""
@@ -64,9 +69,7 @@ def load_checkpoint(
     folder = locate(source, revision)
     config = _config(folder)
     geometry = _geometry(folder, config)
-    model = T5ForConditionalGeneration.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, attn_implementation="eager"
-    ).eval()
+    model = _model(folder)
     # transformers decides on this scaling from flags that other tools write differently; the contract's word is final.
     model.config.scale_decoder_outputs = geometry.logit_scale != 1.0
     contract = Contract(
@@ -138,14 +141,47 @@ def _scaled(folder: Path, config: dict[str, Any]) -> bool:
     transformers 5 sets `tie_word_embeddings` on every T5 and keeps what the flag meant in `scale_decoder_outputs`.
     """
     for path in weight_files(folder):
-        with safe_open(path, framework="pt") as file:
+        with _open(path) as file:
             if "lm_head.weight" in file.keys():  # noqa: SIM118 - the handle is no mapping
                 return False
     return bool(config.get("scale_decoder_outputs", config.get("tie_word_embeddings") is not False))
 
 
+def _model(folder: Path) -> T5ForConditionalGeneration:
+    """Load the weights; transformers would fill in random ones for what is missing, so that is refused here."""
+    try:
+        model, report = T5ForConditionalGeneration.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            attn_implementation="eager",
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except (OSError, RuntimeError, SafetensorError, StrictDataclassError, TypeError, ValueError) as cause:
+        reason = str(cause).strip().splitlines()[0]
+        raise ModelError(f"{folder} cannot be loaded ({reason}): download the checkpoint again") from None
+    wrong = sorted(report["missing_keys"]) + sorted(key for key, *_ in report["mismatched_keys"])
+    if wrong:
+        listed = ", ".join(wrong[:_SHOWN]) + (f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else "")
+        raise ModelError(
+            f"the weights in {folder} are not those of its config.json, missing or of another shape: {listed}. "
+            "Download the checkpoint again"
+        )
+    return model.eval()
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except SafetensorError as cause:
+        raise ModelError(f"{path} is damaged ({cause}): download the checkpoint again") from None
+
+
 def _stored_dtype(folder: Path) -> torch.dtype:
-    with safe_open(weight_files(folder)[0], framework="pt") as file:
+    with _open(weight_files(folder)[0]) as file:
         name = next(iter(file.keys()))
         dtype = file.get_tensor(name).dtype
     return dtype if dtype in (torch.bfloat16, torch.float16) else torch.float32

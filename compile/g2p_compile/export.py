@@ -5,6 +5,7 @@
 """
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def _samples(contract: Contract) -> dict[str, tuple[tuple[Any, ...], tuple[Any, 
     # Upper bounds are wide: buckets narrow them when a program is built.
     b, s, t = Dim("b", min=1, max=4096), Dim("s", min=1, max=contract.max_source_bytes), Dim("t", min=1, max=4096)
     n = Dim("n", min=1, max=4097)
-    past_reach, source_reach = Dim("T", min=2, max=contract.max_target_bytes), Dim("C", min=2, max=4096)
+    past_reach, source_reach = Dim("T", min=2, max=4096), Dim("C", min=2, max=4096)
     hidden = torch.zeros(rows, length, geometry.d_model)
     past = [{1: n, 3: past_reach} for _ in range(geometry.decoder_layers)]
     kept = [{1: n, 3: source_reach} for _ in range(geometry.decoder_layers)]
@@ -92,7 +93,9 @@ def _samples(contract: Contract) -> dict[str, tuple[tuple[Any, ...], tuple[Any, 
 def _stage(stages: Stages, name: str, sample: tuple[tuple[Any, ...], tuple[Any, ...]]) -> relax.Function:
     stage: nn.Module = getattr(stages, name)
     arguments, dynamic = sample
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # torch.export warns of its own internals.
+        warnings.simplefilter("ignore", FutureWarning)
         exported = torch.export.export(stage, arguments, dynamic_shapes=dynamic, strict=False)
         module = from_exported_program(
             exported, keep_params_as_input=True, unwrap_unit_return_tuple=True, custom_convert_map=_converters()
@@ -111,7 +114,7 @@ def _stage(stages: Stages, name: str, sample: tuple[tuple[Any, ...], tuple[Any, 
 
 def _converters() -> dict[str, Callable[[fx.Node, Any], Any]]:
     table: dict[str, Callable[[fx.Node, Any], Any]] = {f"{name}.default": _convert for name in ops.RESULTS}
-    return table | {"auto_functionalized_v2": _convert_in_place}
+    return table | {"auto_functionalized_v2": _convert_in_place, "index.Tensor": _convert_index}
 
 
 def _convert(node: fx.Node, importer: Any) -> Any:
@@ -119,6 +122,12 @@ def _convert(node: fx.Node, importer: Any) -> Any:
     name = node.target._opname
     arguments = [importer.env[a] if isinstance(a, fx.Node) else relax.prim_value(a) for a in node.args]
     return importer.block_builder.emit(relax.op.call_dps_packed(PREFIX + name, arguments, _results(name, arguments)))
+
+
+def _convert_index(node: fx.Node, importer: Any) -> Any:
+    """Emit `table[:, index]`, the one form of indexing that the stages use; the index is always within the table."""
+    table, (_, index) = node.args
+    return importer.block_builder.emit(relax.op.take(importer.env[table], importer.env[index], axis=1, mode="clip"))
 
 
 def _convert_in_place(node: fx.Node, importer: Any) -> Any:

@@ -19,21 +19,21 @@ _LINKERS: tuple[tuple[str, ...], ...] = (
 _ZIG = (sys.executable, "-m", "ziglang", "cc", "-shared", "-nostdlib")
 
 
-def linker(*, native: bool) -> tuple[str, ...]:
-    """Return the command of a linker; for another architecture that is zig, which links for all of them.
+def linker(triple: str | None) -> tuple[str, ...]:
+    """Return the command of a linker for a triple, or for this machine.
 
     Raises:
         ArtifactError: there is none.
     """
-    if native:
-        for command in _LINKERS:
-            if shutil.which(command[0]):
-                return command
+    candidates = _LINKERS if triple is None else ((f"{triple}-gcc", "-shared", "-nostdlib"),)
+    for command in candidates:
+        if shutil.which(command[0]):
+            return command
     if importlib.util.find_spec("ziglang"):
-        return _ZIG
+        return _ZIG if triple is None else (*_ZIG, "-target", triple)
     raise ArtifactError(
-        "there is no linker on this machine to make the compiled model loadable: install gcc "
-        "(`apt-get install gcc`), or `pip install 'g2p-batch[linker]'`"
+        f"there is no linker for {triple or 'this machine'} to make the compiled model loadable: install "
+        f"{candidates[0][0]}, or `pip install 'g2p-batch[linker]'`"
     )
 
 
@@ -43,9 +43,7 @@ def link(output: str, objects: list[str], *, triple: str | None) -> None:
     Raises:
         ArtifactError: there is no linker, or it failed.
     """
-    command = linker(native=triple is None)
-    if triple is not None:
-        command = (*command, "-target", triple)
+    command = linker(triple)
     done = subprocess.run([*command, "-o", output, *objects], capture_output=True, text=True, check=False)
     if done.returncode:
         raise ArtifactError(f"`{' '.join(command)}` failed:\n{done.stderr.strip()}")

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from g2p_batch.codec import EOS, START, detokenize
 from g2p_batch.contract import Contract
+from g2p_batch.models import BUNDLED_NAME, model_config
 from g2p_batch.shipped import BUNDLED
-from g2p_compile.checkpoint import Checkpoint, from_program
-from g2p_compile.program import load_program
+from g2p_compile.checkpoint import Checkpoint, from_program, load_checkpoint
+from g2p_compile.program import CONTRACT, load_program
 
 BATCH = 64
 """Words at a time; sorted by length, this is near transformers' best on CPUs."""
@@ -27,9 +30,18 @@ class Answer:
     """Smallest lead, over the steps, of the chosen token's logit over the next best."""
 
 
+def load_reference(model: str) -> Checkpoint:
+    """Load a model for the reference: `bundled`, the folder of a program, a checkpoint's folder, or a hub id."""
+    program = BUNDLED if model == BUNDLED_NAME else Path(model)
+    if (program / CONTRACT).is_file():
+        return from_program(load_program(program))
+    config = model_config(model)
+    return load_checkpoint(config.source, revision=config.revision, prefix=config.prefix, languages=config.languages)
+
+
 def reference_g2p(words: Sequence[str], lang: str, checkpoint: Checkpoint | None = None) -> list[str]:
     """Return the pronunciations of words of one language, by the bundled checkpoint unless another is given."""
-    checkpoint = checkpoint or from_program(load_program(BUNDLED))
+    checkpoint = checkpoint or load_reference(BUNDLED_NAME)
     return [answer.pron for answer in answers(checkpoint, words, [lang] * len(words))]
 
 
@@ -50,28 +62,26 @@ def source_ids(contract: Contract, word: str, lang: str) -> list[int]:
     return [byte + 3 for byte in (contract.prefix_for(lang) + word).encode()]
 
 
-def pad(sources: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids and attention mask, [B, S] int64."""
+def generate(checkpoint: Checkpoint, sources: Sequence[list[int]], **options: Any) -> Any:
+    """Return what transformers' `generate` does for one batch of ids, padded and masked, greedy under the contract."""
     longest = max(map(len, sources))
-    ids = torch.tensor([s + [0] * (longest - len(s)) for s in sources])
-    return ids, torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sources])
-
-
-def _decode(checkpoint: Checkpoint, sources: list[list[int]]) -> Iterator[Answer]:
-    ids, mask = pad(sources)
     with torch.inference_mode():
-        out = checkpoint.model.generate(
-            input_ids=ids,
-            attention_mask=mask,
+        return checkpoint.model.generate(
+            input_ids=torch.tensor([s + [0] * (longest - len(s)) for s in sources]),
+            attention_mask=torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sources]),
             do_sample=False,
             num_beams=1,
             max_new_tokens=checkpoint.contract.max_target_bytes,
             decoder_start_token_id=START,
             eos_token_id=EOS,
             pad_token_id=0,
-            output_logits=True,
             return_dict_in_generate=True,
+            **options,
         )
+
+
+def _decode(checkpoint: Checkpoint, sources: list[list[int]]) -> Iterator[Answer]:
+    out = generate(checkpoint, sources, output_logits=True)
     tokens = out.sequences[:, 1:]
     logits = torch.stack(out.logits, dim=1)
     logprob = logits.log_softmax(-1).gather(2, tokens[..., None])[..., 0]

@@ -20,7 +20,7 @@ MACHINES: dict[str, Machine] = {
     "avx512": Machine(16, 32, True, {"mcpu": "x86-64-v4"}),
     "avx2": Machine(8, 16, True, {"mcpu": "x86-64-v3"}),
     "sse2": Machine(4, 16, False, {"mcpu": "x86-64"}),
-    "neon": Machine(4, 32, True, {"mtriple": "aarch64-unknown-linux-gnu"}),
+    "neon": Machine(4, 32, True, {"mtriple": "aarch64-linux-gnu"}),
     "portable": Machine(4, 16, False, {}),
 }
 """By the name of the family."""

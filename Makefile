@@ -1,0 +1,38 @@
+# `make demo` and `make test` are all a fresh Linux machine with python3.11, git and make needs.
+PYTHON ?= python3.11
+VENV ?= .venv
+# The converter and the tests need torch; the runtime never does. Where pip offers only the CUDA build, add
+# TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu".
+TORCH ?= torch==2.13.0
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# Making a compiled model loadable takes a linker; where the machine has none, pip brings one.
+EXTRA != command -v cc >/dev/null || command -v gcc >/dev/null || command -v ld >/dev/null || echo '[linker]'
+
+.PHONY: demo test lint types clean
+
+demo: $(VENV)/.runtime
+	$(VENV)/bin/g2p-batch generate golden/demo.tsv -o demo-lexicon.tsv
+	@cat demo-lexicon.tsv
+
+test: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.dev
+	$(VENV)/bin/mypy
+
+$(VENV)/.runtime: pyproject.toml
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -e '.$(EXTRA)'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(PIP) install $(TORCH)
+	$(PIP) install -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-lexicon.tsv demo-lexicon.tsv.run

@@ -1,0 +1,221 @@
+"""`G2P`: pronunciations for Python programs, from lists of words or Arrow tables."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from g2p_batch import delimited, languages, models
+from g2p_batch.contract import Contract, DType
+from g2p_batch.crew import pronounce
+from g2p_batch.decode import Indices
+from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
+from g2p_batch.formats.lexicon import entries
+from g2p_batch.plan import PlanOptions, plan
+from g2p_batch.wordlist import ROWS
+
+_ASKED = ("word", "lang")
+_ANSWERED = ("pron", "logprob", "status")
+_TEXT = (pa.string(), pa.large_string(), pa.string_view(), pa.null())
+_ABSENT = -1
+_OPTIONS = PlanOptions()
+
+_log = logging.getLogger("g2p_batch")
+
+Bool = npt.NDArray[np.bool_]
+
+
+class G2P:
+    """A compiled model that pronounces words; one may be used by several threads at once.
+
+    Opening it compiles the model if this machine has not done so yet; the logger `g2p_batch` then says so.
+
+    Args:
+        model: `bundled`, the folder of a compiled model, a program or a checkpoint, or a hub id.
+        dtype: number format of the compiled model.
+        target_config: target configuration to compile with; the shipped one by default.
+        workers: most threads per call, each with caches of its own.
+
+    Raises:
+        ModelError: the model cannot be found, reached or supported.
+        ArtifactError: the compiled model is damaged, or was made for another machine.
+        UsageError: the dtype or the configuration is wrong, or there are no workers.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = models.BUNDLED_NAME,
+        *,
+        dtype: DType = "float32",
+        target_config: str | Path | None = None,
+        workers: int = 1,
+    ) -> None:
+        if workers < 1:
+            raise UsageError(f"workers is {workers}: give at least 1")
+        config = None if target_config is None else Path(target_config)
+        self._artifact = models.open_model(models.Request(str(model), dtype=dtype, config=config), _log.info)
+        self._workers = workers
+
+    @property
+    def contract(self) -> Contract:
+        """What the model was made for: its languages, its lengths and the digest of its checkpoint."""
+        return self._artifact.manifest.contract
+
+    @overload
+    def __call__(self, words: pa.Table) -> pa.Table: ...
+
+    @overload
+    def __call__(self, words: Sequence[str], lang: str) -> list[str]: ...
+
+    def __call__(self, words: Any, lang: str | None = None) -> Any:
+        """Pronounce words; none of them, however odd, costs another its pronunciation.
+
+        Args:
+            words: N strings of one language; or a table of N rows with text columns `word` and `lang`, and any others
+                but `pron`, `logprob` and `status`.
+            lang: the language of a list: a tag of the model or a BCP-47 tag. A table says it row by row.
+
+        Returns:
+            For a list, N pronunciations, in order; one is empty where the word cannot be pronounced. For a table, its
+            N rows and columns as they are, and three columns more: `pron` string, `logprob` float32 (of the whole
+            pronunciation), and `status` string. The status of a pronounced word is one of
+            `formats.lexicon.STATUSES`; of one that cannot be pronounced it is the reason, one of `plan.REASONS`, and
+            `pron` and `logprob` are null.
+
+        Raises:
+            UnknownLanguageError: `lang` is no language, or not one of the model's.
+            InputError: the table lacks a column, has one twice, or has something other than text in it.
+            UsageError: a list without `lang`, a table with it, or a list that does not hold strings.
+        """
+        if isinstance(words, pa.Table):
+            if lang is not None:
+                raise UsageError("a table says its languages in its column lang: leave out the argument lang")
+            return self._answer_table(words)
+        if lang is None:
+            raise UsageError("say the language of the words: G2P(...)(words, lang='eng-us')")
+        return self._answer_list(words, supported_tag(lang, self.contract))
+
+    def _answer_list(self, words: Sequence[str], tag: str) -> list[str]:
+        octets = pa.array(_encoded(words), pa.binary())
+        answers = self._answer(octets, pa.repeat(pa.scalar(tag), len(octets)))
+        prons: list[str] = pc.fill_null(answers.pron, "").to_pylist()
+        return prons
+
+    def _answer_table(self, table: pa.Table) -> pa.Table:
+        word, lang = (_octets(table, name) for name in _ASKED)
+        if taken := [name for name in _ANSWERED if name in table.column_names]:
+            raise InputError(f"the table has a column {taken[0]} already: rename or drop it")
+        answers = self._answer(word, delimited.decode(lang)[0])
+        for name, column in zip(_ANSWERED, answers, strict=True):
+            table = table.append_column(name, column)
+        return table
+
+    def _answer(self, octets: pa.Array, lang: pa.Array) -> "_Answered":
+        """Pronounce words, binary [N], of languages, string [N]."""
+        word, invalid = delimited.decode(octets)
+        first, which = _distinct(word, lang, invalid)
+        reason = pc.if_else(pa.array(invalid[first]), delimited.INVALID_UTF8, pa.scalar(None, pa.string()))
+        number = np.arange(len(first), dtype=np.int64)
+        rows = pa.table([number, word.take(first), lang.take(first), reason], schema=ROWS)
+        words, place, reasons = _planned(rows, self.contract)
+        answers = pronounce(words, self.contract, self._artifact.engine, self._workers, _Silence())
+        lexicon = entries(words, answers)
+        at = pa.array(place[which], mask=place[which] == _ABSENT)
+        pron, logprob, status = (lexicon[name].take(at) for name in _ANSWERED)
+        return _Answered(pron, logprob, pc.coalesce(status, reasons.take(which)))
+
+
+class _Answered(NamedTuple):
+    """Columns of N rows, as `_ANSWERED` names them."""
+
+    pron: pa.Array
+    logprob: pa.Array
+    status: pa.Array
+
+
+class _Silence:
+    """Progress of a call: its caller waits for all of it."""
+
+    def start(self, total_words: int) -> None:
+        """Say nothing."""
+
+    def advance(self, words: int) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Say nothing."""
+
+
+def supported_tag(lang: str, contract: Contract) -> str:
+    """Return the model's tag for a language, given as a tag or as BCP-47.
+
+    Raises:
+        UnknownLanguageError: it is no language, or not one of the model's; the message names what to ask for instead.
+    """
+    if lang in contract.languages:
+        return lang
+    language = languages.resolve(lang)
+    if language.tag not in contract.languages:
+        raise UnknownLanguageError(
+            f"the model {contract.name} was not trained on {language.tag} ({language.name}) "
+            f"but on {', '.join(contract.languages)}: take another model, or one of these languages"
+        )
+    return language.tag
+
+
+def _encoded(words: Sequence[str]) -> list[bytes]:
+    """Return UTF-8 of each word; a lone surrogate gives bytes that are none, and are found out later."""
+    if isinstance(words, (str, bytes)):
+        raise UsageError("words is one string: give a list of strings")
+    for place, word in enumerate(words):
+        if not isinstance(word, str):
+            raise UsageError(f"words[{place}] is of type {type(word).__name__}: give a list of strings")
+    return [word.encode("utf-8", "surrogatepass") for word in words]
+
+
+def _octets(table: pa.Table, name: str) -> pa.Array:
+    """Return a text column as binary [N]: Arrow does not promise that strings are UTF-8."""
+    found = table.column_names.count(name)
+    if found != 1:
+        raise InputError(f"the table has {found or 'no'} columns {name} among {table.column_names}: give it one")
+    column = table[name]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.type not in _TEXT:
+        raise InputError(f"the column {name} holds {column.type}, not text: cast it to string")
+    return pa.concat_arrays([pa.array([], pa.binary()), *column.cast(pa.binary()).chunks])
+
+
+def _distinct(word: pa.Array, lang: pa.Array, invalid: Bool) -> tuple[Indices, Indices]:
+    """Find equal rows among N: where each distinct row first is [D], and which of those each row equals [N]."""
+    words, langs = (pc.dictionary_encode(column, null_encoding="encode") for column in (word, lang))
+    code = words.indices.to_numpy().astype(np.int64) * (len(langs.dictionary) + 1) + langs.indices.to_numpy()
+    _, first, which = np.unique(code * 2 + invalid, return_index=True, return_inverse=True)
+    return first, which
+
+
+def _planned(rows: pa.Table, contract: Contract) -> tuple[pa.Table, Indices, pa.Array]:
+    """Plan distinct rows [D], numbered from 0.
+
+    Rows that differ may still ask for one word (composed and decomposed, with blanks around): `plan` counts all but
+    the first as duplicates. They are planned again without it, until each has been first and has told its word.
+
+    Returns:
+        The words to decode; for each row its place among them or `_ABSENT` [D]; and why it has none, or null [D].
+    """
+    planned = plan(rows.to_batches(), contract, _OPTIONS)
+    words, rejects = planned.words, planned.rejects
+    place, reject = np.full(len(rows), _ABSENT), np.full(len(rows), _ABSENT)
+    place[words["row"].to_numpy()] = words["id"].to_numpy()
+    reject[rejects["row"].to_numpy()] = np.arange(len(rejects))
+    while (repeated := (place == _ABSENT) & (reject == _ABSENT)).any():
+        again = plan(rows.filter(pa.array(repeated)).to_batches(), contract, _OPTIONS).words.drop_columns("id")
+        same = again.join(words.select(["id", "lang", "word"]), ["lang", "word"], join_type="inner")
+        place[same["row"].to_numpy()] = same["id"].to_numpy()
+    reasons = rejects["reason"].combine_chunks().take(pa.array(reject, mask=reject == _ABSENT))
+    return words, place, reasons

@@ -1,0 +1,85 @@
+"""`languages` and `info`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from g2p_batch import artifacts, contract, errors, host, languages
+from g2p_batch.cli.root import folder_size, main
+from g2p_batch.shipped import BUNDLED
+
+_PACKAGES = ("apache-tvm", "apache-tvm-ffi", "duckdb", "pyarrow")
+
+
+@main.command("languages")
+@click.argument("query", default="")
+def languages_(query: str) -> None:
+    """List the languages.
+
+    QUERY is part of a tag, name, code or script; without it all languages are listed. The column `bundled` marks those
+    of the bundled model.
+
+    \b
+    Example:
+      g2p-batch languages chinese
+    """
+    found = languages.search(query) or [languages.resolve(query)]
+    bundled = contract.load_contract(BUNDLED).languages
+    header = ("tag", "name", "bcp47", "script", "bundled", "note")
+    rows = [
+        (known.tag, known.name, known.bcp47, known.script, "yes" if known.tag in bundled else "", known.warning or "")
+        for known in found
+    ]
+    click.echo(_table([header, *rows]))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+@main.command()
+def info() -> None:
+    """Tell about this installation.
+
+    Prints versions, the CPU, the cache and the bundled model: what to put into the report of a problem.
+
+    \b
+    Example:
+      g2p-batch info
+    """
+    from importlib.metadata import version
+
+    bundled = contract.load_contract(BUNDLED)
+    family, cores = host.cpu_family().name, host.usable_cores()
+    rows = [
+        ("g2p-batch", version("g2p-batch")),
+        *((name, version(name)) for name in _PACKAGES),
+        ("CPU", f"{host.cpu_name()}, family {family}, usable cores: {cores}"),
+        *_cached(artifacts.cache_root()),
+        ("bundled model", bundled.name),
+        ("  languages", ", ".join(bundled.languages)),
+        ("  prefix", f"{bundled.prefix} (`{bundled.prefix_for('TAG')}`)"),
+        ("  dtype", ", ".join(contract.DTYPES)),
+        ("  checkpoint", f"sha256 {bundled.checkpoint_sha256}"),
+    ]
+    click.echo(_table(rows))
+
+
+def _cached(root: Path) -> Iterator[tuple[str, str]]:
+    yield "cache", str(root) if root.is_dir() else f"{root} (empty)"
+    for path in (*sorted(root.glob("*/manifest.json")), *sorted(root.glob("programs/*/contract.json"))):
+        yield f"  {path.parent.name[:12]}", f"{_described(path)}, {folder_size(path.parent)}"
+
+
+def _described(path: Path) -> str:
+    try:
+        if path.name == artifacts.MANIFEST:
+            made = contract.load_manifest(path.parent)
+            return f"{made.contract.name} compiled for {made.target.machine}, {made.dtype}"
+        return f"program of {contract.load_contract(path.parent).name}"
+    except errors.G2PError:
+        return f"unreadable: delete {path.parent}"

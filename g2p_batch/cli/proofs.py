@@ -1,0 +1,96 @@
+"""`verify` and `bench`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from g2p_batch import contract, errors, host
+from g2p_batch.cli.root import dtype_option, locate, main, say
+
+
+@main.command()
+@click.argument("model", default="bundled")
+@dtype_option
+@click.option(
+    "--words", metavar="FILE", help="A word list to compare with transformers on.  [default: the golden words]"
+)
+@click.option("--lang", metavar="TAG", help="Language of all words of FILE.")
+def verify(model: str, dtype: contract.DType, words: str | None, lang: str | None) -> None:
+    """Prove that a compiled model says what the checkpoint says.
+
+    Compares the compiled model with its golden words, decoding with and without caches; with transformers, where it is
+    installed; and with what others published for the checkpoint. Tells which prefix form the checkpoint was trained
+    with. Every string that differs is listed with the margin by which the reference chose it. Exits with 1 if a check
+    fails.
+
+    \b
+    Examples:
+      g2p-batch verify
+      g2p-batch verify charsiu/g2p_multilingual_byT5_tiny_16_layers_100
+    """
+    from g2p_batch.models import Request
+    from g2p_compile.verify import verify as run
+
+    _, facts = locate(model)
+    table = _unique_words(words, lang, facts) if words else None
+    found = run(Request(model, dtype=dtype), say, table)
+    click.echo(found.to_text())
+    if not found.held:
+        raise errors.ModelError(f"the compiled model of {model} is not the checkpoint: do not use it")
+
+
+def _unique_words(path: str, lang: str | None, facts: contract.Contract) -> Any:
+    """Return the words of a list that can be pronounced, once each: a table with word and lang."""
+    from g2p_batch.plan import PlanOptions, plan
+    from g2p_batch.wordlist import Source, read
+
+    planned = plan(read(Source((path,), lang=lang)), facts, PlanOptions())
+    if not len(planned.words):
+        raise errors.InputError(f"{path} holds no word that {facts.name} can pronounce: check words and languages")
+    return planned.words
+
+
+@main.command()
+@click.argument("model", default="bundled")
+@dtype_option
+@click.option("--words", metavar="FILE", help="A word list.  [default: 2,000 mixed words of the bundled languages]")
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="[random:]tiny_8|tiny_12|tiny_16|small",
+    help="Also measure MODEL widened to that shape (the same strings at its cost), or random weights in it.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Interleaved rounds.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=host.usable_cores,
+    show_default="usable cores",
+    help="Threads of all.",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
+def bench(model: str, words: str | None, shapes: tuple[str, ...], json_path: Path | None, **options: Any) -> None:
+    """Measure words per second beside transformers.
+
+    All contestants pronounce the same words in turn, round by round, on the same cores; medians are shown, and how many
+    strings agree. Needs `pip install 'g2p-batch[bench]'`.
+
+    \b
+    Example:
+      g2p-batch bench --shape tiny_16 --shape random:small
+    """
+    from g2p_batch import models
+    from g2p_batch.shipped import shipped
+
+    models.require_exporter(model)
+    from g2p_compile import bench as run
+
+    _, facts = locate(model)
+    table = _unique_words(words or str(shipped("golden/bench.tsv")), None, facts)
+    request = models.Request(model, dtype=options["dtype"])
+    report = run.bench(request, run.Options(table, shapes, options["rounds"], options["workers"]), say)
+    click.echo(report.to_text())
+    if json_path:
+        json_path.write_text(report.to_json() + "\n", encoding="utf-8")

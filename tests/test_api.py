@@ -1,0 +1,210 @@
+"""`G2P` on a model without a compiler: lists, tables, and what becomes of odd rows."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import g2p_batch
+from g2p_batch import G2P, models
+from g2p_batch.api import supported_tag
+from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
+from g2p_batch.formats.lexicon import STATUSES
+from g2p_batch.plan import REASONS
+from tests.fake_engine import logprob_of
+from tests.fake_model import CONTRACT, install
+
+COMPOSED, DECOMPOSED = "\u00e9t\u00e9", "e\u0301te\u0301"
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[models.Request]:
+    return install(monkeypatch, tmp_path / "model")
+
+
+@pytest.fixture
+def g2p(opened: list[models.Request]) -> G2P:
+    return G2P()
+
+
+def test_a_list_gives_a_list_in_its_order(g2p: G2P) -> None:
+    assert g2p(["world", "hello", "world"], lang="eng-us") == ["world", "həˈloʊ", "world"]
+    assert g2p(("hello",), "en-US") == ["həˈloʊ"]
+    assert g2p([], lang="fra") == []
+
+
+def test_words_of_a_list_that_cannot_be_pronounced_are_empty_and_cost_no_other(g2p: G2P) -> None:
+    words = ["", "a\tb", "x" * 65, "\ud800", "hello"]
+    assert g2p(words, lang="eng-us") == ["", "", "", "", "həˈloʊ"]
+
+
+def test_spellings_of_one_word_get_the_same_pronunciation(g2p: G2P) -> None:
+    words = [DECOMPOSED, " " + COMPOSED, COMPOSED, f"{DECOMPOSED}\t", "h", COMPOSED]
+    assert g2p(words, lang="fra") == ["ete", "ete", "ete", "ete", "", "ete"]
+
+
+def text(rows: list[bytes | None]) -> pa.Array:
+    """Strings that Arrow has not checked."""
+    octets = pa.array(rows, pa.binary())
+    return pa.StringArray.from_buffers(len(octets), octets.buffers()[1], octets.buffers()[2], octets.buffers()[0])
+
+
+ROWS: list[tuple[bytes | None, str | None, str | None, str]] = [
+    (b"hello", "eng-us", "həˈloʊ", "ok"),
+    (DECOMPOSED.encode(), "fra", "ete", "ok"),
+    (COMPOSED.encode(), "fr-FR", "ete", "ok"),
+    (b"hello", "fra", "hello", "ok"),
+    (b"h", "fra", "", "empty"),
+    (b"ca", "ron", "ka", "invalid_utf8"),
+    (b"caf\xe9", "fra", None, "invalid_utf8"),
+    ("caf\N{REPLACEMENT CHARACTER}".encode(), "fra", "caf\N{REPLACEMENT CHARACTER}", "ok"),
+    (None, "fra", None, "empty"),
+    (b"  ", "fra", None, "empty"),
+    (b"a\x00b", "fra", None, "control_character"),
+    (b"hello", "cmn", None, "unknown_language"),
+    (b"hello", "fin", None, "unknown_language"),
+    (b"hello", None, None, "unknown_language"),
+    (b"x" * 65, "fra", None, "too_long"),
+    (b"hello", "eng-us", "həˈloʊ", "ok"),
+]
+
+
+def test_a_table_keeps_its_rows_and_columns_and_gains_three(g2p: G2P) -> None:
+    table = pa.table(
+        {
+            "number": range(len(ROWS)),
+            "lang": pa.array([lang for _, lang, _, _ in ROWS]).dictionary_encode(),
+            "word": text([word for word, _, _, _ in ROWS]),
+        }
+    )
+    answered = g2p(table)
+    assert answered.schema.names == ["number", "lang", "word", "pron", "logprob", "status"]
+    assert answered.schema.types[3:] == [pa.string(), pa.float32(), pa.string()]
+    assert answered.select(["number", "lang"]).equals(table.select(["number", "lang"]))
+    assert list(zip(answered["pron"].to_pylist(), answered["status"].to_pylist(), strict=True)) == [
+        (pron, status) for _, _, pron, status in ROWS
+    ]
+    assert answered["logprob"].is_valid().to_pylist() == [pron is not None for _, _, pron, _ in ROWS]
+    assert {status for _, _, _, status in ROWS} <= {*STATUSES, *REASONS}
+
+
+def test_log_probability_is_that_of_the_whole_pronunciation(g2p: G2P) -> None:
+    answered = g2p(pa.table({"word": ["hello"], "lang": ["eng-us"]}))
+    tokens = len("həˈloʊ".encode()) + 1
+    expected = np.sum([logprob_of(b"<eng-us>: hello", at) for at in range(tokens)], dtype=np.float32)
+    assert answered["logprob"].to_pylist() == pytest.approx([float(expected)])
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+)
+def test_every_kind_of_text_is_read(g2p: G2P, kind: pa.DataType) -> None:
+    table = pa.table({"word": pa.array(["hello", None]).cast(kind), "lang": pa.array(["eng-us", "fra"]).cast(kind)})
+    assert g2p(table)["pron"].to_pylist() == ["həˈloʊ", None]
+
+
+def test_tables_in_chunks_slices_and_without_rows_work(g2p: G2P) -> None:
+    part = pa.table({"word": ["x", "hello", "y"], "lang": ["fra", "eng-us", "fra"]})
+    table = pa.concat_tables([part.slice(1), part.slice(0, 0), part])
+    assert g2p(table)["pron"].to_pylist() == ["həˈloʊ", "y", "x", "həˈloʊ", "y"]
+    assert g2p(part.slice(0, 0)).schema.names == ["word", "lang", "pron", "logprob", "status"]
+    nothing = pa.table({"word": pa.nulls(2), "lang": pa.nulls(2)})
+    assert g2p(nothing)["status"].to_pylist() == ["empty", "empty"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pa.table({"word": ["a"]}), "the table has no columns lang among ['word']: give it one"),
+        (
+            pa.Table.from_arrays([pa.array(["a"])] * 3, names=["word", "lang", "word"]),
+            "the table has 2 columns word among ['word', 'lang', 'word']: give it one",
+        ),
+        (pa.table({"word": [1], "lang": ["fra"]}), "the column word holds int64, not text: cast it to string"),
+        (
+            pa.table({"word": ["a"], "lang": ["fra"], "status": [1]}),
+            "the table has a column status already: rename or drop it",
+        ),
+    ],
+)
+def test_a_table_of_another_shape_is_refused(g2p: G2P, table: pa.Table, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        g2p(table)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("hello", "fra"), "words is one string: give a list of strings"),
+        ((["a", 1.5], "fra"), "words[1] is of type float: give a list of strings"),
+        ((["a"],), "say the language of the words: G2P(...)(words, lang='eng-us')"),
+        (
+            (pa.table({"word": ["a"], "lang": ["fra"]}), "fra"),
+            "a table says its languages in its column lang: leave out the argument lang",
+        ),
+    ],
+)
+def test_a_wrong_call_says_how_to_call(g2p: G2P, arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        g2p(*arguments)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("lang", "message"),
+    [
+        ("cmn", "did you mean zho-s"),
+        ("fin", "the model fake was not trained on fin (Finnish) but on eng-us, fra, grc, ron"),
+    ],
+)
+def test_an_unknown_language_argument_is_an_error(g2p: G2P, lang: str, message: str) -> None:
+    with pytest.raises(UnknownLanguageError) as caught:
+        g2p(["hello"], lang=lang)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("lang", "tag"), [("fra", "fra"), ("fr", "fra"), ("EN_us", "eng-us")])
+def test_languages_go_by_tag_and_by_code(lang: str, tag: str) -> None:
+    assert supported_tag(lang, CONTRACT) == tag
+
+
+def test_the_arguments_say_which_model_is_opened(opened: list[models.Request], tmp_path: Path) -> None:
+    g2p = G2P(tmp_path, dtype="float32", target_config="cpu.toml", workers=3)
+    assert opened == [models.Request(str(tmp_path), "cpu", "float32", Path("cpu.toml"))]
+    assert g2p.contract == CONTRACT
+    with pytest.raises(UsageError, match="workers is 0: give at least 1"):
+        G2P(workers=0)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_calls_from_several_threads_do_not_meet(opened: list[models.Request], workers: int) -> None:
+    g2p = G2P(workers=workers)
+    lists = [[f"{letter * (i % 30 + 1)}{i}" for i in range(50)] for letter in "abcd"]
+    answers: dict[int, list[str]] = {}
+    threads = [
+        threading.Thread(target=lambda i=i: answers.update({i: g2p(lists[i], "fra")})) for i in range(len(lists))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answers[i] for i in range(len(lists))] == lists
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, g2p_batch; print(sorted({'numpy', 'pyarrow', 'duckdb', 'tvm_ffi', 'click'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_package_exports_g2p_and_its_version() -> None:
+    assert g2p_batch.__all__ == ["G2P", "__version__"]
+    assert g2p_batch.__version__.split(".")[0].isdigit()
+    with pytest.raises(AttributeError, match="module 'g2p_batch' has no attribute 'g2p'"):
+        _ = g2p_batch.g2p

@@ -1,0 +1,192 @@
+"""Who may import what, who may print, and what works where torch is not installed."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import g2p_batch
+
+PACKAGE = Path(g2p_batch.__file__).parent
+
+# What each module may import of this package and of others; the standard library is free for all.
+ALLOWED = {
+    "__init__": "api",
+    "errors": "",
+    "host": "",
+    "shipped": "",
+    "contract": "errors",
+    "languages": "errors",
+    "publish": "errors",
+    "codec": "numpy pyarrow",
+    "delimited": "numpy pyarrow",
+    "artifacts": "contract errors host shipped",
+    "decode": "codec contract numpy",
+    "formats.lexicon": "numpy pyarrow",
+    "formats.tsv": "formats.lexicon pyarrow",
+    "formats.parquet": "formats.lexicon pyarrow",
+    "formats": "errors formats.lexicon formats.parquet formats.tsv",
+    "wordlist": "delimited errors numpy pyarrow",
+    "plan": "contract delimited errors languages duckdb pyarrow",
+    "report": "pyarrow",
+    "engine": "artifacts codec contract decode errors host numpy tvm_ffi",
+    "models": "artifacts contract engine errors host languages shipped g2p_compile",
+    "crew": "codec contract decode errors formats.lexicon numpy pyarrow",
+    "driver": "contract crew decode errors formats formats.lexicon formats.tsv plan publish report wordlist "
+    "numpy pyarrow",
+    "api": "contract crew decode delimited errors formats.lexicon languages models plan wordlist numpy pyarrow",
+    "cli": "cli.about cli.builds cli.lexicons cli.proofs cli.root",
+    "cli.root": "artifacts contract errors models click",
+    "cli.options": "errors click",
+    "cli.progress": "cli.root crew tqdm",
+    "cli.lexicons": "api cli.options cli.progress cli.root contract driver host models plan wordlist click",
+    "cli.builds": "cli.root contract errors host models publish click",
+    "cli.about": "artifacts cli.root contract errors host languages shipped click",
+    "cli.proofs": "cli.root contract errors host models plan shipped wordlist click g2p_compile",
+}
+
+OWNERS = {
+    "tvm": {"engine"},
+    "tvm_ffi": {"engine"},
+    "duckdb": {"plan"},
+    "click": {name for name in ALLOWED if name.startswith("cli")},
+    "tqdm": {"cli.progress"},
+    "g2p_compile": {"models", "cli.proofs"},
+    "torch": set[str](),
+    "transformers": set[str](),
+}
+"""Who alone may import a package."""
+
+LAZY = {"tvm", "tvm_ffi", "g2p_compile", "tqdm"}
+"""Imported inside functions only."""
+
+PRINTS = {"print", "exit", "quit", "click.echo", "sys.exit", "os._exit", "ctx.exit"}
+STREAMS = {"sys.stdout", "sys.stderr"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+TREES = {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """Yield what one statement imports: modules of this package by their own name, others by their first name."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        assert not node.level, "imports are absolute"
+        inside = [f"{node.module}.{alias.name}" for alias in node.names]
+        names = [name if name.removeprefix("g2p_batch.") in TREES else str(node.module) for name in inside]
+    else:
+        return
+    for name in names:
+        own = name.removeprefix("g2p_batch.")
+        yield own if own != name else name.split(".")[0]
+
+
+def imports(tree: ast.AST) -> set[str]:
+    found = {name for node in ast.walk(tree) for name in imported(node)}
+    return found - set(sys.stdlib_module_names)
+
+
+def at_the_top(tree: ast.Module) -> set[str]:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    inside = {id(node) for function in ast.walk(tree) if isinstance(function, functions) for node in ast.walk(function)}
+    return {name for node in ast.walk(tree) if id(node) not in inside for name in imported(node)}
+
+
+def test_the_table_of_imports_names_every_module() -> None:
+    assert set(TREES) == set(ALLOWED)
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_a_module_imports_only_what_the_table_allows(module: str) -> None:
+    assert imports(TREES[module]) - set(ALLOWED[module].split()) == set()
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_a_package_is_imported_only_by_its_owners(package: str) -> None:
+    assert {module for module, tree in TREES.items() if package in imports(tree)} <= OWNERS[package]
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_what_is_heavy_is_imported_when_it_is_needed(module: str) -> None:
+    heavy = LAZY | ({"duckdb", "pyarrow", "numpy"} if module.startswith("cli") else set())
+    assert at_the_top(TREES[module]) & heavy == set()
+
+
+def test_only_the_cache_reads_the_compilers_sources() -> None:
+    named = {
+        module
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value == "g2p_compile"
+    }
+    assert named == {"artifacts"}
+
+
+@pytest.mark.parametrize("module", sorted(name for name in TREES if not name.startswith("cli")))
+def test_only_the_command_line_prints_or_exits(module: str) -> None:
+    nodes = list(ast.walk(TREES[module]))
+    called = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+    touched = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+    named = {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert (called & PRINTS, touched & STREAMS, named & {"SystemExit"}) == (set(), set(), set())
+
+
+WITHOUT_TORCH = """
+import sys
+
+sys.modules["torch"] = sys.modules["transformers"] = None  # as if they were not installed
+from g2p_batch.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def run_without_torch(cache: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"G2P_BATCH_CACHE": str(cache), "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, check=False)
+
+
+def test_the_bundled_model_generates_where_torch_is_not_installed(cache: Path, tmp_path: Path) -> None:
+    words, lexicon = tmp_path / "words.tsv", tmp_path / "lexicon.tsv"
+    words.write_text("word\tlang\nhello\teng-us\nStraße\tger\nhello\teng-gb\nbonjour\tfr\n", encoding="utf-8")
+    first = run_without_torch(cache, "generate", words, "-o", lexicon)
+    assert (first.returncode, first.stdout) == (0, ""), first.stderr
+    assert first.stderr.startswith("Compiling bundled for this CPU (")
+    assert "4 rows read: 3 words, 0 duplicates, 1 rejected.\n" in first.stderr
+    header, *rows = lexicon.read_text(encoding="utf-8").splitlines()
+    assert header == "word\tlang\tpron"
+    assert [row.split("\t")[:2] for row in rows] == [["hello", "eng-us"], ["Straße", "ger"], ["bonjour", "fra"]]
+    assert all(row.split("\t")[2] for row in rows)
+    again = run_without_torch(cache, "generate", words, "-o", tmp_path / "again.tsv", "--workers", "2")
+    assert (again.returncode, "Compiling" in again.stderr) == (0, False), again.stderr
+    assert (tmp_path / "again.tsv").read_bytes() == lexicon.read_bytes()
+    compiled = run_without_torch(cache, "compile", "bundled")
+    assert Path(compiled.stdout.splitlines()[0]).parent == cache
+
+
+def test_languages_and_info_work_where_torch_is_not_installed(cache: Path) -> None:
+    languages, info = run_without_torch(cache, "languages"), run_without_torch(cache, "info")
+    assert (languages.returncode, languages.stderr, len(languages.stdout.splitlines())) == (0, "", 101)
+    assert (info.returncode, info.stderr) == (0, "")
+
+
+def test_a_checkpoint_needs_torch_and_says_so(cache: Path, tmp_path: Path) -> None:
+    ran = run_without_torch(cache, "export", tmp_path, "-o", tmp_path / "out")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"Error: {tmp_path} is a checkpoint, and converting one needs torch and transformers")
+    assert "Traceback" not in ran.stderr

@@ -1,0 +1,436 @@
+"""Every kernel, for every CPU family that this machine can run, against its definition in double precision."""
+
+import math
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import tvm
+import tvm_ffi
+from tvm.tirx.script import builder as T
+
+from g2p_batch.host import FAMILIES, cpu_features
+from g2p_compile import ops
+from g2p_compile.kernels import KERNELS, MACHINES, WEIGHTS, Kernel, Limits, Site
+from g2p_compile.kernels.vector import Lanes, buffer, kernel, size
+
+RUNNABLE = [f.name for f in FAMILIES if f.arch == platform.machine() and cpu_features() >= set(f.features)]
+FAMILY_NAMES = RUNNABLE or ["portable"]
+LIMITS = Limits(source_bytes=37, target_bytes=29)
+"""Multiples of no vector, so that last blocks are part full."""
+EPSILON = 1e-6
+VOCABULARY = 384
+ROWS = (1, 7, 8, 61, 129)
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Widths:
+    d_model: int
+    d_kv: int
+    heads: int
+    d_ff: int
+
+    @property
+    def attention(self) -> int:
+        return self.heads * self.d_kv
+
+
+WIDTHS = {
+    "whole vectors": Widths(64, 64, 2, 96),
+    "parts of vectors": Widths(24, 20, 3, 40),
+    "scalars": Widths(30, 7, 3, 9),
+}
+
+
+def normal(*shape: int) -> torch.Tensor:
+    return torch.randn(shape)
+
+
+def weight(outputs: int, inner: int) -> torch.Tensor:
+    return torch.randn(outputs, inner) / math.sqrt(inner)
+
+
+def gain(width: int) -> torch.Tensor:
+    return torch.rand(width) + 0.5
+
+
+def integers(low: int, high: int, count: int) -> torch.Tensor:
+    return torch.randint(low, high, (count,), dtype=torch.int32)
+
+
+def slots(count: int) -> torch.Tensor:
+    """Return a slot for every row, in no order, two slots left empty."""
+    return torch.randperm(count + 2, dtype=torch.int32)[:count]
+
+
+def whole_blocks(positions: int, lanes: int) -> int:
+    return -(-positions // lanes) * lanes
+
+
+def source_cache(widths: Widths, slot: torch.Tensor, lengths: torch.Tensor, lanes: int) -> torch.Tensor:
+    """Return a cache that holds NaN wherever no word of `lengths` is."""
+    reach = whole_blocks(int(lengths.max()), lanes)
+    filled = torch.full((2, len(slot) + 2, widths.heads, reach, widths.d_kv), NAN)
+    for s, length in zip(slot.tolist(), lengths.tolist(), strict=True):
+        filled[:, s, :, :length] = normal(2, widths.heads, length, widths.d_kv)
+    return filled
+
+
+Arguments = tuple[Any, ...]
+
+
+def encoder_arguments(w: Widths, rows: int, lanes: int) -> Arguments:
+    lengths = integers(1, LIMITS.source_bytes + 1, rows)
+    bias = normal(w.heads, 2 * LIMITS.source_bytes - 1)
+    return normal(rows, int(lengths.max()), 3 * w.attention), bias, lengths
+
+
+def cache_arguments(w: Widths, rows: int, lanes: int) -> Arguments:
+    length = 1 + rows % LIMITS.source_bytes
+    empty = torch.full((2, rows + 2, w.heads, whole_blocks(length, lanes), w.d_kv), NAN)
+    return normal(rows, length, 2 * w.attention), slots(rows), empty
+
+
+def self_arguments(w: Widths, rows: int, lanes: int) -> Arguments:
+    slot, position = slots(rows), integers(0, LIMITS.target_bytes, rows)
+    position[-1] = LIMITS.target_bytes - 1
+    # What a word has is every position before its own; the kernel adds that one.
+    past = source_cache(w, slot, position, lanes)
+    reach = whole_blocks(LIMITS.target_bytes, lanes)
+    past = torch.nn.functional.pad(past, (0, 0, 0, reach - past.shape[3]), value=NAN)
+    return normal(rows, 3 * w.attention), normal(w.heads, LIMITS.target_bytes), slot, position, past
+
+
+def cross_arguments(w: Widths, rows: int, lanes: int) -> Arguments:
+    slot, lengths = slots(rows), integers(1, LIMITS.source_bytes + 1, rows)
+    return normal(rows, w.attention), slot, lengths, source_cache(w, slot, lengths, lanes)
+
+
+ARGUMENTS: dict[str, Callable[[Widths, int, int], Arguments]] = {
+    "embed": lambda w, m, _: (integers(0, VOCABULARY, m), normal(VOCABULARY, w.d_model)),
+    "rms_norm": lambda w, m, _: (normal(m, w.d_model), gain(w.d_model), EPSILON),
+    "linear": lambda w, m, _: (normal(m, w.d_model), weight(w.d_ff, w.d_model)),
+    "linear_residual": lambda w, m, _: (normal(m, w.d_ff), weight(w.d_model, w.d_ff), normal(m, w.d_model)),
+    "norm_linear": lambda w, m, _: (
+        normal(m, w.d_model),
+        gain(w.d_model),
+        weight(3 * w.attention, w.d_model),
+        EPSILON,
+    ),
+    "norm_gated_gelu": lambda w, m, _: (
+        normal(m, w.d_model),
+        gain(w.d_model),
+        weight(w.d_ff, w.d_model),
+        weight(w.d_ff, w.d_model),
+        EPSILON,
+    ),
+    "norm_relu": lambda w, m, _: (normal(m, w.d_model), gain(w.d_model), weight(w.d_ff, w.d_model), EPSILON),
+    "encoder_attention": encoder_arguments,
+    "cache_source": cache_arguments,
+    "self_attention": self_arguments,
+    "cross_attention": cross_arguments,
+    "greedy_head": lambda w, m, _: (
+        normal(m, w.d_model),
+        gain(w.d_model),
+        3 * weight(VOCABULARY, w.d_model),
+        EPSILON,
+        0.5,
+    ),
+}
+"""Random arguments of an operation for a number of rows (words, where it works on words) and lanes of a vector."""
+CACHES = ("cache_source", "self_attention", "cross_attention")
+"""Operations whose last argument is a cache."""
+
+
+def tensors_of(arguments: Arguments) -> list[torch.Tensor]:
+    return [a for a in arguments if isinstance(a, torch.Tensor)]
+
+
+def in_blocks(cached: torch.Tensor, lanes: int) -> torch.Tensor:
+    """Lay the keys of a cache out as the kernels do: [block, D, lanes] in place of [position, D]."""
+    _, count, heads, reach, width = cached.shape
+    keys = cached[0].view(count, heads, reach // lanes, lanes, width).transpose(3, 4)
+    return torch.stack([keys.reshape(count, heads, reach, width), cached[1]])
+
+
+def in_rows(cached: torch.Tensor, lanes: int) -> torch.Tensor:
+    """Undo `in_blocks`."""
+    _, count, heads, reach, width = cached.shape
+    keys = cached[0].view(count, heads, reach // lanes, width, lanes).transpose(3, 4)
+    return torch.stack([keys.reshape(count, heads, reach, width), cached[1]])
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    raw = np.zeros(array.nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    copy = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The kernels of one family for one set of widths, ready to run."""
+
+    lanes: int
+    kernels: dict[str, Kernel]
+    functions: dict[str, Callable[..., None]]
+
+    def run(self, name: str, arguments: Arguments) -> list[torch.Tensor]:
+        """Return the results of an operation, and after them its cache if it has one, in the definition's layout."""
+        tensors = tensors_of(arguments)
+        if name in CACHES:
+            tensors[-1] = in_blocks(tensors[-1], self.lanes)
+        data = [aligned(t.numpy()) for i, t in enumerate(tensors) if i not in WEIGHTS[name]]
+        weights = [tensors[i].numpy() for i in WEIGHTS[name]]
+        packed = [aligned(self.kernels[name].pack(*weights))] if weights else []
+        results = [
+            aligned(np.full(shape, NAN if dtype == "float32" else -1, dtype))
+            for shape, dtype in ops.RESULTS[name](*(tuple(t.shape) for t in tensors))
+        ]
+        self.functions[name](*(tvm_ffi.from_dlpack(a) for a in [*data, *packed, *results]))
+        found = [torch.from_numpy(a) for a in results]
+        return [*found, in_rows(torch.from_numpy(data[-1]), self.lanes)] if name in CACHES else found
+
+
+@cache
+def compiled(family: str, widths: str) -> Compiled:
+    machine = MACHINES[family]
+    kernels = {}
+    for name, make in ARGUMENTS.items():
+        arguments = make(WIDTHS[widths], 2, machine.lanes)
+        shapes = [tuple(t.shape) for t in tensors_of(arguments)]
+        weights = tuple(shapes[i] for i in WEIGHTS[name])
+        constants = tuple(a for a in arguments if isinstance(a, float))
+        kernels[name] = KERNELS[name](Site(machine, LIMITS, tuple(shapes), weights, constants))
+    functions = {name: built.function.with_attr("global_symbol", name) for name, built in kernels.items()}
+    return Compiled(machine.lanes, kernels, compile_functions(functions, family))
+
+
+def compile_functions(functions: dict[str, Any], family: str) -> dict[str, Callable[..., None]]:
+    target = tvm.target.Target({"kind": "llvm", **MACHINES[family].target})
+    library = tvm.compile(tvm.IRModule(functions), target=target).jit()
+    return {name: library[name] for name in functions}
+
+
+def defined(name: str, arguments: Arguments) -> list[torch.Tensor]:
+    """Return the same as `Compiled.run`, by the operation's definition in double precision."""
+    # The definitions multiply what is masked by 0, so it must be finite there.
+    exact = [
+        (torch.nan_to_num(a, 0.0).double() if a.is_floating_point() else a) if isinstance(a, torch.Tensor) else a
+        for a in arguments
+    ]
+    found = getattr(torch.ops.g2p, name)(*exact)
+    results = list(found) if isinstance(found, tuple) else [] if found is None else [found]
+    return [*results, exact[-1]] if name in CACHES else results
+
+
+@pytest.fixture(params=FAMILY_NAMES)
+def family(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=WIDTHS)
+def widths(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_computes_its_definition_for_any_number_of_rows(name: str, family: str, widths: str) -> None:
+    kernels = compiled(family, widths)
+    for rows in ROWS:
+        torch.manual_seed(rows)
+        arguments = ARGUMENTS[name](WIDTHS[widths], rows, kernels.lanes)
+        got, wanted = kernels.run(name, arguments), defined(name, arguments)
+        if name in CACHES:
+            written = cells_of(name, arguments)
+            before = torch.where(written, 0.0, arguments[-1])
+            untouched, cached = torch.where(written, 0.0, got[-1]), torch.where(written, got[-1], 0.0)
+            assert torch.equal(untouched.view(torch.int32), before.view(torch.int32)), rows
+            got[-1], wanted[-1] = cached, torch.where(written, wanted[-1], 0.0)
+        for result, exact in zip(got, wanted, strict=True):
+            if exact.dtype == torch.int32:
+                assert torch.equal(result, exact), rows
+            else:
+                torch.testing.assert_close(result.double(), meant(name, arguments, exact), rtol=1e-5, atol=1e-5)
+
+
+def cells_of(name: str, arguments: Arguments) -> torch.Tensor:
+    """Return which cells of its cache an operation writes."""
+    cells = torch.zeros(arguments[-1].shape, dtype=torch.bool)
+    if name == "cache_source":
+        cells[:, arguments[1].long(), :, : arguments[0].shape[1]] = True
+    if name == "self_attention":
+        cells[:, arguments[2].long(), :, arguments[3].long()] = True
+    return cells
+
+
+def meant(name: str, arguments: Arguments, exact: torch.Tensor) -> torch.Tensor:
+    """Return what a kernel stores: the rows of padding, whose attention means nothing, are zero."""
+    if name != "encoder_attention":
+        return exact
+    return exact * (torch.arange(exact.shape[1]) < arguments[2][:, None])[..., None]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_row_is_bitwise_the_same_alone_and_among_others(name: str, family: str, widths: str) -> None:
+    kernels, rows = compiled(family, widths), 61
+    torch.manual_seed(1)
+    arguments = ARGUMENTS[name](WIDTHS[widths], rows, kernels.lanes)
+    together = kernels.run(name, arguments)
+    shuffled = torch.randperm(rows)
+    for chosen in (shuffled, *(torch.tensor([row]) for row in (0, 7, 8, 59, 60)), torch.arange(53, 61)):
+        apart = kernels.run(name, rows_of(name, arguments, chosen))
+        for many, few in zip(together, apart, strict=True):
+            held = many[chosen] if many.shape[0] == rows else many
+            if many.shape[0] != rows:  # a cache: its slots are those of the rows
+                kept = slot_of(name, arguments)[chosen].long()
+                held, few = many[:, kept], few[:, kept]
+            assert torch.equal(held.contiguous().view(torch.int32), few.contiguous().view(torch.int32)), chosen
+
+
+def rows_of(name: str, arguments: Arguments, chosen: torch.Tensor) -> Arguments:
+    """Keep some rows of the arguments that have rows: all but weights, caches and numbers."""
+    data = iter(range(len(arguments)))
+    kept = []
+    for argument in arguments:
+        if not isinstance(argument, torch.Tensor):
+            kept.append(argument)
+            continue
+        place = next(data)
+        is_cache = name in CACHES and argument is arguments[-1]
+        kept.append(argument if place in WEIGHTS[name] or is_cache else argument[chosen])
+    return tuple(kept)
+
+
+def slot_of(name: str, arguments: Arguments) -> torch.Tensor:
+    return arguments[{"cache_source": 1, "self_attention": 2, "cross_attention": 1}[name]]
+
+
+def test_encoder_attention_does_not_see_how_far_a_word_is_padded(family: str, widths: str) -> None:
+    kernels = compiled(family, widths)
+    qkv, bias, lengths = encoder_arguments(WIDTHS[widths], 9, kernels.lanes)
+    lengths = lengths.clamp(max=20)
+    (short,) = kernels.run("encoder_attention", (qkv[:, :20].contiguous(), bias, lengths))
+    poisoned = torch.where((torch.arange(qkv.shape[1]) < lengths[:, None])[..., None], qkv, NAN)
+    (long,) = kernels.run("encoder_attention", (poisoned, bias, lengths))
+    assert torch.equal(long[:, :20], short)
+    assert not long[:, 20:].any()
+
+
+@pytest.mark.parametrize("ids", [[0, 1], [5, 6, 383], [15, 16], [47, 48, 95, 96], [383], list(range(384))])
+def test_greedy_head_picks_the_lowest_id_among_equal_logits(ids: list[int], family: str, widths: str) -> None:
+    kernels, width = compiled(family, widths), WIDTHS[widths].d_model
+    torch.manual_seed(2)
+    head = weight(VOCABULARY, width) / 10
+    head[ids] = torch.ones(width)
+    token, logprob = kernels.run("greedy_head", (torch.rand(3, width) + 1.0, torch.ones(width), head, EPSILON, 0.5))
+    assert token.tolist() == [ids[0]] * 3
+    assert (logprob <= -math.log(len(ids)) + 1e-6).all()
+
+
+def test_greedy_head_stays_finite_where_logits_are_far_apart(family: str) -> None:
+    kernels, width = compiled(family, "whole vectors"), WIDTHS["whole vectors"].d_model
+    head = torch.full((VOCABULARY, width), -1e6)
+    head[200] = 1e6
+    token, logprob = kernels.run("greedy_head", (torch.ones(1, width), torch.ones(width), head, EPSILON, 0.5))
+    assert token.tolist() == [200]
+    assert logprob.abs().max() < 1e-6
+
+
+ELEMENTARY: dict[str, Callable[[Lanes, Any], Any]] = {"exp": Lanes.exp, "log": Lanes.log, "gelu": Lanes.gelu}
+
+
+@cache
+def elementary(family: str, lanes_count: int) -> dict[str, Callable[..., None]]:
+    """Compile the elementary functions, each over a vector of any number of whole vectors."""
+    lanes = Lanes(MACHINES[family], lanes_count)
+    functions = {}
+    for name, function in ELEMENTARY.items():
+        with kernel(name) as built:
+            blocks = size()
+            x, y = buffer("x", (blocks, lanes_count)), buffer("y", (blocks, lanes_count))
+            with T.serial(0, blocks) as i:
+                T.buffer_store(y, function(lanes, x[i, lanes.at(0)]), [i, lanes.at(0)])
+        functions[name] = built.get().with_attr("global_symbol", name)
+    return compile_functions(functions, family)
+
+
+def evaluate(name: str, family: str, lanes: int, x: np.ndarray) -> np.ndarray:
+    y = aligned(np.full((len(x) // lanes, lanes), NAN, np.float32))
+    elementary(family, lanes)[name](tvm_ffi.from_dlpack(aligned(x.reshape(y.shape))), tvm_ffi.from_dlpack(y))
+    return y.ravel()
+
+
+@pytest.fixture(params=["vector", "scalar"])
+def lanes(request: pytest.FixtureRequest, family: str) -> int:
+    return MACHINES[family].lanes if request.param == "vector" else 1
+
+
+def grid(low: float, high: float, count: int = 1 << 19) -> np.ndarray:
+    return np.linspace(low, high, count, dtype=np.float64).astype(np.float32)
+
+
+def ulps(found: np.ndarray, exact: np.ndarray) -> float:
+    return float((np.abs(found - exact) / np.spacing(np.abs(exact).astype(np.float32))).max())
+
+
+def test_exp_is_within_two_units_in_the_last_place(family: str, lanes: int) -> None:
+    x = np.concatenate([grid(-87.0, 88.0), grid(-1.0, 1.0)])
+    assert ulps(evaluate("exp", family, lanes, x), np.exp(x.astype(np.float64))) <= 2.0
+
+
+def test_exp_of_what_is_out_of_range_is_tiny_or_huge_and_finite(family: str, lanes: int) -> None:
+    x = np.repeat(np.array([-3e38, -1e4, -87.5, 88.5, 1e4, 3e38], np.float32), 16)
+    found = evaluate("exp", family, lanes, x).reshape(6, 16)
+    assert ((found[:3] > 0) & (found[:3] < 2e-38)).all()
+    assert (np.isfinite(found[3:]) & (found[3:] > 1.6e38)).all()
+
+
+def test_exp_of_zero_and_log_of_one_are_exact(family: str, lanes: int) -> None:
+    assert (evaluate("exp", family, lanes, np.zeros(16, np.float32)) == 1.0).all()
+    assert (evaluate("log", family, lanes, np.ones(16, np.float32)) == 0.0).all()
+
+
+def test_log_is_within_two_units_in_the_last_place(family: str, lanes: int) -> None:
+    x = np.concatenate([grid(1.0, 400.0), grid(1e-3, 1.0), np.exp2(grid(-125.9, 127.9)).astype(np.float32)])
+    exact = np.log(x.astype(np.float64))
+    assert ulps(evaluate("log", family, lanes, x), exact) <= 2.0
+
+
+def test_gelu_is_within_a_millionth_of_its_definition(family: str, lanes: int) -> None:
+    x = np.concatenate([grid(-12.0, 12.0), np.repeat(np.array([-1e30, -500.0, 500.0, 1e30], np.float32), 16)])
+    exact = torch.nn.functional.gelu(torch.from_numpy(x).double(), approximate="tanh").numpy()
+    away = np.abs(evaluate("gelu", family, lanes, x) - exact)
+    assert (away / np.maximum(1.0, np.abs(exact))).max() <= 1e-6
+
+
+def test_kernels_weights_and_results_name_the_same_operations() -> None:
+    registered = {name.split("::")[1] for name in torch._C._dispatch_get_all_op_names() if name.startswith("g2p::")}
+    assert set(KERNELS) == set(WEIGHTS) == set(ops.RESULTS) == set(ARGUMENTS) == registered
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_weights_of_an_operation_are_what_its_definition_calls_weights(name: str) -> None:
+    schema = getattr(torch.ops.g2p, name).default._schema
+    tensors = [argument.name for argument in schema.arguments if str(argument.type) == "Tensor"]
+    named = {"table", "gain", "weight", "gate", "up", "bias"}
+    assert [tensors[i] for i in WEIGHTS[name]] == [t for t in tensors if t in named]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_has_the_same_packed_shape_as_what_it_packs(name: str, family: str, widths: str) -> None:
+    built = compiled(family, widths).kernels[name]
+    arguments = ARGUMENTS[name](WIDTHS[widths], 2, MACHINES[family].lanes)
+    weights = [tensors_of(arguments)[i].numpy() for i in WEIGHTS[name]]
+    if not weights:
+        assert built.packed_shape == ()
+        return
+    packed = built.pack(*weights)
+    assert (packed.shape, packed.dtype, packed.flags.c_contiguous) == (built.packed_shape, np.float32, True)
