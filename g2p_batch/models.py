@@ -2,8 +2,6 @@
 
 import hashlib
 import importlib.util
-import os
-import shutil
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from g2p_batch.engine import Artifact
 from g2p_batch.errors import ModelError, UsageError
 from g2p_batch.host import Family, cpu_name
 from g2p_batch.languages import LANGUAGES
+from g2p_batch.publish import new_folder
 from g2p_batch.shipped import BUNDLED, shipped
 
 BUNDLED_NAME = "bundled"
@@ -97,11 +96,12 @@ def export(config: ModelConfig, folder: Path, name: str | None = None) -> Contra
 
     Args:
         config: the checkpoint.
-        folder: where to put the program; what is there is replaced.
+        folder: where to put the program; absent or empty.
         name: short name kept in the contract; the last part of the source by default.
 
     Raises:
         ModelError: as `load_checkpoint` says.
+        OutputError: the folder cannot be written, or is not empty.
     """
     from g2p_compile.checkpoint import load_checkpoint
     from g2p_compile.export import export_program
@@ -109,15 +109,8 @@ def export(config: ModelConfig, folder: Path, name: str | None = None) -> Contra
     checkpoint = load_checkpoint(
         config.source, revision=config.revision, prefix=config.prefix, languages=config.languages, name=name
     )
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        contract = export_program(checkpoint, draft)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return contract
+    with new_folder(folder) as draft:
+        return export_program(checkpoint, draft)
 
 
 @dataclass(frozen=True)
@@ -154,7 +147,7 @@ def compile_model(request: Request, say: Say, folder: Path | None = None) -> Pat
     wanted = folder or artifacts.writable_root() / key
     if folder is None and (wanted / artifacts.MANIFEST).is_file():
         return wanted
-    say(f"Compiling {contract.name} for {_describe(request.target, family)} (once, about half a minute)")
+    say(f"Compiling {contract.name} for {_describe(request.target, family)} (once)")
     from g2p_compile.build import build
 
     build(program, family, shapes, request.dtype, wanted)

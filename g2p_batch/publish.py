@@ -1,9 +1,12 @@
-"""Files appear whole or not at all: every writer of results goes through `publish`."""
+"""Files and folders appear whole or not at all: every writer of results goes through here."""
 
 import errno
 import os
+import shutil
+import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from g2p_batch.errors import OutputError
@@ -40,6 +43,53 @@ def publish(path: Path, write: Callable[[Path], None]) -> None:
         _replace(target, write)
     except OSError as cause:
         raise _output_error(path, cause) from cause
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder under a temporary name beside `path`; it gets its name when it is whole.
+
+    If another process has made the folder meanwhile, that one stays.
+
+    Raises:
+        OutputError: `path` holds something already, or the folder cannot be written.
+    """
+    require_new_folder(path)
+    try:
+        draft = Path(tempfile.mkdtemp(prefix=f".tmp-{path.name}-", dir=path.parent))
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+    try:
+        draft.chmod(0o755)  # mkdtemp makes private folders
+        yield draft
+        with suppress(FileExistsError):
+            _rename(draft, path)
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def require_new_folder(path: Path) -> None:
+    """Check that a folder can be made under `path`, before the work that fills it.
+
+    Raises:
+        OutputError: it holds something already, or the one above it cannot be made or written.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError(f"{path} exists: delete it, or choose another name")
+    make_folder(path.parent)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path} cannot be made: choose a folder that you may write to")
+
+
+def _rename(draft: Path, path: Path) -> None:
+    try:
+        draft.rename(path)
+    except OSError as cause:
+        if cause.errno == errno.ENOTEMPTY:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        raise
 
 
 def require_writable(path: Path) -> None:

@@ -213,17 +213,24 @@ def stepped(checkpoint: Checkpoint) -> tuple[list[list[int]], list[float]]:
     return tokens, scores
 
 
-@pytest.mark.parametrize(("own", "tie"), [(True, False), (False, False), (False, True), (False, ABSENT)])
-def test_the_reference_and_the_step_agree_on_log_probabilities(own: bool, tie: Any, tmp_path: Path) -> None:
-    config = changed(TRANSFORMERS_4, tie_word_embeddings=tie)
-    folder = saved(tmp_path, random_t5(replace(SHAPE, tied=not own)), config)
-    loaded = load_checkpoint(str(folder))
-    checkpoint = replace(loaded, contract=replace(loaded.contract, max_target_bytes=12))
+def assert_reference_and_step_agree(checkpoint: Checkpoint) -> None:
     wanted = answers(checkpoint, [word for _, word in WORDS], [lang for lang, _ in WORDS])
     tokens, scores = stepped(checkpoint)
     assert scores == pytest.approx([answer.logprob for answer in wanted], abs=1e-4)
     prons = [bytes(t - 3 for t in row if 3 <= t < 259).decode(errors="ignore") for row in tokens]
     assert prons == [answer.pron for answer in wanted]
+
+
+@pytest.mark.parametrize(("own", "tie"), [(True, False), (False, False), (False, True), (False, ABSENT)])
+def test_the_reference_and_the_step_agree_on_log_probabilities(own: bool, tie: Any, tmp_path: Path) -> None:
+    config = changed(TRANSFORMERS_4, tie_word_embeddings=tie)
+    folder = saved(tmp_path, random_t5(replace(SHAPE, tied=not own)), config)
+    loaded = load_checkpoint(str(folder))
+    assert_reference_and_step_agree(replace(loaded, contract=replace(loaded.contract, max_target_bytes=12)))
+
+
+def test_the_reference_decodes_with_more_decoder_than_encoder_layers() -> None:
+    assert_reference_and_step_agree(random_checkpoint(Shape(encoder_layers=1, decoder_layers=3)))
 
 
 REFUSED = {

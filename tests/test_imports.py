@@ -34,7 +34,7 @@ ALLOWED = {
     "plan": "contract delimited errors languages duckdb pyarrow",
     "report": "pyarrow",
     "engine": "artifacts codec contract decode errors host numpy tvm_ffi",
-    "models": "artifacts contract engine errors host languages shipped g2p_compile",
+    "models": "artifacts contract engine errors host languages publish shipped g2p_compile",
     "crew": "codec contract decode errors formats.lexicon numpy pyarrow",
     "driver": "contract crew decode errors formats formats.lexicon formats.tsv plan publish report wordlist "
     "numpy pyarrow",

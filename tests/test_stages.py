@@ -27,7 +27,7 @@ LENGTHS = (5, 40, 1, 17)
 STEPS = 9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     """A model with one forward pass of transformers, and the stages that must equal it."""
 

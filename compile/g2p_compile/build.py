@@ -1,7 +1,5 @@
 """Program -> artifact: one library with every bucket, the packed weights beside it, the manifest last."""
 
-import os
-import shutil
 import time
 from collections.abc import Mapping
 from importlib import metadata
@@ -12,6 +10,7 @@ import tvm
 from g2p_batch.artifacts import LIBRARY, MANIFEST, WEIGHTS, artifact_key
 from g2p_batch.contract import DType, Manifest, Shapes, Target, Tensor, digest, save_json
 from g2p_batch.host import Family
+from g2p_batch.publish import new_folder
 from g2p_compile.bind import bind
 from g2p_compile.kernels import MACHINES
 from g2p_compile.kernels.kernel import Float32
@@ -29,6 +28,7 @@ def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: P
     Raises:
         ModelError: the program is damaged.
         ArtifactError: the library cannot be linked.
+        OutputError: the folder cannot be written, or is not empty.
     """
     started = time.monotonic()
     loaded = load_program(program)
@@ -36,14 +36,12 @@ def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: P
     bound = bind(loaded, machine, shapes)
     target = tvm.target.Target({"kind": "llvm", **machine.target})
     executable = tvm.compile(bound.module, target=target, relax_pipeline=tvm.transform.Sequential(cpu_passes()))
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    draft.mkdir(parents=True)
-    try:
-        triple = machine.target.get("mtriple")
+    triple = machine.target.get("mtriple")
 
-        def link_library(output: str, objects: list[str], **_: object) -> None:
-            link(output, objects, triple=triple)
+    def link_library(output: str, objects: list[str], **_: object) -> None:
+        link(output, objects, triple=triple)
 
+    with new_folder(folder) as draft:
         executable.export_library(str(draft / LIBRARY), fcompile=link_library)
         tensors = _write_weights(bound.tensors, draft / WEIGHTS)
         manifest = Manifest(
@@ -60,9 +58,6 @@ def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: P
             files={name: digest(draft / name) for name in (LIBRARY, WEIGHTS)},
         )
         save_json(draft / MANIFEST, manifest)
-        _publish(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return manifest
 
 
@@ -74,12 +69,3 @@ def _write_weights(tensors: Mapping[str, Float32], path: Path) -> dict[str, Tens
             placed[name] = Tensor(file.tell(), array.shape, array.dtype.name)
             file.write(array.tobytes())
     return placed
-
-
-def _publish(draft: Path, folder: Path) -> None:
-    """Move a finished artifact to its name; whoever was first there has made the same one."""
-    try:
-        draft.rename(folder)
-    except OSError:
-        if not (folder / MANIFEST).is_file():
-            raise

@@ -149,6 +149,9 @@ def _scaled(folder: Path, config: dict[str, Any]) -> bool:
 
 def _model(folder: Path) -> T5ForConditionalGeneration:
     """Load the weights; transformers would fill in random ones for what is missing, so that is refused here."""
+    # Its progress bar and notes are about loading in general; what matters is raised below.
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     try:
         model, report = T5ForConditionalGeneration.from_pretrained(
             folder,

@@ -135,8 +135,8 @@ def greedy_head(x: Tensor, gain: Tensor, weight: Tensor, epsilon: float, scale: 
     x: [R, K] before the last norm. gain: [K]. weight: [V, K]. Logits are multiplied by `scale`.
     """
     logits = F.linear(_rms_norm(x, gain, epsilon), weight) * scale
-    logprob, token = logits.log_softmax(-1).max(-1)
-    return token.int(), logprob
+    best, token = logits.max(-1)
+    return token.int(), best - logits.logsumexp(-1)
 
 
 Shape = tuple[Any, ...]

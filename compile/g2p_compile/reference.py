@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import DynamicCache, EncoderDecoderCache
 
 from g2p_batch.codec import EOS, START, detokenize
 from g2p_batch.contract import Contract
@@ -75,6 +76,8 @@ def generate(checkpoint: Checkpoint, sources: Sequence[list[int]], **options: An
             decoder_start_token_id=START,
             eos_token_id=EOS,
             pad_token_id=0,
+            # Left to itself, generate makes a cache of as many layers as the encoder has, too few for a deeper decoder.
+            past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             return_dict_in_generate=True,
             **options,
         )

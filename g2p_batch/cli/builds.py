@@ -1,6 +1,5 @@
 """`compile` and `export`."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,10 +40,10 @@ def compile_(model: str, target: str, dtype: contract.DType, config: Path | None
     Example:
       g2p-batch compile bundled --target avx2 -o bundled-avx2
     """
-    from g2p_batch import models
+    from g2p_batch import models, publish
 
     if output:
-        require_new(output)
+        publish.require_new_folder(output)
     folder = models.compile_model(models.Request(model, target, dtype, config), say, output)
     seconds = contract.load_manifest(folder).seconds
     click.echo(f"{folder}\n{seconds:.1f} s to compile, {folder_size(folder)}")
@@ -69,23 +68,12 @@ def export(model: str, output: Path, prefix: contract.Prefix | None, name: str |
     Example:
       g2p-batch export charsiu/g2p_multilingual_byT5_tiny_16_layers_100 -o tiny_16
     """
-    from g2p_batch import models
+    from g2p_batch import models, publish
 
     if model == models.BUNDLED_NAME or (Path(model) / "contract.json").is_file():
         raise errors.UsageError(f"{model} is a program already: give it to `compile` or `generate --model`")
-    require_new(output)
+    publish.require_new_folder(output)
     models.require_exporter(model)
     config = models.model_config(model)
     made = models.export(replace(config, prefix=prefix or config.prefix), output, name)
     say(f"Exported {made.name} to {output}: prefix `{made.prefix_for('TAG')}`, {len(made.languages)} languages")
-
-
-def require_new(folder: Path) -> None:
-    """Check before the work that a folder can be made under a name that is free."""
-    from g2p_batch.publish import make_folder
-
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise errors.OutputError(f"{folder} exists: delete it, or choose another name")
-    make_folder(folder.parent)
-    if not os.access(folder.parent, os.W_OK | os.X_OK):
-        raise errors.OutputError(f"{folder} cannot be made: choose a folder that you may write to")
