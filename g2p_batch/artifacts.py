@@ -25,21 +25,26 @@ def cache_root() -> Path:
     return Path(base) / "g2p-batch"
 
 
-def target_family(target: str) -> Family:
+def target_family(target: str, dtype: DType = "float32") -> Family:
     """Return the CPU family of a `--target`: `cpu` for this machine's, a family's name, or a triple's architecture.
 
     Raises:
-        UsageError: there is no such family.
+        UsageError: there is no such family, or none with kernels for the dtype.
     """
+    able = [family for family in FAMILIES if dtype in family.dtypes]
+    names = ", ".join(family.name for family in able)
     if target == "cpu":
-        return cpu_family()
+        family = cpu_family(dtype)
+        if family is None:
+            raise UsageError(f"this CPU has no instructions for {dtype}: use float32, or compile for one of {names}")
+        return family
     arch = target.split("-")[0]
-    for family in FAMILIES:
+    for family in able:
         if target == family.name or ("-" in target and arch == family.arch and not family.features):
             return family
-    names = ", ".join(family.name for family in FAMILIES)
     raise UsageError(
-        f"{target!r} is no target: give cpu (this machine), a CPU family ({names}), or a triple (aarch64-linux-gnu)"
+        f"{target!r} is no target for {dtype}: give cpu (this machine), a CPU family ({names}), or a triple "
+        "(aarch64-linux-gnu)"
     )
 
 

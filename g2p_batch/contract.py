@@ -13,7 +13,7 @@ FORMAT = 1
 """Version of the files `contract.json` and `manifest.json`."""
 
 Prefix = Literal["space", "none"]
-DType = Literal["float32"]
+DType = Literal["float32", "bfloat16", "int8"]
 DTYPES: tuple[DType, ...] = get_args(DType)
 
 T = TypeVar("T")
@@ -74,11 +74,19 @@ class Contract:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Words of at most `source_bytes`, prefix included, decoded at most `batch` at a time to `target_bytes` tokens."""
+    """Words of at most `source_bytes`, prefix included, decoded to at most `target_bytes` tokens."""
 
     source_bytes: int
     target_bytes: int
     batch: int
+    """Rows of a decoder step."""
+    chunk: int
+    """Words encoded together; they wait in slots of their own until rows are free."""
+
+    @property
+    def slots(self) -> int:
+        """Slots of a cache; the one behind them is scratch, for rows that only fill up a rung."""
+        return self.batch + self.chunk
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ class Shapes:
         lengths = [(b.source_bytes, b.target_bytes) for b in self.buckets]
         if not lengths or lengths != sorted(lengths):
             raise ModelError(f"buckets must be listed by rising length, not {lengths}")
-        largest = max(b.batch for b in self.buckets)
+        largest = max(max(b.batch, b.chunk) for b in self.buckets)
         if list(self.ladder) != sorted(set(self.ladder)) or self.ladder[0] < 1 or self.ladder[-1] < largest:
             raise ModelError(f"the batch ladder must rise from at least 1 to at least {largest}, not {self.ladder}")
 

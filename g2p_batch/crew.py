@@ -1,10 +1,11 @@
-"""Planned words into answers: threads with an engine each, batches from one queue, results in order."""
+"""Planned words into answers: threads with an engine each, chunks from shared feeds, answers in the plan's order."""
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -12,13 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from g2p_batch.codec import detokenize, tokenize
-from g2p_batch.contract import Contract, Shapes
-from g2p_batch.decode import Batch, Engine, Indices, batches, can_retry, decode_batch, retries
+from g2p_batch.contract import Bucket, Contract, Shapes
+from g2p_batch.decode import Chunk, Engine, Finished, Indices, Source, can_retry, chunks, decode_stream, retries
 from g2p_batch.errors import ArtifactError
 from g2p_batch.formats.lexicon import Answers
-
-_AHEAD = 4
-"""Batches in flight per worker: enough that a slow one does not leave the others without work."""
 
 
 class Progress(Protocol):
@@ -57,23 +55,36 @@ def pronounce(
     if not len(words):
         return _placed([], 0)
     first = engines()
-    _require_room(first.shapes, contract)
-    cut = list(batches(words["src_bytes"].to_numpy(), first.shapes))
-    cut.reverse()  # long batches first, so that no worker ends alone with one
-    crew = [first, *(engines() for _ in range(min(workers, len(cut)) - 1))]
+    shapes = first.shapes
+    _require_room(shapes, contract)
+    cut = list(chunks(words["src_bytes"].to_numpy(), shapes))
+    cut.reverse()  # long words first: what is left at the end, when rows run empty, is short
+    crew = _Crew([first, *(engines() for _ in range(min(workers, len(cut)) - 1))], _Words(words, contract))
+    pieces: list[_Piece] = []
+    again = [np.zeros(0, np.int64)]
     progress.start(len(words))
     try:
-        with _Crew(crew) as threads:
-            return _decoded(threads, _Words(words, contract), cut, first.shapes, progress)
+        with closing(crew.run(cut)) as done:
+            for piece in done:
+                pieces.append(piece)
+                short = piece.answers.truncated & can_retry(piece.bucket, shapes)
+                again.append(piece.rows[short])
+                progress.advance(len(short) - int(short.sum()))
+        with closing(crew.run(list(retries(np.concatenate(again), shapes)))) as done:
+            for piece in done:
+                pieces.append(piece)
+                progress.advance(len(piece.rows))
     finally:
         progress.close()
+    return _placed(pieces, len(words))
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """One decoded batch."""
+    """Words that ended, by their places in the plan, with their answers."""
 
-    batch: Batch
+    bucket: Bucket
+    rows: Indices
     answers: Answers
 
 
@@ -86,60 +97,106 @@ class _Words:
         prefixes = [contract.prefix_for(lang) for lang in langs.dictionary.to_pylist()]
         self._prefix = pa.DictionaryArray.from_arrays(langs.indices, pa.array(prefixes, pa.large_string()))
 
-    def pronounce(self, engine: Engine, batch: Batch) -> _Piece:
-        ids, lengths = tokenize(self._word.take(batch.rows), self._prefix.take(batch.rows).dictionary_decode())
-        out = decode_batch(engine, batch.bucket, ids, lengths)
-        pron, invalid = detokenize(out.ids)
-        return _Piece(batch, Answers(pron, out.logprob, out.truncated, invalid))
+    def source(self, chunk: Chunk) -> Source:
+        ids, lengths = tokenize(self._word.take(chunk.rows), self._prefix.take(chunk.rows).dictionary_decode())
+        return Source(chunk.rows, ids, lengths)
+
+
+class _Feed:
+    """Chunks that several threads take from, each chunk once."""
+
+    def __init__(self, cut: Iterable[Chunk], words: _Words) -> None:
+        self._cut, self._words = iter(cut), words
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Source]:
+        while True:
+            with self._lock:
+                chunk = next(self._cut, None)
+            if chunk is None:
+                return
+            yield self._words.source(chunk)
+
+    def close(self) -> None:
+        """Give nothing more."""
+        with self._lock:
+            self._cut = iter(())
 
 
 class _Crew:
-    """Threads that own one engine each; results come in the order of the batches."""
+    """Threads that decode with an engine each, all from the same feeds."""
 
-    def __init__(self, engines: Sequence[Engine]) -> None:
-        self._spare: SimpleQueue[Engine] = SimpleQueue()
-        for engine in engines:
-            self._spare.put(engine)
-        self._own = threading.local()
-        self._ahead = _AHEAD * len(engines)
-        self._pool = ThreadPoolExecutor(len(engines), "decode", self._claim)
+    def __init__(self, engines: Sequence[Engine], words: _Words) -> None:
+        self._engines, self._words = engines, words
 
-    def __enter__(self) -> "_Crew":
-        return self
+    def run(self, cut: Sequence[Chunk]) -> Generator[_Piece, None, None]:
+        """Decode all chunks; what ends is given in the thread that asks, in no certain order."""
+        parts = [(bucket, list(part)) for bucket, part in groupby(cut, key=attrgetter("bucket"))]
+        feeds = [(bucket, _Feed(part, self._words)) for bucket, part in parts]
+        done: SimpleQueue[_Piece | BaseException | None] = SimpleQueue()
+        threads = [
+            threading.Thread(target=_work, args=(engine, feeds, done), name=f"decode-{i}")
+            for i, engine in enumerate(self._engines if cut else [])
+        ]
+        for thread in threads:
+            thread.start()
+        working = len(threads)
+        try:
+            while working:
+                piece = done.get()
+                if isinstance(piece, _Piece):
+                    yield piece
+                elif piece is None:
+                    working -= 1
+                else:
+                    raise piece
+        finally:
+            for _, feed in feeds:
+                feed.close()
+            for thread in threads:
+                thread.join()
 
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
 
-    def run(self, work: Callable[[Engine, Batch], _Piece], cut: Iterable[Batch]) -> Iterator[_Piece]:
-        pending: deque[Future[_Piece]] = deque()
-        for batch in cut:
-            pending.append(self._pool.submit(lambda batch: work(self._own.engine, batch), batch))
-            if len(pending) == self._ahead:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+def _work(
+    engine: Engine,
+    feeds: Sequence[tuple[Bucket, _Feed]],
+    done: "SimpleQueue[_Piece | BaseException | None]",
+) -> None:
+    """Decode until the feeds are empty; an error goes to whoever reads `done`, and ends this thread."""
+    try:
+        for bucket, feed in feeds:
+            for finished in _gathered(decode_stream(engine, bucket, feed), bucket.chunk):
+                done.put(_piece(bucket, finished))
+    except BaseException as error:  # whatever it is, the thread that asked must learn of it
+        done.put(error)
+    else:
+        done.put(None)
 
-    def _claim(self) -> None:
-        self._own.engine = self._spare.get()
+
+def _gathered(stream: Iterable[Finished], words: int) -> Iterator[list[Finished]]:
+    """Collect what ends until it is about as many words: strings are made for many at a time."""
+    held: list[Finished] = []
+    for finished in stream:
+        held.append(finished)
+        if sum(len(f.rows) for f in held) >= words:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
-def _decoded(threads: _Crew, words: _Words, cut: Sequence[Batch], shapes: Shapes, progress: Progress) -> Answers:
-    pieces: list[_Piece] = []
-    again: list[Indices] = []
-    for piece in threads.run(words.pronounce, cut):
-        pieces.append(piece)
-        short = piece.answers.truncated & can_retry(piece.batch.bucket, shapes)
-        again.append(piece.batch.rows[short])
-        progress.advance(len(short) - int(short.sum()))
-    for piece in threads.run(words.pronounce, retries(np.concatenate(again), shapes)):
-        pieces.append(piece)
-        progress.advance(len(piece.batch.rows))
-    return _placed(pieces, sum(len(batch.rows) for batch in cut))
+def _piece(bucket: Bucket, finished: Sequence[Finished]) -> _Piece:
+    width = max(f.out.ids.shape[1] for f in finished)
+    ids = np.concatenate([np.pad(f.out.ids, ((0, 0), (0, width - f.out.ids.shape[1]))) for f in finished])
+    pron, invalid = detokenize(ids)
+    logprob = np.concatenate([f.out.logprob for f in finished])
+    truncated = np.concatenate([f.out.truncated for f in finished])
+    return _Piece(bucket, np.concatenate([f.rows for f in finished]), Answers(pron, logprob, truncated, invalid))
 
 
 def _placed(pieces: Sequence[_Piece], words: int) -> Answers:
     """Bring the answers into the order of the words; the last piece that holds a word counts."""
-    rows = np.concatenate([np.zeros(0, np.int64), *(piece.batch.rows for piece in pieces)])
+    rows = np.concatenate([np.zeros(0, np.int64), *(piece.rows for piece in pieces)])
     place = np.zeros(words, np.int64)
     place[rows] = np.arange(len(rows))
     answers = [piece.answers for piece in pieces]

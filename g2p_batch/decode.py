@@ -1,7 +1,9 @@
-"""Greedy decoding over the `Engine` protocol: buckets, batch ladder, early exit, scores."""
+"""Greedy decoding over the `Engine` protocol: buckets, slots that are refilled, batch ladder, scores."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +15,7 @@ from g2p_batch.contract import Bucket, Shapes
 Hidden = Any
 """Encoder output of one batch; only the engine that made it looks inside."""
 Cache = Any
-"""Keys and values of one batch; only the engine that made it looks inside."""
+"""Keys and values of the words in the slots of a bucket; only the engine that made it looks inside."""
 
 Indices = npt.NDArray[np.int64]
 
@@ -22,8 +24,8 @@ Indices = npt.NDArray[np.int64]
 class Rows:
     """One decoder step of R rows, each [R] int32; R is a rung of the ladder.
 
-    Inert rows fill up the rung: they hold the scratch slot (`bucket.batch`), position 0 and source length 1, and
-    any token.
+    Inert rows fill up the rung: they hold the scratch slot (`bucket.slots`), position 0 and source length 1, and any
+    token.
     """
 
     token: Int32
@@ -39,8 +41,11 @@ class Engine(Protocol):
     def shapes(self) -> Shapes:
         """The buckets and batch sizes that it was compiled for."""
 
+    def open(self, bucket: Bucket) -> Cache:
+        """Return the cache of a bucket, one of `shapes`, all its slots free; an earlier one of the bucket is void."""
+
     def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> Hidden:
-        """Encode a batch.
+        """Encode a chunk of words.
 
         Args:
             bucket: one of `shapes`.
@@ -48,17 +53,17 @@ class Engine(Protocol):
             lengths: [B] int32, at least 1.
         """
 
-    def prefill(self, bucket: Bucket, hidden: Hidden, slots: Int32) -> Cache:
-        """Make the cache of a batch.
+    def prefill(self, cache: Cache, hidden: Hidden, slots: Int32) -> None:
+        """Put encoded words into slots.
 
         Args:
-            bucket: the bucket of `hidden`.
+            cache: what `open` returned for the bucket of `hidden`.
             hidden: what `encode` returned.
-            slots: [B] int32, where each row goes; each at most once but for `bucket.batch`, which is scratch.
+            slots: [B] int32, where each row goes; each at most once but for `bucket.slots`, which is scratch.
         """
 
     def step(self, cache: Cache, rows: Rows) -> tuple[Int32, Float32]:
-        """Extend the cache by one token a row and choose the next.
+        """Extend every row by one token.
 
         Returns:
             tokens [R] int32 and their log-probabilities [R] float32, in arrays that later steps leave alone.
@@ -81,22 +86,39 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Words decoded together: `rows` [n] int64 are their places in the list that was cut, n <= `bucket.batch`."""
+class Chunk:
+    """Words encoded together: `rows` [n] int64 are their places in the list that was cut, n <= `bucket.chunk`."""
 
     bucket: Bucket
     rows: Indices
 
 
-def batches(src_bytes: npt.NDArray[Any], shapes: Shapes) -> Iterator[Batch]:
-    """Cut words into batches, shortest first, so that each holds words of like length and only the last is part full.
+@dataclass(frozen=True)
+class Source:
+    """Tokenised words of a chunk: ids [n, S] int32 of `codec.tokenize`, lengths [n] int32."""
+
+    rows: Indices
+    ids: Int32
+    lengths: Int32
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Words that are done, by their places in the list, in the order in which they ended."""
+
+    rows: Indices
+    out: Decoded
+
+
+def chunks(src_bytes: npt.NDArray[Any], shapes: Shapes) -> Iterator[Chunk]:
+    """Cut words into chunks, shortest first, so that each holds words of like length.
 
     Args:
         src_bytes: [N] integers, bytes of prefix plus word, none above `shapes.longest.source_bytes`; in any order.
         shapes: what the engine accepts.
 
     Yields:
-        Batches that name every word once, each in the shortest bucket that holds it.
+        Chunks that name every word once, each in the shortest bucket that holds it, bucket by bucket.
     """
     order = np.argsort(src_bytes, kind="stable")
     limits = [bucket.source_bytes for bucket in shapes.buckets]
@@ -107,8 +129,8 @@ def batches(src_bytes: npt.NDArray[Any], shapes: Shapes) -> Iterator[Batch]:
         start = int(end)
 
 
-def retries(rows: Indices, shapes: Shapes) -> Iterator[Batch]:
-    """Cut truncated words, [n] int64, into batches of the longest bucket."""
+def retries(rows: Indices, shapes: Shapes) -> Iterator[Chunk]:
+    """Cut truncated words, [n] int64, into chunks of the longest bucket."""
     yield from _cut(shapes.longest, rows)
 
 
@@ -131,96 +153,131 @@ def decode(engine: Engine, ids: Int32, lengths: Int32) -> Decoded:
         The outputs in the order of the words; a word is flagged truncated only if the longest bucket cut it.
     """
     shapes = engine.shapes
-    done = list(_run(engine, batches(lengths, shapes), ids, lengths))
-    cut = [batch.rows[out.truncated] for batch, out in done if can_retry(batch.bucket, shapes)]
-    again = np.concatenate([*cut, np.zeros(0, np.int64)])
-    done.extend(_run(engine, retries(again, shapes), ids, lengths))
+    done: list[Finished] = []
+    again = [np.zeros(0, np.int64)]
+    for bucket, part in groupby(chunks(lengths, shapes), key=attrgetter("bucket")):
+        for finished in decode_stream(engine, bucket, _sources(part, ids, lengths)):
+            done.append(finished)
+            if can_retry(bucket, shapes):
+                again.append(finished.rows[finished.out.truncated])
+    last = _sources(retries(np.concatenate(again), shapes), ids, lengths)
+    done.extend(decode_stream(engine, shapes.longest, last))
     return _gather(done, len(lengths))
 
 
-def decode_batch(engine: Engine, bucket: Bucket, ids: Int32, lengths: Int32) -> Decoded:
-    """Decode one batch in one bucket.
+def decode_stream(engine: Engine, bucket: Bucket, sources: Iterable[Source]) -> Iterator[Finished]:
+    """Decode chunks of one bucket in a stream: whenever words end, waiting ones take their rows.
 
     Args:
         engine: the model.
         bucket: one of `engine.shapes`.
-        ids: [n, S] int32 of `codec.tokenize`, 1 <= n <= `bucket.batch`.
-        lengths: [n] int32, none above `bucket.source_bytes`.
+        sources: chunks of at most `bucket.chunk` words, none above `bucket.source_bytes`; taken when they are needed.
 
-    Returns:
-        The outputs; rows that meet `bucket.target_bytes` without an EOS are flagged truncated.
+    Yields:
+        Every word once; those that meet `bucket.target_bytes` without an EOS are flagged truncated.
     """
-    words = len(lengths)
-    tokens = np.zeros((words, bucket.target_bytes), np.int32)
-    logprob = np.zeros(words, np.float32)
-    cache = _start(engine, bucket, ids, lengths)
-    live = np.arange(words)  # a word keeps the slot of its row; finished words are just no longer listed
-    rows = _rows(engine.shapes, bucket, live, np.full(words, START, np.int32), 0, lengths)
-    for position in range(bucket.target_bytes):
-        chosen, gain = engine.step(cache, rows)
+    stream = _Stream(engine, bucket, iter(sources))
+    while stream.fill():
+        ended = stream.step()
+        if len(ended):
+            yield stream.release(ended)
+
+
+class _Stream:
+    """Slots of one bucket and the words in them: some have a row in every step, the others wait for one."""
+
+    def __init__(self, engine: Engine, bucket: Bucket, sources: Iterator[Source]) -> None:
+        self._engine, self._bucket, self._sources = engine, bucket, sources
+        self._cache: Cache = None  # opened with the first word
+        self._free = np.arange(bucket.slots, dtype=np.int32)
+        self._waiting = np.zeros(0, np.int32)
+        self._live = np.zeros(0, np.int32)
+        # By slot; the last is scratch.
+        self._word = np.zeros(bucket.slots + 1, np.int64)
+        self._length = np.ones(bucket.slots + 1, np.int32)
+        self._position = np.zeros(bucket.slots + 1, np.int32)
+        self._last = np.full(bucket.slots + 1, START, np.int32)
+        self._logprob = np.zeros(bucket.slots + 1, np.float32)
+        self._tokens = np.zeros((bucket.slots + 1, bucket.target_bytes), np.int32)
+
+    def fill(self) -> bool:
+        """Give free rows to waiting words, encoding more when none wait; tell whether any word has a row."""
+        while (room := self._bucket.batch - len(self._live)) > 0:
+            if not len(self._waiting) and not self._encode():
+                break
+            self._live = np.concatenate([self._live, self._waiting[:room]])
+            self._waiting = self._waiting[room:]
+        return bool(len(self._live))
+
+    def step(self) -> npt.NDArray[np.bool_]:
+        """Extend every word that has a row; return which of them ended, empty if none did."""
+        live = self._live
+        rung = self._engine.shapes.rung(len(live))
+        slots = np.full(rung, self._bucket.slots, np.int32)
+        slots[: len(live)] = live
+        rows = Rows(self._last[slots], self._position[slots], slots, self._length[slots])
+        chosen, gain = self._engine.step(self._cache, rows)
         token = chosen[: len(live)]
-        tokens[live, position] = token
-        logprob[live] += gain[: len(live)]
-        going = token != EOS
-        if going.all():
-            rows = _advance(bucket, rows, chosen)
-            continue
-        live = live[going]
-        if not len(live):
-            break
-        rows = _rows(engine.shapes, bucket, live, token[going], position + 1, lengths)
-    truncated = np.zeros(words, np.bool_)
-    truncated[live] = True
-    return Decoded(tokens[:, : position + 1], logprob, truncated)
+        position = self._position[live]
+        self._tokens[live, position] = token
+        self._logprob[live] += gain[: len(live)]
+        self._last[live] = token
+        position += 1
+        self._position[live] = position
+        ended: npt.NDArray[np.bool_] = (token == EOS) | (position == self._bucket.target_bytes)
+        return ended if ended.any() else ended[:0]
+
+    def release(self, ended: npt.NDArray[np.bool_]) -> Finished:
+        """Free the slots of words that ended and return their outputs."""
+        slots = self._live[ended]
+        self._live = self._live[~ended]
+        steps = self._position[slots]
+        tokens = self._tokens[slots, : steps.max()]
+        out = Decoded(tokens, self._logprob[slots], self._last[slots] != EOS)
+        rows = self._word[slots]
+        self._tokens[slots] = 0
+        self._free = np.concatenate([self._free, slots])
+        return Finished(rows, out)
+
+    def _encode(self) -> bool:
+        """Encode the next chunk into free slots, filled up to a rung with one-byte words in the scratch slot."""
+        source = next(self._sources, None)
+        if source is None:
+            return False
+        if self._cache is None:
+            self._cache = self._engine.open(self._bucket)
+        words, rung = len(source.rows), self._engine.shapes.rung(len(source.rows))
+        slots = np.full(rung, self._bucket.slots, np.int32)
+        slots[:words], self._free = self._free[:words], self._free[words:]
+        mine = slots[:words]
+        self._word[mine], self._length[mine] = source.rows, source.lengths
+        self._position[mine], self._last[mine], self._logprob[mine] = 0, START, 0.0
+        ids = np.full((rung, int(source.lengths.max())), PAD, np.int32)
+        ids[:words] = source.ids[:, : ids.shape[1]]
+        ids[words:, 0] = BYTE_OFFSET
+        hidden = self._engine.encode(self._bucket, ids, self._length[slots])
+        self._engine.prefill(self._cache, hidden, slots)
+        self._waiting = mine
+        return True
 
 
-def _cut(bucket: Bucket, rows: Indices) -> Iterator[Batch]:
-    for start in range(0, len(rows), bucket.batch):
-        yield Batch(bucket, rows[start : start + bucket.batch])
+def _cut(bucket: Bucket, rows: Indices) -> Iterator[Chunk]:
+    for start in range(0, len(rows), bucket.chunk):
+        yield Chunk(bucket, rows[start : start + bucket.chunk])
 
 
-def _run(engine: Engine, cut: Iterable[Batch], ids: Int32, lengths: Int32) -> Iterator[tuple[Batch, Decoded]]:
-    for batch in cut:
-        yield batch, decode_batch(engine, batch.bucket, ids[batch.rows], lengths[batch.rows])
+def _sources(cut: Iterable[Chunk], ids: Int32, lengths: Int32) -> Iterator[Source]:
+    for chunk in cut:
+        yield Source(chunk.rows, ids[chunk.rows], lengths[chunk.rows])
 
 
-def _gather(done: list[tuple[Batch, Decoded]], words: int) -> Decoded:
+def _gather(done: list[Finished], words: int) -> Decoded:
     """Put the outputs into the order of the words; the last output of a word counts."""
-    width = max((out.ids.shape[1] for _, out in done), default=0)
+    width = max((finished.out.ids.shape[1] for finished in done), default=0)
     whole = Decoded(np.zeros((words, width), np.int32), np.zeros(words, np.float32), np.zeros(words, np.bool_))
-    for batch, out in done:
-        whole.ids[batch.rows] = np.pad(out.ids, ((0, 0), (0, width - out.ids.shape[1])))
-        whole.logprob[batch.rows] = out.logprob
-        whole.truncated[batch.rows] = out.truncated
+    for finished in done:
+        rows, out = finished.rows, finished.out
+        whole.ids[rows, : out.ids.shape[1]] = out.ids
+        whole.logprob[rows] = out.logprob
+        whole.truncated[rows] = out.truncated
     return whole
-
-
-def _start(engine: Engine, bucket: Bucket, ids: Int32, lengths: Int32) -> Cache:
-    """Encode and prefill, filled up to a rung with one-byte words in the scratch slot."""
-    words, rung = len(lengths), engine.shapes.rung(len(lengths))
-    source = np.full((rung, int(lengths.max())), PAD, np.int32)
-    source[:words] = ids[:, : source.shape[1]]
-    source[words:, 0] = BYTE_OFFSET
-    hidden = engine.encode(bucket, source, _padded(lengths, rung, 1))
-    return engine.prefill(bucket, hidden, _padded(np.arange(words), rung, bucket.batch))
-
-
-def _rows(shapes: Shapes, bucket: Bucket, live: Indices, token: Int32, position: int, lengths: Int32) -> Rows:
-    rung = shapes.rung(len(live))
-    return Rows(
-        token=_padded(token, rung, PAD),
-        position=_padded(np.full(len(live), position), rung, 0),
-        slot=_padded(live, rung, bucket.batch),
-        source_length=_padded(lengths[live], rung, 1),
-    )
-
-
-def _advance(bucket: Bucket, rows: Rows, chosen: Int32) -> Rows:
-    """Move the same rows on by one position; inert rows stay at 0, where attention is cheapest."""
-    return Rows(chosen, rows.position + (rows.slot < bucket.batch), rows.slot, rows.source_length)
-
-
-def _padded(values: npt.NDArray[Any], rung: int, fill: int) -> Int32:
-    padded = np.full(rung, fill, np.int32)
-    padded[: len(values)] = values
-    return padded

@@ -17,7 +17,7 @@ import numpy as np
 
 from g2p_batch.artifacts import LIBRARY, WEIGHTS
 from g2p_batch.codec import Float32, Int32
-from g2p_batch.contract import Bucket, Manifest, Shapes, digest, load_manifest
+from g2p_batch.contract import Bucket, DType, Manifest, Shapes, digest, load_manifest
 from g2p_batch.decode import Rows
 from g2p_batch.errors import ArtifactError
 from g2p_batch.host import cpu_features
@@ -112,7 +112,7 @@ class _Caches:
 
 
 class TvmEngine:
-    """`decode.Engine` over a compiled model on the CPU. A new batch of a bucket overwrites the caches of the last."""
+    """`decode.Engine` over a compiled model on the CPU."""
 
     def __init__(self, manifest: Manifest, machine: Any, arguments: dict[str, list[Any]]) -> None:
         self.contract = manifest.contract
@@ -123,19 +123,28 @@ class TvmEngine:
         self._caches: dict[Bucket, _Caches] = {}
 
     @property
+    def dtype(self) -> DType:
+        """Number format of the artifact."""
+        return self._manifest.dtype
+
+    @property
     def shapes(self) -> Shapes:
         """Buckets and batch sizes of the artifact."""
         return self._manifest.shapes
 
     def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> Any:
-        """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model] for `prefill`."""
+        """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model]."""
         return self._call(f"encoder_{self.shapes.buckets.index(bucket)}", ids, lengths)
 
-    def prefill(self, bucket: Bucket, hidden: Any, slots: Int32) -> Any:
-        """Compute the cross-attention keys and values of a batch into its slots [B]; returns the cache for `step`."""
-        caches = self._caches.get(bucket) or self._allocate(bucket)
-        self._call(f"prefill_{caches.bucket}", hidden, slots, *caches.source)
-        return caches
+    def open(self, bucket: Bucket) -> Any:
+        """Return the cache of a bucket, made when it is first asked for."""
+        if bucket not in self._caches:
+            self._caches[bucket] = self._allocate(bucket)
+        return self._caches[bucket]
+
+    def prefill(self, cache: Any, hidden: Any, slots: Int32) -> None:
+        """Compute the cross-attention keys and values of encoded words into their slots [B]."""
+        self._call(f"prefill_{cache.bucket}", hidden, slots, *cache.source)
 
     def step(self, cache: Any, rows: Rows) -> tuple[Int32, Float32]:
         """Decode one token of every row; returns tokens [R] and their log-probabilities [R]."""
@@ -154,8 +163,7 @@ class TvmEngine:
 
     def _allocate(self, bucket: Bucket) -> _Caches:
         geometry = self.contract.geometry
-        # One slot more than words: inert rows of a rung write there.
-        slots = bucket.batch + 1
+        slots = bucket.slots + 1  # inert rows of a rung write to the last
 
         def caches(reach: int) -> list[Any]:
             reach = -(-reach // self._manifest.cache_multiple) * self._manifest.cache_multiple
@@ -163,8 +171,7 @@ class TvmEngine:
             return [self._ffi.from_dlpack(_aligned(shape)) for _ in range(geometry.decoder_layers)]
 
         index = self.shapes.buckets.index(bucket)
-        self._caches[bucket] = _Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
-        return self._caches[bucket]
+        return _Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
 
 
 def _array(tensor: Any) -> Any:

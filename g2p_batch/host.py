@@ -21,6 +21,8 @@ class Family:
     """`platform.machine()`, or empty for any."""
     features: tuple[str, ...] = ()
     """What each of them has, spelled as in /proc/cpuinfo."""
+    dtypes: tuple[str, ...] = ("float32",)
+    """Number formats that it has kernels for."""
 
 
 _LEVEL_3 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
@@ -28,6 +30,8 @@ _LEVEL_4 = (*_LEVEL_3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"
 
 # Strongest first. The x86 families are the levels 1, 3 and 4 of the x86-64 psABI.
 FAMILIES = (
+    Family("avx512vnni", "x86_64", (*_LEVEL_4, "avx512_vnni"), ("int8",)),
+    Family("avx512bf16", "x86_64", (*_LEVEL_4, "avx512_bf16"), ("bfloat16",)),
     Family("avx512", "x86_64", _LEVEL_4),
     Family("avx2", "x86_64", _LEVEL_3),
     Family("sse2", "x86_64"),
@@ -49,10 +53,10 @@ def cpu_name() -> str:
 
 
 @cache
-def cpu_family() -> Family:
-    """Return the strongest family that this machine's CPU belongs to."""
-    arch = platform.machine()
-    return next(f for f in FAMILIES if f.arch in ("", arch) and cpu_features().issuperset(f.features))
+def cpu_family(dtype: str = "float32") -> Family | None:
+    """Return the strongest family of this machine's CPU that has kernels for a dtype, or None."""
+    fitting = (f for f in FAMILIES if dtype in f.dtypes and f.arch in ("", platform.machine()))
+    return next((f for f in fitting if cpu_features().issuperset(f.features)), None)
 
 
 def usable_cores() -> int:

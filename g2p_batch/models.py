@@ -141,7 +141,7 @@ def compile_model(request: Request, say: Say, folder: Path | None = None) -> Pat
         return Path(request.model)
     program = find_program(request.model, say)
     contract = load_contract(program)
-    family = artifacts.target_family(request.target)
+    family = artifacts.target_family(request.target, request.dtype)
     shapes = artifacts.load_shapes(request.config or artifacts.default_config(), contract)
     key = artifacts.artifact_key(contract, family, shapes, request.dtype)
     wanted = folder or artifacts.writable_root() / key

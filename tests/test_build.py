@@ -22,7 +22,7 @@ from tvm import relax
 from g2p_batch import engine as engine_module
 from g2p_batch.artifacts import LIBRARY, MANIFEST, WEIGHTS, artifact_key
 from g2p_batch.codec import EOS, detokenize, tokenize
-from g2p_batch.contract import Bucket, Contract, Shapes, digest, load_contract, load_manifest, save_json
+from g2p_batch.contract import Contract, digest, load_contract, load_manifest, save_json
 from g2p_batch.decode import Rows, decode
 from g2p_batch.engine import Artifact, TvmEngine
 from g2p_batch.errors import ArtifactError, OutputError
@@ -38,7 +38,11 @@ from g2p_compile.reference import answers
 from tests.tiny_models import LANGUAGES, TINY_SHAPES, random_checkpoint
 
 BY_NAME = {family.name: family for family in FAMILIES}
-RUNNABLE = [f for f in FAMILIES if f.arch == platform.machine() and cpu_features() >= set(f.features)] or [cpu_family()]
+RUNNABLE = [
+    family
+    for family in FAMILIES
+    if "float32" in family.dtypes and family.arch == platform.machine() and cpu_features() >= set(family.features)
+] or [cpu_family()]
 LAYERS = 2
 WORDS = ["a", "hello", "château", "ひらがな", "straße", "κόσμος", "x" * 30, "мир", "né", "zz"]
 
@@ -63,6 +67,7 @@ def keys(contract: Contract) -> dict[str, str]:
         "as it is": first,
         "a longer ladder": replace(first, ladder=(1, 2, 4, 8, 16)),
         "a smaller batch": replace(first, buckets=(replace(first.buckets[0], batch=4), first.buckets[1])),
+        "a smaller chunk": replace(first, buckets=(replace(first.buckets[0], chunk=3), first.buckets[1])),
         "a longer source": replace(first, buckets=(replace(first.buckets[0], source_bytes=25), first.buckets[1])),
         "a longer target": replace(first, buckets=(replace(first.buckets[0], target_bytes=13), first.buckets[1])),
         "one bucket": replace(first, buckets=first.buckets[1:]),
@@ -84,7 +89,7 @@ def keys(contract: Contract) -> dict[str, str]:
 
 def test_every_input_that_shapes_an_artifact_changes_its_key(tiny_program: Path) -> None:
     found = keys(load_contract(tiny_program))
-    assert len(set(found.values())) == len(found) == 14
+    assert len(set(found.values())) == len(found) == 10 + len(FAMILIES)
 
 
 def test_the_same_inputs_have_the_same_key_and_the_manifest_bears_it(tiny_program: Path, tiny_artifact: Path) -> None:
@@ -102,12 +107,8 @@ def test_a_new_compiler_version_changes_the_key(tiny_program: Path, monkeypatch:
 # What the compiled code computes.
 
 
-@pytest.fixture(scope="module")
-def bound(tiny_program: Path) -> Bound:
-    return bind(load_program(tiny_program), MACHINES[cpu_family().name], TINY_SHAPES)
-
-
-@pytest.fixture(scope="module", params=RUNNABLE, ids=lambda family: family.name)
+# The strongest and the weakest family of this machine: the kernels of those between are compared one by one.
+@pytest.fixture(scope="module", params=dict.fromkeys([RUNNABLE[0], RUNNABLE[-1]]), ids=lambda family: family.name)
 def engine(request: pytest.FixtureRequest, tiny_program: Path, tiny_artifact: Path, tmp_path_factory: Any) -> TvmEngine:
     family: Family = request.param
     if family == cpu_family():
@@ -117,7 +118,7 @@ def engine(request: pytest.FixtureRequest, tiny_program: Path, tiny_artifact: Pa
     return Artifact(folder).engine()
 
 
-def test_every_family_gives_the_strings_and_log_probabilities_of_transformers(engine: TvmEngine) -> None:
+def test_families_give_the_strings_and_log_probabilities_of_transformers(engine: TvmEngine) -> None:
     ids, lengths, langs = sources(engine.contract)
     out = decode(engine, ids, lengths)
     wanted = answers(random_checkpoint(), WORDS, langs)
@@ -149,9 +150,19 @@ def step_instructions(executable: Any, name: str) -> list[tuple[str, list[str], 
     return [(called, [a.strip() for a in arguments.split(",")], result) for called, arguments, result in found]
 
 
+NEON = MACHINES["neon"]
+"""What the stages do around the kernels is the same for all families."""
+
+
+@pytest.fixture(scope="module")
+def bound(tiny_program: Path) -> Bound:
+    return bind(load_program(tiny_program), NEON, TINY_SHAPES)
+
+
 @pytest.fixture(scope="module")
 def executable(bound: Bound) -> Any:
-    target = tvm.target.Target({"kind": "llvm", **MACHINES[cpu_family().name].target})
+    # Instructions of the virtual machine do not depend on how well LLVM optimises the kernels.
+    target = tvm.target.Target({"kind": "llvm", "opt-level": 0, **NEON.target})
     return tvm.compile(bound.module, target=target, relax_pipeline=tvm.transform.Sequential(cpu_passes()))
 
 
@@ -173,11 +184,11 @@ def test_the_compiled_step_hands_its_caches_straight_to_the_kernels(bucket: int,
 
 
 def test_no_allocation_of_a_step_is_as_large_as_a_cache(bound: Bound) -> None:
-    with tvm.target.Target({"kind": "llvm", **MACHINES[cpu_family().name].target}):
+    with tvm.target.Target({"kind": "llvm", **NEON.target}):
         lowered = tvm.transform.Sequential(cpu_passes())(bound.module)
     for index, bucket in enumerate(TINY_SHAPES.buckets):
         sizes = list(storage_sizes(lowered[f"step_{index}"]))
-        cache = 2 * bucket.batch * prod((4, 12, 16)) * 4
+        cache = 2 * bucket.slots * prod((4, 12, 16)) * 4
         # The two results, tokens and log-probabilities, are as long as the rows given and belong to the caller.
         assert sizes.count(None) == 2
         assert 0 < max(size for size in sizes if size) < cache
@@ -210,8 +221,9 @@ def test_a_step_writes_one_position_of_its_rows_where_the_caches_lie_and_nothing
     bucket = engine.shapes.buckets[0]
     ids, lengths, _ = sources(engine.contract)
     hidden = engine.encode(bucket, ids[:4, :20].copy(), np.minimum(lengths[:4], 20))
-    slots = np.array([6, 0, 3, 8], np.int32)
-    cache = engine.prefill(bucket, hidden, slots)
+    slots = np.array([bucket.slots - 1, 0, 3, bucket.slots], np.int32)
+    cache = engine.open(bucket)
+    engine.prefill(cache, hidden, slots)
     shape = tuple(cache.past[0].shape)
     past, source = [aligned(shape, 0.5) for _ in range(LAYERS)], [np.from_dlpack(t) for t in cache.source]
     cache = replace(cache, past=[tvm_ffi.from_dlpack(a) for a in past])
@@ -239,7 +251,8 @@ def test_a_step_over_huge_caches_takes_no_memory_for_them(tiny_artifact: Path) -
     engine = Artifact(tiny_artifact).engine()
     bucket = engine.shapes.buckets[0]
     ids, lengths, _ = sources(engine.contract)
-    cache = engine.prefill(bucket, engine.encode(bucket, ids[:1, :9].copy(), lengths[:1]), np.zeros(1, np.int32))
+    cache = engine.open(bucket)
+    engine.prefill(cache, engine.encode(bucket, ids[:1, :9].copy(), lengths[:1]), np.zeros(1, np.int32))
     shape = (2, 30_000, *cache.past[0].shape[2:])  # 240 MB each, of which the pages that are touched count
     huge = [tvm_ffi.from_dlpack(aligned(shape, 0.0)) for _ in range(2 * LAYERS)]
     wide = replace(cache, past=huge[:LAYERS], source=huge[LAYERS:])
@@ -250,12 +263,12 @@ def test_a_step_over_huge_caches_takes_no_memory_for_them(tiny_artifact: Path) -
     assert resident_bytes() - before < prod(shape) * 4 / 10
 
 
-def test_a_new_batch_takes_the_caches_of_the_last(tiny_artifact: Path) -> None:
+def test_a_bucket_that_is_opened_again_takes_the_caches_it_had(tiny_artifact: Path) -> None:
     engine = Artifact(tiny_artifact).engine()
     places = []
     for bucket in (*engine.shapes.buckets, *engine.shapes.buckets):
-        hidden = engine.encode(bucket, np.full((1, 3), 9, np.int32), np.array([3], np.int32))
-        cache = engine.prefill(bucket, hidden, np.zeros(1, np.int32))
+        cache = engine.open(bucket)
+        assert {t.shape[1] for t in (*cache.past, *cache.source)} == {bucket.slots + 1}
         places.append([np.from_dlpack(t).ctypes.data for t in (*cache.past, *cache.source)])
     assert places[:2] == places[2:]
     assert all(place % 64 == 0 for place in places[0])
@@ -314,7 +327,10 @@ def test_a_build_that_comes_second_leaves_the_first_as_it_is(
     assert [path.name for path in tmp_path.iterdir()] == ["artifact"]
 
 
-def test_a_folder_that_holds_something_is_never_built_into(tiny_program: Path, tmp_path: Path) -> None:
+def test_a_folder_that_holds_something_is_never_built_into(
+    tiny_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_for_compiler(monkeypatch)
     (tmp_path / "artifact").mkdir()
     (tmp_path / "artifact" / "mine").write_text("kept", encoding="utf-8")
     with pytest.raises(OutputError, match="artifact exists: delete it, or choose another name"):
@@ -489,11 +505,7 @@ def test_the_library_is_for_this_machine(tiny_artifact: Path) -> None:
     assert elf_machine(tiny_artifact / LIBRARY) == expected[platform.machine()]
 
 
-def test_compiling_for_neon_makes_aarch64_code(tiny_program: Path, tmp_path: Path) -> None:
-    machine = MACHINES["neon"]
-    module = bind(load_program(tiny_program), machine, Shapes((Bucket(40, 24, 4),), (1, 4))).module
-    target = tvm.target.Target({"kind": "llvm", **machine.target})
-    executable = tvm.compile(module, target=target, relax_pipeline=tvm.transform.Sequential(cpu_passes()))
+def test_compiling_for_neon_makes_aarch64_code(executable: Any, tmp_path: Path) -> None:
     (code,) = (imported for imported in executable.mod.imports if imported.kind == "llvm")
     code.write_to_file(str(tmp_path / "model.o"), "o")
     assert elf_machine(tmp_path / "model.o") == 183

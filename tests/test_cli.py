@@ -334,7 +334,7 @@ def artifact(name: str, manifest: bytes | None = None, **target: Any) -> str:
         contract=CONTRACT,
         target=Target(**facts),
         dtype="float32",
-        shapes=Shapes((Bucket(64, 128, 4),), (1, 2, 4)),
+        shapes=Shapes((Bucket(64, 128, 4, 4),), (1, 2, 4)),
         cache_multiple=1,
         functions={},
         tensors={},
@@ -384,7 +384,11 @@ def test_compile_prints_folder_seconds_and_size(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
-        ("compile bundled --target riscv", 2, "'riscv' is no target: give cpu (this machine), a CPU family ("),
+        (
+            "compile bundled --target riscv",
+            2,
+            "'riscv' is no target for float32: give cpu (this machine), a CPU family",
+        ),
         ("compile bundled --config absent.toml", 2, "absent.toml is not a target configuration ("),
         ("compile bundled -o taken", 1, "taken exists: delete it, or choose another name"),
         ("compile bundled -o taken/file/new", 1, "taken/file cannot be written (File exists): "),
@@ -450,10 +454,23 @@ def test_info_tells_what_a_report_needs(here: Path, monkeypatch: pytest.MonkeyPa
     told = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in ran.stdout.splitlines())
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert [*told] == [
-        *("g2p-batch", "apache-tvm", "apache-tvm-ffi", "duckdb", "pyarrow", "CPU", "cache", "abcd", "bcde", "ef56"),
-        *("bundled model", "languages", "prefix", "dtype", "checkpoint"),
+        *(
+            "g2p-batch",
+            "apache-tvm",
+            "apache-tvm-ffi",
+            "duckdb",
+            "pyarrow",
+            "CPU",
+            "dtypes",
+            "cache",
+            "abcd",
+            "bcde",
+            "ef56",
+        ),
+        *("bundled model", "languages", "prefix", "checkpoint"),
     ]
-    assert told["CPU"].startswith("Some CPU, family ")
+    assert told["CPU"] == f"Some CPU, usable cores: {host.usable_cores()}"
+    assert told["dtypes"].startswith(f"float32 ({host.cpu_family().name})")
     assert told["cache"] == str(here / "cache")
     assert told["abcd"] == "fake compiled for portable, float32, 0.0 MiB"
     assert told["bcde"].startswith(f"unreadable: delete {here / 'cache' / 'bcde'}, ")

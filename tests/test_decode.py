@@ -1,5 +1,9 @@
 """The greedy loop on an engine that answers from a dictionary."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from heapq import heapreplace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,8 +12,8 @@ from hypothesis import strategies as st
 
 from g2p_batch.codec import EOS, detokenize, tokenize
 from g2p_batch.contract import Bucket, Shapes
-from g2p_batch.decode import Decoded, batches, decode, decode_batch, retries
-from tests.fake_engine import SHAPES, FakeEngine, logprob_of
+from g2p_batch.decode import Chunk, Decoded, Finished, Rows, Source, chunks, decode, decode_stream, retries
+from tests.fake_engine import SHAPES, Echo, FakeEngine, logprob_of
 
 PRONS: dict[str, str | bytes] = {
     "<eng-us>: a": "ə",
@@ -35,6 +39,34 @@ def encode(sources: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def run(sources: list[str], shapes: Shapes = SHAPES) -> Decoded:
     return decode(FakeEngine(PRONS, shapes), *encode(sources))
+
+
+def cut(sources: list[str], chunk: int) -> Iterator[Source]:
+    """Cut words into chunks in the order given."""
+    ids, lengths = encode(sources)
+    for start in range(0, len(sources), chunk):
+        rows = np.arange(start, min(start + chunk, len(sources)))
+        yield Source(rows, ids[rows], lengths[rows])
+
+
+def stream(engine: FakeEngine, bucket: Bucket, sources: list[str]) -> list[tuple[list[int], np.float32, bool]]:
+    """Decode words in one bucket; return tokens, log-probability and flag of every word."""
+    said = {}
+    for finished in decode_stream(engine, bucket, cut(sources, bucket.chunk)):
+        for row, ids, logprob, truncated in outputs_of(finished):
+            assert row not in said, f"word {row} ended twice"
+            said[row] = row_tokens(ids), logprob, truncated
+    return [said[row] for row in range(len(sources))]
+
+
+def outputs_of(finished: Finished) -> Iterator[tuple[int, np.ndarray, np.float32, bool]]:
+    out = finished.out
+    yield from zip(finished.rows.tolist(), out.ids, out.logprob, out.truncated.tolist(), strict=True)
+
+
+def expected(source: str, target_bytes: int) -> tuple[list[int], np.float32, bool]:
+    tokens = expected_tokens(source, target_bytes)
+    return tokens, expected_logprob(source, target_bytes), tokens[-1] != EOS
 
 
 def octets(source: str) -> bytes:
@@ -71,24 +103,35 @@ def test_outputs_read_back_as_ipa() -> None:
     assert invalid.tolist() == [source == "<ron>: ca" for source in SOURCES]
 
 
-@given(st.lists(st.sampled_from(SOURCES), max_size=20), st.sampled_from([1, 2, 3, 8]))
-def test_a_pronunciation_does_not_depend_on_its_neighbours_or_its_batch(sources: list[str], batch: int) -> None:
-    shapes = Shapes(tuple(Bucket(b.source_bytes, b.target_bytes, batch) for b in SHAPES.buckets), (1, 2, 4, 8))
-    together = run(sources, shapes)
+ONE = Shapes((replace(SHAPES.longest, batch=1, chunk=1),), (1,))
+
+ALONE = {source: run([source], ONE) for source in SOURCES}
+"""What is said of every word where there are no neighbours, no rungs and no shorter buckets."""
+
+
+@given(
+    st.lists(st.sampled_from(SOURCES), max_size=25),
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=3, max_size=3),
+    st.sets(st.integers(1, 12), max_size=4),
+)
+def test_outputs_are_bitwise_the_same_in_any_order_whatever_the_batch_the_chunk_and_the_ladder(
+    sources: list[str], sizes: list[tuple[int, int]], rungs: set[int]
+) -> None:
+    buckets = [replace(b, batch=batch, chunk=chunk) for b, (batch, chunk) in zip(SHAPES.buckets, sizes, strict=True)]
+    largest = max(max(size) for size in sizes)
+    together = run(sources, Shapes(tuple(buckets), tuple(sorted({*rungs, largest}))))
     for row, source in enumerate(sources):
-        alone = run([source])
+        alone = ALONE[source]
         assert row_tokens(together.ids[row]) == row_tokens(alone.ids[0])
-        assert together.logprob[row] == alone.logprob[0]
+        assert together.logprob[row].tobytes() == alone.logprob[0].tobytes()
         assert together.truncated[row] == alone.truncated[0]
 
 
-@pytest.mark.parametrize("source", [source for source in SOURCES if len(source.encode()) <= 16])
-def test_a_pronunciation_does_not_depend_on_its_bucket(source: str) -> None:
-    alone = run([source])
-    longest = decode_batch(FakeEngine(PRONS), SHAPES.longest, *encode([source]))
-    assert row_tokens(alone.ids[0]) == row_tokens(longest.ids[0])
-    assert alone.logprob[0] == longest.logprob[0]
-    assert alone.truncated[0] == longest.truncated[0]
+@pytest.mark.parametrize("bucket", SHAPES.buckets)
+def test_a_pronunciation_does_not_depend_on_its_bucket(bucket: Bucket) -> None:
+    sources = [source for source in SOURCES if len(source.encode()) <= bucket.source_bytes]
+    said = stream(FakeEngine(PRONS), bucket, sources)
+    assert said == [expected(source, bucket.target_bytes) for source in sources]
 
 
 def test_no_words_give_no_output() -> None:
@@ -105,23 +148,33 @@ def test_the_matrix_is_as_wide_as_the_longest_output() -> None:
     [("x" * 10, False), ("x" * 11, False), ("x" * 12, True), ("x" * 13, True)],
 )
 def test_an_output_needs_room_for_its_end(pron: str, truncated: bool) -> None:
-    out = decode_batch(FakeEngine({"<x>: w": pron}), SHAPES.buckets[0], *encode(["<x>: w"]))
-    assert out.truncated.tolist() == [truncated]
-    assert out.ids.shape == (1, min(len(pron) + 1, 12))
+    said = stream(FakeEngine({"<x>: w": pron}), SHAPES.buckets[0], ["<x>: w"])
+    tokens = [*([ord("x") + 3] * len(pron)), EOS][:12]
+    assert [(ids, flag) for ids, _, flag in said] == [(tokens, truncated)]
 
 
 def test_a_word_cut_by_its_bucket_is_decoded_again_from_its_start_in_the_longest() -> None:
     source = "<nan>: 台灣"
     engine = FakeEngine(PRONS)
-    ids, lengths = encode([source])
-    first = decode_batch(engine, SHAPES.buckets[0], ids, lengths)
-    assert first.truncated.tolist() == [True]
-    engine.calls.clear()
-    whole = decode(engine, ids, lengths)
+    whole = decode(engine, *encode([source]))
     assert row_tokens(whole.ids[0]) == expected_tokens(source, 128)
     assert whole.truncated.tolist() == [False]
     assert whole.logprob[0] == expected_logprob(source, 128)
-    assert [size for call, size in engine.calls if call == "encode"] == [1, 1]
+    assert engine.calls == [
+        *[("encode", 1), *[("step", 1)] * 12],
+        *[("encode", 1), *[("step", 1)] * len(expected_tokens(source, 128))],
+    ]
+
+
+def test_words_cut_by_any_shorter_bucket_are_decoded_again_together() -> None:
+    answers = Echo({f"<x>: {'w' * n}": "x" * (20 * n) for n in range(1, 25)})
+    sources = list(answers)
+    engine = FakeEngine(answers)
+    out = decode(engine, *encode(sources))
+    assert out.truncated.tolist() == [20 * n >= 128 for n in range(1, 25)]
+    assert [len(row_tokens(row)) for row in out.ids] == [min(20 * n + 1, 128) for n in range(1, 25)]
+    # One bucket after the other, then all of them again: none ends within 12 or 24 tokens.
+    assert engine.sources == [*sources, *sources]
 
 
 def test_a_word_that_fills_the_longest_bucket_is_not_tried_twice() -> None:
@@ -131,55 +184,236 @@ def test_a_word_that_fills_the_longest_bucket_is_not_tried_twice() -> None:
     assert engine.calls == [("encode", 1)] + [("step", 1)] * 128
 
 
-def test_finished_words_leave_and_the_rest_runs_at_the_smallest_rung() -> None:
+def test_words_that_end_leave_and_the_rest_runs_at_the_smallest_rung() -> None:
     sources = ["<fra>: h", "<fra>: eau", "<eng-us>: a", "<eng-us>: cat"]  # 1, 2, 3 and 7 tokens
-    engine = FakeEngine(PRONS)
-    out = decode_batch(engine, SHAPES.buckets[0], *encode(sources))
-    assert [size for call, size in engine.calls if call == "step"] == [4, 4, 2, 1, 1, 1, 1]
-    assert [row_tokens(row) for row in out.ids] == [expected_tokens(source, 12) for source in sources]
+    bucket = Bucket(16, 12, batch=4, chunk=4)
+    engine = FakeEngine(PRONS, Shapes((bucket,), (1, 2, 4)))
+    said = stream(engine, bucket, sources)
+    assert engine.calls == [("encode", 4), *(("step", rung) for rung in (4, 4, 2, 1, 1, 1, 1))]
+    assert said == [expected(source, 12) for source in sources]
 
 
-def test_batches_are_filled_up_to_a_rung_and_the_filling_never_shows() -> None:
-    engine = FakeEngine(PRONS)
-    out = decode_batch(engine, SHAPES.buckets[0], *encode(["<fra>: eau", "<eng-us>: a", "<fra>: h"]))
-    assert engine.calls[0] == ("encode", 4)
-    assert len(out.ids) == len(out.logprob) == 3
-    assert not np.isnan(out.logprob).any()
+def test_words_are_given_as_soon_as_they_end_in_the_order_of_their_ends() -> None:
+    sources = ["<eng-us>: cat", "<eng-us>: a", "<fra>: h", "<fra>: eau", "<fra>: h"]  # 7, 3, 1, 2 and 1 tokens
+    bucket = Bucket(16, 12, batch=3, chunk=2)
+    engine = FakeEngine(PRONS, Shapes((bucket,), (1, 2, 4)))
+    ended = [
+        (len(engine.steps), finished.rows.tolist(), finished.out.ids.shape[1])
+        for finished in decode_stream(engine, bucket, cut(sources, bucket.chunk))
+    ]
+    assert ended == [(1, [2], 1), (3, [1, 3], 3), (4, [4], 1), (7, [0], 7)]
 
 
-def test_a_batch_that_is_no_rung_is_filled_up_past_its_size() -> None:
-    shapes = Shapes((Bucket(32, 24, 3),), (1, 2, 8))
-    out = decode_batch(FakeEngine(PRONS, shapes), shapes.longest, *encode(SOURCES[:3]))
-    assert [row_tokens(row) for row in out.ids] == [expected_tokens(source, 24) for source in SOURCES[:3]]
+def test_chunks_and_steps_are_filled_up_to_a_rung_and_the_filling_never_shows() -> None:
+    bucket = Bucket(16, 12, batch=4, chunk=4)
+    engine = FakeEngine(PRONS, Shapes((bucket,), (1, 4)))
+    sources = ["<fra>: eau", "<eng-us>: a", "<fra>: h"]
+    said = stream(engine, bucket, sources)
+    assert engine.calls == [("encode", 4), ("step", 4), ("step", 4), ("step", 1)]
+    assert said == [expected(source, 12) for source in sources]
+
+
+def test_sizes_that_are_no_rungs_are_filled_up_past_themselves() -> None:
+    shapes = Shapes((Bucket(32, 24, batch=3, chunk=5),), (1, 2, 8))
+    sources = SOURCES[:7]
+    engine = FakeEngine(PRONS, shapes)
+    assert stream(engine, shapes.longest, sources) == [expected(source, 24) for source in sources]
+    assert engine.calls[:2] == [("encode", 8), ("step", 8)]
+    assert {size for _, size in engine.calls} == {1, 2, 8}
+
+
+SIZES = st.integers(1, 8)
+TOKENS = st.lists(st.integers(1, 24), min_size=1, max_size=40)
+
+
+def begins(tokens: list[int], batch: int) -> list[int]:
+    """Return the step at which every word gets a row, if words take rows in their order as soon as one is free."""
+    free = [0] * batch
+    return [start for count in tokens for start in [free[0]] if heapreplace(free, start + count) == start]
+
+
+@given(tokens=TOKENS, batch=SIZES, chunk=SIZES)
+def test_rows_are_refilled_as_soon_as_words_end_and_chunks_taken_no_sooner(
+    tokens: list[int], batch: int, chunk: int
+) -> None:
+    bucket = Bucket(32, 24, batch, chunk)
+    sources = [f"<x>: {i}" for i in range(len(tokens))]
+    engine = FakeEngine(
+        {source: "x" * (count - 1) for source, count in zip(sources, tokens, strict=True)},
+        Shapes((bucket,), tuple(range(1, 9))),
+    )
+    taken: list[int] = []
+
+    def watched() -> Iterator[Source]:
+        for source in cut(sources, chunk):
+            taken.append(len(engine.steps))
+            yield source
+
+    said = [output for finished in decode_stream(engine, bucket, watched()) for output in outputs_of(finished)]
+    start = begins(tokens, batch)
+    ends = [first + count for first, count in zip(start, tokens, strict=True)]
+    waits = [start[i - i % chunk] for i in range(len(tokens))]  # encoded when the first of the chunk gets a row
+    letter = ord("x") + 3
+    assert {row: row_tokens(ids) for row, ids, _, _ in said} == {
+        row: [*[letter] * (count - 1), EOS] for row, count in enumerate(tokens)
+    }
+    assert [row for row, *_ in said] == sorted(range(len(tokens)), key=lambda row: (ends[row], row))
+    assert taken == start[::chunk]
+    assert engine.steps == [
+        (
+            sum(first <= step < end for first, end in zip(start, ends, strict=True)),
+            sum(encoded <= step < first for encoded, first in zip(waits, start, strict=True)),
+        )
+        for step in range(max(ends))
+    ]
+    assert max(live for live, _ in engine.steps) <= batch
+    assert max(live + waiting for live, waiting in engine.steps) <= bucket.slots
+
+
+def test_a_stream_that_is_left_takes_nothing_more_and_the_next_one_starts_anew() -> None:
+    bucket = Bucket(32, 24, batch=2, chunk=2)
+    engine = FakeEngine(PRONS, Shapes((bucket,), (1, 2)))
+    left = decode_stream(engine, bucket, cut(SOURCES[:8], 2))
+    assert next(left).rows.tolist() == [0]
+    left.close()
+    assert engine.sources == SOURCES[:2]
+    assert stream(engine, bucket, SOURCES[:8]) == [expected(source, 24) for source in SOURCES[:8]]
+
+
+def test_a_stream_without_words_never_asks_the_engine() -> None:
+    assert list(decode_stream(NoEngine({}), SHAPES.longest, iter(()))) == []
+
+
+class NoEngine(FakeEngine):
+    def open(self, bucket: Bucket) -> None:
+        raise AssertionError("a cache was opened for no word")
 
 
 @given(st.lists(st.integers(1, 64), max_size=40))
-def test_each_word_is_in_one_batch_of_the_shortest_bucket_that_holds_it(lengths: list[int]) -> None:
+def test_each_word_is_in_one_chunk_of_the_shortest_bucket_that_holds_it(lengths: list[int]) -> None:
     src_bytes = np.array(lengths, np.int32)
     seen: list[int] = []
-    for batch in batches(src_bytes, SHAPES):
-        assert 1 <= len(batch.rows) <= batch.bucket.batch
-        for length in src_bytes[batch.rows]:
-            assert batch.bucket == next(bucket for bucket in SHAPES.buckets if bucket.source_bytes >= length)
-        seen.extend(batch.rows.tolist())
+    for chunk in chunks(src_bytes, SHAPES):
+        assert 1 <= len(chunk.rows) <= chunk.bucket.chunk
+        for length in src_bytes[chunk.rows]:
+            assert chunk.bucket == next(bucket for bucket in SHAPES.buckets if bucket.source_bytes >= length)
+        seen.extend(chunk.rows.tolist())
+    assert src_bytes[seen].tolist() == sorted(lengths)
     assert sorted(seen) == list(range(len(lengths)))
 
 
-def test_only_the_last_batch_of_a_bucket_is_part_full() -> None:
-    src_bytes = np.array([16, 5, 40, 17, 9, 5, 64, 5, 32, 16], np.int32)
-    cut = [(batch.bucket.source_bytes, src_bytes[batch.rows].tolist()) for batch in batches(src_bytes, SHAPES)]
-    assert cut == [(16, [5, 5, 5, 9]), (16, [16, 16]), (32, [17, 32]), (64, [40, 64])]
+def listed(cut: Iterator[Chunk]) -> list[tuple[Bucket, list[int]]]:
+    return [(chunk.bucket, chunk.rows.tolist()) for chunk in cut]
+
+
+def test_only_the_last_chunk_of_a_bucket_is_part_full() -> None:
+    src_bytes = np.array([16, 5, 40, 17, 9, 64, 5, 32, 16], np.int32)
+    first, second, longest = SHAPES.buckets
+    assert [(bucket, src_bytes[rows].tolist()) for bucket, rows in listed(chunks(src_bytes, SHAPES))] == [
+        (first, [5, 5]),
+        (first, [9, 16]),
+        (first, [16]),
+        (second, [17, 32]),
+        (longest, [40, 64]),
+    ]
 
 
 def test_words_of_one_length_keep_their_order() -> None:
-    assert [batch.rows.tolist() for batch in batches(np.full(5, 7), SHAPES)] == [[0, 1, 2, 3], [4]]
+    assert [rows for _, rows in listed(chunks(np.full(5, 7), SHAPES))] == [[0, 1], [2, 3], [4]]
 
 
 def test_a_bucket_with_a_longer_output_only_serves_retries() -> None:
-    shapes = Shapes((Bucket(16, 12, 2), Bucket(16, 24, 2)), (1, 2))
-    assert [batch.bucket.target_bytes for batch in batches(np.full(3, 16), shapes)] == [12, 12]
+    shapes = Shapes((Bucket(16, 12, 2, 2), Bucket(16, 24, 2, 2)), (1, 2))
+    assert [chunk.bucket.target_bytes for chunk in chunks(np.full(3, 16), shapes)] == [12, 12]
 
 
 def test_retries_run_in_the_longest_bucket() -> None:
-    cut = [(batch.bucket, batch.rows.tolist()) for batch in retries(np.array([3, 8, 11]), SHAPES)]
-    assert cut == [(SHAPES.longest, [3, 8]), (SHAPES.longest, [11])]
+    assert listed(retries(np.array([3, 8, 11, 20, 21, 30]), SHAPES)) == [
+        (SHAPES.longest, [3, 8, 11, 20, 21]),
+        (SHAPES.longest, [30]),
+    ]
+
+
+# What the protocol forbids: an engine that let it pass would prove nothing above.
+
+
+BUCKET = Bucket(16, 12, batch=2, chunk=2)
+FORBIDDEN_STEPS: dict[str, tuple[str, dict[str, list[int]]]] = {
+    "a free slot": ("slot 2, which is free", {"slot": [2]}),
+    "a slot twice": ("a slot twice", {"slot": [0, 0, 4, 4]}),
+    "a slot behind scratch": ("no such slot", {"slot": [5]}),
+    "scratch alone": ("0 words", {"slot": [4]}),
+    "more rows than the batch": ("3 words, not 1 to 2", {"slot": [0, 1, 2, 4]}),
+    "no rung": ("2 rows, which is no rung", {"slot": [0, 1]}),
+    "a rung too large": ("1 words in 4 rows", {"slot": [0, 4, 4, 4]}),
+    "an inert row first": ("an inert row before a word", {"slot": [4, 0, 4, 4]}),
+    "an inert row with a position": ("not inert", {"slot": [0, 1, 4, 4], "position": [0, 0, 1, 0]}),
+    "an inert row with a length": ("not inert", {"slot": [0, 1, 4, 4], "source_length": [13, 10, 1, 2]}),
+    "a position skipped": ("position 1 after 0 tokens", {"slot": [0], "position": [1]}),
+    "another token than the last": ("token 7 after 0", {"slot": [0], "token": [7]}),
+    "another length": ("not the length of the word", {"slot": [0], "source_length": [12]}),
+}
+
+
+def opened() -> tuple[FakeEngine, object]:
+    """Return an engine with two words in slots 0 and 1, of 7 and 2 tokens."""
+    engine = FakeEngine(PRONS, Shapes((BUCKET,), (1, 4)))
+    cache = engine.open(BUCKET)
+    put(engine, cache, ["<eng-us>: cat", "<fra>: eau", "\0", "\0"], [0, 1, 4, 4])
+    return engine, cache
+
+
+def put(engine: FakeEngine, cache: object, sources: list[str], slots: list[int]) -> None:
+    engine.prefill(cache, engine.encode(BUCKET, *encode(sources)), np.array(slots, np.int32))
+
+
+def rows(slot: list[int], **columns: list[int]) -> Rows:
+    """Return a first step of the words in some slots, or what `columns` say."""
+    lengths = {0: len("<eng-us>: cat"), 1: len("<fra>: eau")}
+    first = {"token": [0] * len(slot), "position": [0] * len(slot), "source_length": [lengths.get(s, 1) for s in slot]}
+    return Rows(slot=np.array(slot, np.int32), **{n: np.array(c, np.int32) for n, c in (first | columns).items()})
+
+
+@pytest.mark.parametrize("step", FORBIDDEN_STEPS)
+def test_the_fake_refuses_a_step_of(step: str) -> None:
+    message, columns = FORBIDDEN_STEPS[step]
+    engine, cache = opened()
+    with pytest.raises(AssertionError, match=message):
+        engine.step(cache, rows(**columns))
+
+
+def test_the_fake_refuses_a_step_of_a_word_that_ended() -> None:
+    engine, cache = opened()
+    token, _ = engine.step(cache, rows([1]))
+    token, _ = engine.step(cache, rows([1], token=token.tolist(), position=[1]))
+    assert token.tolist() == [EOS]
+    with pytest.raises(AssertionError, match="slot 1, whose word ended"):
+        engine.step(cache, rows([1], token=[EOS], position=[2]))
+    put(engine, cache, ["<fra>: eau"], [1])
+    engine.step(cache, rows([1]))
+
+
+FORBIDDEN_SLOTS = {
+    "slot 1 filled before its word ended": (["<fra>: h"], [1]),
+    "a slot twice": (["<fra>: h", "<fra>: eau", "\0", "\0"], [2, 2, 4, 4]),
+    "no such slot": (["<fra>: h"], [5]),
+    "0 words": (["<fra>: h"], [4]),
+    "a word in the scratch slot": (["<fra>: h", "<fra>: eau", "<fra>: h", "\0"], [2, 3, 4, 4]),
+    "3 words, not 1 to 2": (["<fra>: h"] * 3 + ["\0"], [2, 3, 0, 4]),
+}
+
+
+@pytest.mark.parametrize("message", FORBIDDEN_SLOTS)
+def test_the_fake_refuses_words_in_wrong_slots(message: str) -> None:
+    engine, cache = opened()
+    with pytest.raises(AssertionError, match=message):
+        put(engine, cache, *FORBIDDEN_SLOTS[message])
+
+
+def test_the_fake_refuses_a_cache_that_was_opened_again() -> None:
+    engine, cache = opened()
+    engine.open(BUCKET)
+    with pytest.raises(AssertionError, match="opened again"):
+        put(engine, cache, ["<fra>: h"], [2])
+    with pytest.raises(AssertionError, match="opened again"):
+        engine.step(cache, rows([0]))

@@ -263,14 +263,15 @@ def test_a_run_without_trouble_says_only_what_it_did(tmp_path: Path) -> None:
 MANY = "".join(f"{'abcdefghij'[i % 10] * (i % 37 + 1)}{i}\t{CONTRACT.languages[i % 9]}\n" for i in range(300))
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-@pytest.mark.parametrize("batch", [1, 3, 8])
-def test_a_pronunciation_does_not_depend_on_its_batch_its_bucket_or_its_worker(
-    tmp_path: Path, workers: int, batch: int
+@pytest.mark.parametrize(
+    ("workers", "batch", "chunk"), [(1, 1, 1), (1, 8, 3), (2, 3, 8), (2, 1, 8), (5, 8, 1), (5, 3, 5)]
+)
+def test_a_lexicon_does_not_depend_on_batches_chunks_buckets_or_workers(
+    tmp_path: Path, workers: int, batch: int, chunk: int
 ) -> None:
     plain = job_for(tmp_path, MANY, scores=True)
     run(plain)
-    shapes = Shapes((Bucket(24, 16, batch), Bucket(64, 128, batch)), (1, 2, 4, 8))
+    shapes = Shapes((Bucket(24, 16, batch, chunk), Bucket(64, 128, batch, chunk)), (1, 2, 4, 8))
     job = replace(plain, output=tmp_path / "other.tsv", workers=workers)
     run(job, lambda: FakeEngine(ANSWERS, shapes))
     assert job.output.read_bytes() == plain.output.read_bytes()
@@ -286,35 +287,7 @@ def test_many_slices_of_the_merge_make_the_same_lexicon(tmp_path: Path, monkeypa
     assert sliced.output.read_bytes() == whole.output.read_bytes()
 
 
-class Owned(FakeEngine):
-    """Remembers the threads that used it."""
-
-    def __init__(self, gate: threading.Barrier | None = None) -> None:
-        super().__init__(ANSWERS)
-        self.threads: set[int] = set()
-        self._gate = gate
-
-    def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> list[bytes]:
-        if self._gate and not self.threads:
-            self._gate.wait(timeout=10)
-        self.threads.add(threading.get_ident())
-        return super().encode(bucket, ids, lengths)
-
-
-def test_every_worker_has_an_engine_of_its_own(tmp_path: Path) -> None:
-    gate = threading.Barrier(3)
-    made: list[Owned] = []
-
-    def make() -> Engine:
-        made.append(Owned(gate))
-        return made[-1]
-
-    run(job_for(tmp_path, MANY, workers=3), make)
-    assert [len(engine.threads) for engine in made] == [1, 1, 1]
-    assert len(set.union(*(engine.threads for engine in made))) == 3
-
-
-def test_no_more_engines_are_made_than_there_are_batches(tmp_path: Path) -> None:
+def test_no_more_engines_are_made_than_there_are_chunks(tmp_path: Path) -> None:
     made: list[Engine] = []
 
     def make() -> Engine:
@@ -423,7 +396,7 @@ def test_a_failing_engine_ends_the_run_with_its_own_error_and_no_thread_left(tmp
 
 
 def test_engines_too_short_for_the_contract_are_refused(tmp_path: Path) -> None:
-    shapes = Shapes((Bucket(32, 64, 4),), (1, 2, 4))
+    shapes = Shapes((Bucket(32, 64, 4, 4),), (1, 2, 4))
     with pytest.raises(ArtifactError) as caught:
         run(job_for(tmp_path), lambda: FakeEngine(ANSWERS, shapes))
     assert str(caught.value) == (

@@ -36,8 +36,8 @@ build(program, cpu_family(), load_shapes(config, load_contract(program)), "float
 TARGET = """
 ladder = [1, 2, 4, 8]
 bucket = [
-    {source_bytes = 24, target_bytes = 12, batch = 8},
-    {source_bytes = 40, target_bytes = 24, batch = 4},
+    {source_bytes = 24, target_bytes = 12, batch = 8, chunk = 4},
+    {source_bytes = 40, target_bytes = 24, batch = 4, chunk = 8},
 ]
 """
 """`tiny_models.TINY_SHAPES` as a target configuration."""

@@ -14,6 +14,7 @@ from tests.tiny_models import UPSTREAM, Shape, random_checkpoint
 
 SHAPES = {
     **UPSTREAM,
+    "small": replace(UPSTREAM["small"], encoder_layers=2, decoder_layers=2),  # its depth is that of tiny_16
     "plain relu, tied and scaled": Shape(projection="relu", tied=True, scaled=True),
     "tied, not scaled": Shape(tied=True),
     "scaled, not tied": Shape(scaled=True),
@@ -56,13 +57,12 @@ class Case:
 @pytest.fixture(scope="module", params=SHAPES)
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     shape: Shape = SHAPES[request.param]
-    words = 2 if shape is UPSTREAM["small"] else 4
     checkpoint = random_checkpoint(shape)
-    lengths = torch.tensor(LENGTHS[:words], dtype=torch.int32)
+    lengths = torch.tensor(LENGTHS, dtype=torch.int32)
     # Padding is any id to the stages, and masked for transformers.
-    ids = torch.randint(3, 259, (words, int(lengths.max())), dtype=torch.int32)
+    ids = torch.randint(3, 259, (len(LENGTHS), int(lengths.max())), dtype=torch.int32)
     mask = torch.arange(ids.shape[1]) < lengths[:, None]
-    tokens = torch.randint(3, 259, (words, STEPS), dtype=torch.int32)
+    tokens = torch.randint(3, 259, (len(LENGTHS), STEPS), dtype=torch.int32)
     tokens[:, 0] = 0
     with torch.inference_mode():
         theirs = checkpoint.model(

@@ -125,7 +125,7 @@ UPSTREAM = {
 }
 """The published checkpoints."""
 
-TINY_SHAPES = Shapes(buckets=(Bucket(24, 12, 8), Bucket(40, 24, 4)), ladder=(1, 2, 4, 8))
+TINY_SHAPES = Shapes(buckets=(Bucket(24, 12, 8, 4), Bucket(40, 24, 4, 8)), ladder=(1, 2, 4, 8))
 """Buckets for the lengths of `random_checkpoint`."""
 
 

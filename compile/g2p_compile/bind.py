@@ -8,10 +8,10 @@ import tvm
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from g2p_batch.contract import Bucket, Shapes
+from g2p_batch.contract import Bucket, DType, Shapes
 from g2p_batch.errors import ModelError
 from g2p_compile.kernels import KERNELS, WEIGHTS, Kernel, Limits, Machine, Site
-from g2p_compile.kernels.kernel import Float32
+from g2p_compile.kernels.kernel import Array
 from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program
 
 CACHELESS_BATCH = 16
@@ -23,20 +23,19 @@ class Bound:
     """A module of kernels and stage functions, with the packed weights that the functions take."""
 
     module: tvm.IRModule
-    tensors: dict[str, Float32] = field(default_factory=dict)
+    tensors: dict[str, Array] = field(default_factory=dict)
     functions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the weights of each function, in the order of its last parameters."""
 
 
-def bind(program: Program, machine: Machine, shapes: Shapes) -> Bound:
+def bind(program: Program, machine: Machine, shapes: Shapes, dtype: DType = "float32") -> Bound:
     """Choose a kernel for every operation of a program and make its functions for every bucket."""
     longest = shapes.longest
-    binder = _Binder(program, machine, Limits(longest.source_bytes, longest.target_bytes))
+    binder = _Binder(program, machine, Limits(longest.source_bytes, longest.target_bytes), dtype)
     for index, bucket in enumerate(shapes.buckets):
-        for stage in ("encoder", "prefill", "step"):
-            binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(bucket.batch)))
-    check = Bucket(longest.source_bytes, longest.target_bytes, CACHELESS_BATCH)
-    binder.add("cacheless", "cacheless", _bounds("cacheless", check, CACHELESS_BATCH))
+        for stage, words in (("encoder", bucket.chunk), ("prefill", bucket.chunk), ("step", bucket.batch)):
+            binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(words)))
+    binder.add("cacheless", "cacheless", _bounds("cacheless", longest, CACHELESS_BATCH))
     return Bound(binder.builder.get(), binder.tensors, binder.functions)
 
 
@@ -52,10 +51,10 @@ def _bounds(stage: str, bucket: Bucket, batch: int) -> list[tuple[int, int, int]
 
 
 class _Binder:
-    def __init__(self, program: Program, machine: Machine, limits: Limits) -> None:
-        self.program, self.machine, self.limits = program, machine, limits
+    def __init__(self, program: Program, machine: Machine, limits: Limits, dtype: DType) -> None:
+        self.program, self.machine, self.limits, self.dtype = program, machine, limits, dtype
         self.builder = relax.BlockBuilder()
-        self.tensors: dict[str, Float32] = {}
+        self.tensors: dict[str, Array] = {}
         self.functions: dict[str, tuple[str, ...]] = {}
         self._kernels: dict[tuple[Any, ...], tuple[Kernel, tvm.ir.GlobalVar]] = {}
 
@@ -109,27 +108,31 @@ class _Rewriter(PyExprMutator):
         site = Site(
             machine=self.binder.machine,
             limits=self.binder.limits,
+            dtype=self.binder.dtype,
             shapes=tuple(_shape(t) for t in tensors),
             weights=tuple(_shape(w) for w in weights),
             constants=tuple(float(a.value) for a in arguments if not isinstance(a.ty, relax.TensorType)),
         )
         kernel, function = self.binder.kernel(operation, site)
         if weights:
-            data.append(self._packed(operation, kernel, [self.names[w] for w in weights]))
+            data += self._packed(operation, kernel, [self.names[w] for w in weights])
         if written is None:
             return relax.op.call_tir(function, data, results)
         # Weights come before the cache among an operation's arguments, behind its data among a kernel's.
         place = next(i for i, t in enumerate(data) if t.same_as(tensors[written]))
         return relax.op.call_tir_inplace(function, data, [-1] * (len(results) - 1) + [place], results)
 
-    def _packed(self, operation: str, kernel: Kernel, names: list[str]) -> relax.Var:
-        """Return the parameter for a packed weight, and pack it when it is first met."""
-        name = f"{operation}({', '.join(names)})"
-        if name not in self.packed:
-            if name not in self.binder.tensors:
-                self.binder.tensors[name] = kernel.pack(*(self.binder.program.weights[n] for n in names))
-            self.packed[name] = relax.Var(f"w{len(self.packed)}", relax.TensorType(kernel.packed_shape, "float32"))
-        return self.packed[name]
+    def _packed(self, operation: str, kernel: Kernel, names: list[str]) -> list[relax.Var]:
+        """Return the parameters for packed weights, and pack those when they are first met."""
+        whole = f"{operation}({', '.join(names)})"
+        parts = [f"{whole}[{i}]" for i in range(len(kernel.packed))]
+        if parts[0] not in self.binder.tensors:
+            arrays = kernel.pack(*(self.binder.program.weights[n] for n in names))
+            self.binder.tensors.update(zip(parts, arrays, strict=True))
+        for part, packed in zip(parts, kernel.packed, strict=True):
+            if part not in self.packed:
+                self.packed[part] = relax.Var(f"w{len(self.packed)}", relax.TensorType(packed.shape, packed.dtype))
+        return [self.packed[part] for part in parts]
 
 
 def _called(call: relax.Call) -> tuple[str, list[Any], list[Any], int | None] | None:

@@ -1,5 +1,6 @@
 """Program -> artifact: one library with every bucket, the packed weights beside it, the manifest last."""
 
+import platform
 import time
 from collections.abc import Mapping
 from importlib import metadata
@@ -10,10 +11,10 @@ import tvm
 from g2p_batch.artifacts import LIBRARY, MANIFEST, WEIGHTS, artifact_key
 from g2p_batch.contract import DType, Manifest, Shapes, Target, Tensor, digest, save_json
 from g2p_batch.host import Family
-from g2p_batch.publish import new_folder
+from g2p_batch.publish import new_folder, require_new_folder
 from g2p_compile.bind import bind
 from g2p_compile.kernels import MACHINES
-from g2p_compile.kernels.kernel import Float32
+from g2p_compile.kernels.kernel import Array
 from g2p_compile.link import link
 from g2p_compile.pipelines import cpu_passes
 from g2p_compile.program import load_program
@@ -30,10 +31,11 @@ def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: P
         ArtifactError: the library cannot be linked.
         OutputError: the folder cannot be written, or is not empty.
     """
+    require_new_folder(folder)
     started = time.monotonic()
     loaded = load_program(program)
     machine = MACHINES[family.name]
-    bound = bind(loaded, machine, shapes)
+    bound = bind(loaded, machine, shapes, dtype)
     target = tvm.target.Target({"kind": "llvm", **machine.target})
     executable = tvm.compile(bound.module, target=target, relax_pipeline=tvm.transform.Sequential(cpu_passes()))
     triple = machine.target.get("mtriple")
@@ -47,7 +49,7 @@ def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: P
         manifest = Manifest(
             key=artifact_key(loaded.contract, family, shapes, dtype),
             contract=loaded.contract,
-            target=Target("llvm", family.arch, family.name, family.features),
+            target=Target("llvm", family.arch or platform.machine(), family.name, family.features),
             dtype=dtype,
             shapes=shapes,
             cache_multiple=machine.lanes,
@@ -61,7 +63,7 @@ def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: P
     return manifest
 
 
-def _write_weights(tensors: Mapping[str, Float32], path: Path) -> dict[str, Tensor]:
+def _write_weights(tensors: Mapping[str, Array], path: Path) -> dict[str, Tensor]:
     placed = {}
     with path.open("wb") as file:
         for name, array in tensors.items():

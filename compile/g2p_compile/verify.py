@@ -10,13 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from g2p_batch.codec import EOS, START, Float32, Int32, detokenize, tokenize
-from g2p_batch.contract import Contract, Prefix
+from g2p_batch.contract import Contract, DType, Prefix
 from g2p_batch.decode import Decoded, decode
 from g2p_batch.engine import TvmEngine
 from g2p_batch.models import Request, open_model
 from g2p_batch.shipped import shipped
 from g2p_compile.bind import CACHELESS_BATCH
 from g2p_compile.golden import GoldenSet, find_golden, read_tsv
+
+AGREEMENT: dict[DType, float] = {"float32": 1.0, "bfloat16": 0.97, "int8": 0.9}
+"""Least share of strings that must be the reference's; the golden list is harder than ordinary words are."""
 
 _SHOWN = 20
 """Differences listed in full."""
@@ -113,22 +116,26 @@ def _differences(sources: Sources, wanted: Sequence[str], got: Sequence[str], ma
     ]
 
 
-def _compare(name: str, sources: Sources, wanted: list[str], got: list[str], margins: list[float], extra: str) -> Check:
+def _compare(
+    name: str, sources: Sources, wanted: list[str], got: list[str], margins: list[float], share: float, extra: str = ""
+) -> Check:
+    """Check that at least a share of the strings is the same."""
     differences = _differences(sources, wanted, got, margins)
     same = len(got) - len(differences)
     note = f"{same:,} of {len(got):,} strings the same{extra}"
-    return Check(name, not differences, note, tuple(differences))
+    return Check(name, same >= share * len(got), note, tuple(differences))
 
 
 def _golden(engine: TvmEngine, golden: GoldenSet) -> list[Check]:
     table = golden.words
     sources = sources_of(engine.contract, table["word"].to_pylist(), table["lang"].to_pylist())
     wanted, margins = table["pron"].to_pylist(), table["margin"].to_pylist()
+    share = AGREEMENT[engine.dtype]
     cached = _strings(decode(engine, sources.ids, sources.lengths))
     plain = decode_cacheless(engine, sources.ids, sources.lengths)
     return [
-        _compare("golden words, cached", sources, wanted, cached, margins, ""),
-        _compare("golden words, cacheless", sources, wanted, plain, margins, ""),
+        _compare("golden words, cached", sources, wanted, cached, margins, share),
+        _compare("golden words, cacheless", sources, wanted, plain, margins, share),
     ]
 
 
@@ -163,7 +170,7 @@ def _reference(engine: TvmEngine, model: str, sources: Sources, say: Callable[[s
     away: Float32 = np.abs(got.logprob - np.array([answer.logprob for answer in wanted], np.float32))
     extra = f", log-probabilities within {away.max():.1e}, least margin {min(a.margin for a in wanted):.4f}"
     prons, margins = [a.pron for a in wanted], [a.margin for a in wanted]
-    return _compare(name, sources, prons, _strings(got), margins, extra)
+    return _compare(name, sources, prons, _strings(got), margins, AGREEMENT[engine.dtype], extra)
 
 
 def prefix_form(engine: TvmEngine, contract: Contract, sources: Sources) -> Check:

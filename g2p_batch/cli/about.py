@@ -54,16 +54,17 @@ def info() -> None:
     from importlib.metadata import version
 
     bundled = contract.load_contract(BUNDLED)
-    family, cores = host.cpu_family().name, host.usable_cores()
+    families = {dtype: host.cpu_family(dtype) for dtype in contract.DTYPES}
+    kernels = ", ".join(f"{dtype} ({family.name})" for dtype, family in families.items() if family)
     rows = [
         ("g2p-batch", version("g2p-batch")),
         *((name, version(name)) for name in _PACKAGES),
-        ("CPU", f"{host.cpu_name()}, family {family}, usable cores: {cores}"),
+        ("CPU", f"{host.cpu_name()}, usable cores: {host.usable_cores()}"),
+        ("dtypes", kernels),
         *_cached(artifacts.cache_root()),
         ("bundled model", bundled.name),
         ("  languages", ", ".join(bundled.languages)),
         ("  prefix", f"{bundled.prefix} (`{bundled.prefix_for('TAG')}`)"),
-        ("  dtype", ", ".join(contract.DTYPES)),
         ("  checkpoint", f"sha256 {bundled.checkpoint_sha256}"),
     ]
     click.echo(_table(rows))

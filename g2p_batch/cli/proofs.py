@@ -70,16 +70,29 @@ def _unique_words(path: str, lang: str | None, facts: contract.Contract) -> Any:
     show_default="usable cores",
     help="Threads of all.",
 )
+@click.option("--peers", is_flag=True, help="Also measure CTranslate2 and ONNX Runtime.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
-def bench(model: str, words: str | None, shapes: tuple[str, ...], json_path: Path | None, **options: Any) -> None:
-    """Measure words per second beside transformers.
+@click.option(
+    "--plot", "plot_path", type=click.Path(path_type=Path), metavar="FILE", help="Draw words per second: .svg or .png."
+)
+def bench(
+    model: str,
+    words: str | None,
+    shapes: tuple[str, ...],
+    json_path: Path | None,
+    plot_path: Path | None,
+    **options: Any,
+) -> None:
+    """Measure words per second beside transformers, and other runtimes with --peers.
 
-    All contestants pronounce the same words in turn, round by round, on the same cores; medians are shown, and how many
-    strings agree. Needs `pip install 'g2p-batch[bench]'`.
+    All contestants pronounce the same words in turn, round by round, on the same cores, each in the setting that a
+    trial found fastest for it. Shown are medians, how many strings agree, the share of the arithmetic peak that is
+    reached, and where our own time goes. Needs `pip install 'g2p-batch[bench]'`.
 
     \b
-    Example:
-      g2p-batch bench --shape tiny_16 --shape random:small
+    Examples:
+      g2p-batch bench --peers --shape tiny_16
+      g2p-batch bench --shape random:small --json bench.json --plot bench.svg
     """
     from g2p_batch import models
     from g2p_batch.shipped import shipped
@@ -87,10 +100,15 @@ def bench(model: str, words: str | None, shapes: tuple[str, ...], json_path: Pat
     models.require_exporter(model)
     from g2p_compile import bench as run
 
+    if plot_path:
+        run.require_plot(plot_path)
     _, facts = locate(model)
     table = _unique_words(words or str(shipped("golden/bench.tsv")), None, facts)
     request = models.Request(model, dtype=options["dtype"])
-    report = run.bench(request, run.Options(table, shapes, options["rounds"], options["workers"]), say)
+    asked = run.Options(table, shapes, options["rounds"], options["workers"], options["peers"])
+    report = run.bench(request, asked, say)
     click.echo(report.to_text())
     if json_path:
         json_path.write_text(report.to_json() + "\n", encoding="utf-8")
+    if plot_path:
+        run.draw(report, plot_path)

@@ -11,7 +11,7 @@ import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from g2p_compile.kernels.kernel import Float32, Kernel, Site
+from g2p_compile.kernels.kernel import Float32, Kernel, Packed, Site
 from g2p_compile.kernels.vector import LOWEST, Expr, Lanes, buffer, kernel, lanes_dividing, size
 
 _QUERIES = 8
@@ -126,10 +126,10 @@ def encoder_attention(site: Site) -> Kernel:
             with T.serial(0, length - own) as i, T.serial(0, width // across.lanes) as v:
                 T.buffer_store(y, across.splat(0.0), [b, own + i, across.at(h * width + v * across.lanes)])
 
-    def pad(table: Float32) -> Float32:
-        return np.pad(table, ((0, 0), (0, table_width + reach - table.shape[1])))
+    def pad(table: Float32) -> tuple[Float32]:
+        return (np.pad(table, ((0, 0), (0, table_width + reach - table.shape[1]))),)
 
-    return Kernel(built.get(), pad, (heads, table_width + reach))
+    return Kernel(built.get(), (Packed((heads, table_width + reach), "float32"),), pad)
 
 
 def cache_source(site: Site) -> Kernel:
@@ -244,10 +244,10 @@ def self_attention(site: Site) -> Kernel:
                 write=lambda at, value, vector: T.buffer_store(y, value, [r, vector.at(h * width + at)]),
             )
 
-    def reverse(table: Float32) -> Float32:
-        return np.ascontiguousarray(np.pad(table[:, ::-1], ((0, 0), (0, lanes.lanes))))
+    def reverse(table: Float32) -> tuple[Float32]:
+        return (np.ascontiguousarray(np.pad(table[:, ::-1], ((0, 0), (0, lanes.lanes)))),)
 
-    return Kernel(built.get(), reverse, (heads, table_width))
+    return Kernel(built.get(), (Packed((heads, table_width), "float32"),), reverse)
 
 
 def cross_attention(site: Site) -> Kernel:

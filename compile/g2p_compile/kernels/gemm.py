@@ -9,37 +9,24 @@ A norm before the product costs one pass over the rows: its gain is folded into 
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from g2p_compile.kernels.kernel import Float32, Kernel, Site
+from g2p_compile.kernels.kernel import Array, Kernel, Site
 from g2p_compile.kernels.machine import Machine
-from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, lanes_dividing, size
+from g2p_compile.kernels.operands import OPERANDS, Layout, Operands, Tile
+from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, size
 
 # Register tiles as (vectors across, rows) by register count, best first: accumulators, one row of weights and a
-# broadcast value must fit. Measured within 3 % of each other and of the fused multiply-add peak on AVX-512.
-_TILES = {32: ((3, 8), (4, 6), (2, 12), (1, 14)), 16: ((2, 6), (1, 8))}
+# broadcast value must fit. Wider ones (3x8, 4x6, 2x12) are as fast from the second-level cache and slower from beyond.
+_TILES = {32: ((2, 8), (1, 14)), 16: ((2, 6), (1, 8))}
 
 _ROW_TILES = 8
 """Row tiles that run over one column tile of the weight while the nearest cache holds it."""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A register tile of `rows` by `vectors` vectors."""
-
-    lanes: Lanes
-    vectors: int
-    rows: int
-
-    @property
-    def columns(self) -> int:
-        """Columns of the packed weight that it covers."""
-        return self.lanes.lanes * self.vectors
 
 
 def choose_tile(machine: Machine, outputs: int, parts: int = 1) -> Tile:
@@ -52,23 +39,16 @@ def choose_tile(machine: Machine, outputs: int, parts: int = 1) -> Tile:
         lanes //= 2
 
 
-def pack(tile: Tile, *weights: Float32) -> Float32:
-    """Pack weights [F, K] side by side in every tile: [blocks, K, NR]."""
-    share = tile.columns // len(weights)
-    blocks = [w.reshape(w.shape[0] // share, share, w.shape[1]).transpose(0, 2, 1) for w in weights]
-    return np.ascontiguousarray(np.concatenate(blocks, axis=2), dtype=np.float32)
-
-
 Store = Callable[[Expr, Expr, list[Expr]], None]
 """Receives a row, a column tile and the vectors of sums there."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """The loops of x [M, K] times a packed weight [blocks, K, NR]."""
+    """The loops of x [M, K] times a packed weight."""
 
-    machine: Machine
-    tile: Tile
+    layout: Layout
+    operands: Operands
     x: Any
     weight: Any
     epsilon: float | None = None
@@ -76,58 +56,68 @@ class Product:
 
     def run(self, store: Store, finish_rows: Callable[[Expr, Expr], None] | None = None) -> None:
         """Emit the loops: `store` for every real row of a tile, `finish_rows(first, end)` after each group of rows."""
-        rows, tile = self.x.shape[0], self.tile
+        rows, tile = self.x.shape[0], self.layout.tile
         group = tile.rows * _ROW_TILES
-        scales = T.alloc_buffer((group,), "float32", scope="local")
-        sums = T.alloc_buffer((tile.rows * tile.columns,), "float32", scope="local")
-        with T.serial(0, (rows + group - 1) // group) as g:
+        self.operands.allocate(group)
+        sums = T.alloc_buffer((tile.rows * tile.columns,), self.operands.sums, scope="local")
+        with ExitStack() as stack:
+            if self.operands.instructions:
+                stack.enter_context(T.attr(T.int32(0), "pragma_import_llvm", self.operands.instructions))
+            g = stack.enter_context(T.serial(0, (rows + group - 1) // group))
             first = T.Bind(g * group)
             end = T.Bind(tirx.min(first + group, rows))
-            if self.epsilon is not None:
-                row_scales(self.machine, self.x, first, end, self.epsilon, scales)
+            self.operands.prepare(self.x, first, end, self.epsilon)
             with (
-                T.serial(0, self.weight.shape[0]) as block,
+                T.serial(0, self.layout.blocks) as block,
                 T.serial(0, (end - first + tile.rows - 1) // tile.rows) as strip,
             ):
-                self._tile(sums, T.Bind(first + strip * tile.rows), end, block)
+                self._tile(sums, first, strip, end, block)
                 for i in range(tile.rows):
                     row = first + strip * tile.rows + i
                     with T.If(row < end), T.Then():
-                        values = [
-                            sums[tile.lanes.at((i * tile.vectors + v) * tile.lanes.lanes)] for v in range(tile.vectors)
-                        ]
-                        if self.epsilon is not None:
-                            scale = tile.lanes.named(tile.lanes.splat(scales[strip * tile.rows + i]))
-                            values = [value * scale for value in values]
-                        store(row, block, values)
+                        store(row, block, [self._result(sums, i, row, first, block, v) for v in range(tile.vectors)])
             if finish_rows is not None:
                 finish_rows(first, end)
 
-    def _tile(self, sums: Any, first: Expr, end: Expr, block: Expr) -> None:
-        lanes, vectors = self.tile.lanes, self.tile.vectors
-        places = [lanes.at(i * lanes.lanes) for i in range(self.tile.rows * vectors)]
-        for place in places:
-            T.buffer_store(sums, lanes.splat(0.0), [place])
-        with T.serial(0, self.x.shape[1]) as k:
-            for i in range(self.tile.rows):
-                value = lanes.splat(self.x[tirx.min(first + i, end - 1), k])
+    def _result(self, sums: Any, i: int, row: Expr, first: Expr, block: Expr, v: int) -> Expr:
+        lanes = self.layout.tile.lanes
+        total = sums[lanes.at((i * self.layout.tile.vectors + v) * lanes.lanes)]
+        return self.operands.result(total, row, first, block, v)
+
+    def _tile(self, sums: Any, first: Expr, strip: Expr, end: Expr, block: Expr) -> None:
+        lanes, vectors, rows = self.layout.tile.lanes, self.layout.tile.vectors, self.layout.tile.rows
+        places = [lanes.at(i * lanes.lanes) for i in range(rows * vectors)]
+        for i, place in enumerate(places):
+            T.buffer_store(sums, self.operands.start(block, i % vectors), [place])
+        own = [tirx.min(first + strip * rows + i, end - 1) for i in range(rows)]
+        with T.serial(0, self.operands.words) as k:
+            self._prefetch(block + 1, strip * self.operands.words + k)
+            for i in range(rows):
+                value = self.operands.step(self.x, own[i], first, k)
                 for v in range(vectors):
                     place = places[i * vectors + v]
                     column = self.weight[block, k, lanes.at(v * lanes.lanes)]
-                    T.buffer_store(sums, lanes.fma(value, column, sums[place]), [place])
+                    T.buffer_store(sums, self.operands.dot(value, column, sums[place]), [place])
+
+    def _prefetch(self, block: Expr, step: Expr) -> None:
+        """Fetch the next column tile little by little while this one is at work, so that it is near in time.
+
+        Worth a seventh of a decoder step, whose weights do not stay in the nearest caches.
+        """
+        columns = self.layout.tile.columns
+        at = step * (columns // _ROW_TILES)
+        address = T.address_of(self.weight[block, at // columns, at % columns])
+        near = T.int32(2)  # of 0 (no locality) to 3 (the nearest cache)
+        T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", address, T.int32(0), near, T.int32(1)))
 
 
-def row_scales(machine: Machine, x: Any, first: Expr, end: Expr, epsilon: float, scales: Any) -> None:
-    """Fill `scales` with 1 / rms of the rows of x in [first, end)."""
-    lanes = lanes_dividing(machine, int(x.shape[1]))
-    total = T.alloc_buffer((lanes.lanes,), "float32", scope="local")
-    with T.serial(0, end - first) as i:
-        T.buffer_store(total, lanes.splat(0.0), [lanes.at(0)])
-        with T.serial(0, int(x.shape[1]) // lanes.lanes) as k:
-            value = lanes.named(x[first + i, lanes.at(k * lanes.lanes)])
-            T.buffer_store(total, lanes.fma(value, value, total[lanes.at(0)]), [lanes.at(0)])
-        mean = lanes.sum(total[lanes.at(0)]) * T.float32(1.0 / int(x.shape[1]))
-        T.buffer_store(scales, T.float32(1.0) / tirx.sqrt(mean + T.float32(epsilon)), [i])
+def _operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[Layout, Operands]:
+    """Choose tile and number format for `parts` weights [outputs, K] side by side."""
+    tile = choose_tile(site.machine, outputs, parts)
+    layout = Layout(site.machine, tile, site.weights[-1][1], outputs * parts, normed)
+    # Instructions on several values at once want whole vectors; odd shapes run in float32.
+    whole = tile.lanes.lanes == 16 and layout.inner % 16 == 0
+    return layout, OPERANDS[site.dtype if whole else "float32"](layout)
 
 
 Epilogue = Callable[[Lanes, list[Expr], list[Expr]], list[Expr]]
@@ -139,14 +129,13 @@ def _gemm(
 ) -> Kernel:
     """Build a product whose `parts` weights [F, K] are the operation's last weight arguments."""
     outputs, inner = site.weights[-1]
-    tile = choose_tile(site.machine, outputs, parts)
-    lanes, share = tile.lanes, tile.vectors // parts
-    packed_shape = (outputs * parts // tile.columns, inner, tile.columns)
+    layout, operands = _operands(site, outputs, parts, normed)
+    lanes, share = layout.tile.lanes, layout.tile.vectors // parts
     with kernel(name) as built:
         rows = size()
         x = buffer("x", (rows, inner))
         kept = buffer("residual", (rows, outputs)) if residual else None
-        weight = buffer("weight", packed_shape)
+        weight = operands.declare()
         y = buffer("y", (rows, outputs))
 
         def store(row: Expr, block: Expr, values: list[Expr]) -> None:
@@ -155,15 +144,14 @@ def _gemm(
             for place, value in zip(places, epilogue(lanes, values, before), strict=True):
                 T.buffer_store(y, value, [row, place])
 
-        Product(site.machine, tile, x, weight, site.constants[0] if normed else None).run(store)
+        Product(layout, operands, x, weight, site.constants[0] if normed else None).run(store)
+    return Kernel(built.get(), operands.packed(), _packer(operands, normed))
 
-    def pack_all(*weights: Float32) -> Float32:
-        if not normed:
-            return pack(tile, *weights)
-        gain, *rest = weights
-        return pack(tile, *(w * gain for w in rest))
 
-    return Kernel(built.get(), pack_all, packed_shape)
+def _packer(operands: Operands, normed: bool) -> Callable[..., tuple[Array, ...]]:
+    if normed:
+        return lambda gain, *weights: operands.pack(gain, list(weights))
+    return lambda *weights: operands.pack(None, list(weights))
 
 
 def linear(site: Site) -> Kernel:
@@ -205,14 +193,14 @@ def greedy_head(site: Site) -> Kernel:
     """`ops.greedy_head`: the logits of a group of rows stay local, only the choice leaves."""
     vocabulary, inner = site.weights[-1]
     epsilon, scale = site.constants
-    tile = choose_tile(site.machine, vocabulary)
+    layout, operands = _operands(site, vocabulary, 1, True)
+    tile = layout.tile
     lanes, group = tile.lanes, tile.rows * _ROW_TILES
-    packed_shape = (vocabulary // tile.columns, inner, tile.columns)
     one = Lanes(site.machine, 1)
     with kernel("greedy_head") as built:
         rows = size()
         x = buffer("x", (rows, inner))
-        weight = buffer("weight", packed_shape)
+        weight = operands.declare()
         token = buffer("token", (rows,), "int32")
         logprob = buffer("logprob", (rows,))
         logits = T.alloc_buffer((group, vocabulary), "float32")
@@ -243,5 +231,5 @@ def greedy_head(site: Site) -> Kernel:
                 T.buffer_store(token, choice[0], [first + i])
                 T.buffer_store(logprob, T.float32(0.0) - one.log(lanes.sum(total[whole])), [first + i])
 
-        Product(site.machine, tile, x, weight, epsilon).run(store, choose)
-    return Kernel(built.get(), lambda gain, w: pack(tile, w * gain), packed_shape)
+        Product(layout, operands, x, weight, epsilon).run(store, choose)
+    return Kernel(built.get(), operands.packed(), _packer(operands, True))

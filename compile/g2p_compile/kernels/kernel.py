@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from tvm import tirx
 
+from g2p_batch.contract import DType
 from g2p_compile.kernels.machine import Machine
 
 Float32 = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 
@@ -28,6 +30,7 @@ class Site:
 
     machine: Machine
     limits: Limits
+    dtype: DType
     shapes: tuple[Any, ...]
     """Shapes of the tensor arguments; sizes of batches and caches are symbolic."""
     weights: tuple[Shape, ...]
@@ -35,15 +38,23 @@ class Site:
     constants: tuple[float, ...]
 
 
-def _nothing(*weights: Float32) -> Float32:
+@dataclass(frozen=True)
+class Packed:
+    """Shape and type of a packed weight."""
+
+    shape: Shape
+    dtype: str
+
+
+def _nothing(*weights: Float32) -> tuple[Array, ...]:
     raise TypeError(f"a kernel without weights was given {len(weights)}")
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A PrimFunc over (data arguments, packed weight, results), and how its weights are packed into one tensor."""
+    """A PrimFunc over (data arguments, packed weights, results), and how its weights are packed."""
 
     function: tirx.PrimFunc
-    pack: Callable[..., Float32] = _nothing
-    """Takes the operation's weights, float32, and returns one contiguous array of `packed_shape`."""
-    packed_shape: Shape = ()
+    packed: tuple[Packed, ...] = ()
+    pack: Callable[..., tuple[Array, ...]] = _nothing
+    """Takes the operation's weights, float32, and returns contiguous arrays as `packed` says."""

@@ -2,8 +2,8 @@
 
 from tvm.tirx.script import builder as T
 
-from g2p_compile.kernels.gemm import row_scales
-from g2p_compile.kernels.kernel import Kernel, Site
+from g2p_compile.kernels.kernel import Float32, Kernel, Packed, Site
+from g2p_compile.kernels.operands import row_scale
 from g2p_compile.kernels.vector import buffer, kernel, lanes_dividing, size
 
 
@@ -19,7 +19,7 @@ def embed(site: Site) -> Kernel:
         with T.serial(0, rows) as i, T.serial(0, width // lanes.lanes) as k:
             place = lanes.at(k * lanes.lanes)
             T.buffer_store(y, table[T.cast(ids[i], "int64"), place], [i, place])
-    return Kernel(built.get(), lambda table: table, (vocabulary, width))
+    return Kernel(built.get(), (Packed((vocabulary, width), "float32"),), _as_it_is)
 
 
 def rms_norm(site: Site) -> Kernel:
@@ -32,10 +32,13 @@ def rms_norm(site: Site) -> Kernel:
         x = buffer("x", (rows, width))
         gain = buffer("gain", (width,))
         y = buffer("y", (rows, width))
-        scale = T.alloc_buffer((1,), "float32", scope="local")
         with T.serial(0, rows) as i:
-            row_scales(site.machine, x, i, i + 1, epsilon, scale)
+            scale = lanes.named(lanes.splat(row_scale(site.machine, x, i, epsilon)))
             with T.serial(0, width // lanes.lanes) as k:
                 place = lanes.at(k * lanes.lanes)
-                T.buffer_store(y, gain[place] * (x[i, place] * lanes.splat(scale[0])), [i, place])
-    return Kernel(built.get(), lambda gain: gain, (width,))
+                T.buffer_store(y, gain[place] * (x[i, place] * scale), [i, place])
+    return Kernel(built.get(), (Packed((width,), "float32"),), _as_it_is)
+
+
+def _as_it_is(weight: Float32) -> tuple[Float32]:
+    return (weight,)

@@ -1,0 +1,46 @@
+"""This project as a contestant."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from g2p_batch.contract import Contract
+from g2p_batch.crew import pronounce
+from g2p_batch.engine import Artifact
+
+
+class Ours:
+    """Tokenise, decode on threads, detokenise: what `generate` does between reading and writing."""
+
+    name = "g2p-batch"
+
+    def __init__(self, artifact: Artifact, workers: int) -> None:
+        self._contract: Contract = artifact.manifest.contract
+        self._engines = [artifact.engine() for _ in range(workers)]
+        self.dtype = artifact.manifest.dtype
+
+    @property
+    def setting(self) -> str:
+        """Number of workers."""
+        return f"{len(self._engines)} workers"
+
+    def run(self, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+        """Pronounce words."""
+        prefixes = {lang: len(self._contract.prefix_for(lang).encode()) for lang in set(langs)}
+        sizes = [len(word.encode()) + prefixes[lang] for word, lang in zip(words, langs, strict=True)]
+        table = pa.table({"word": words, "lang": langs, "src_bytes": pa.array(sizes, pa.int32())})
+        spare = iter(self._engines)
+        found = pronounce(table, self._contract, lambda: next(spare), len(self._engines), _Silent())
+        prons: list[str] = found.pron.to_pylist()
+        return prons
+
+
+class _Silent:
+    def start(self, total_words: int) -> None:
+        """Say nothing."""
+
+    def advance(self, words: int) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Say nothing."""

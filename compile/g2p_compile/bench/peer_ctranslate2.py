@@ -1,0 +1,96 @@
+"""CTranslate2 as a peer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import torch
+from ctranslate2.converters import Converter
+from ctranslate2.converters.transformers import T5Loader
+from transformers import ByT5Tokenizer
+
+from g2p_compile.checkpoint import Checkpoint
+
+_EXAMPLES, _TOKENS = (16, 32, 64, 128), (512, 1024, 2048, 4096)
+_EXAMPLES_TOGETHER = (128, 256)
+"""Where all threads share a batch, small ones are hopeless."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How words are batched, and how threads share them."""
+
+    batch: int
+    unit: str
+    """Of `batch`: examples or tokens."""
+    at_once: int
+    """Batches translated at the same time."""
+    threads: int
+    """For each of them."""
+
+    def __str__(self) -> str:
+        return f"batch {self.batch} {self.unit}, {self.at_once}x{self.threads} threads"
+
+
+class CTranslate2:
+    """`translate_batch`, greedy without scores, which sorts by length and drops finished words itself."""
+
+    name = "CTranslate2"
+
+    def __init__(self, checkpoint: Checkpoint, threads: int, dtype: str, folder: Path) -> None:
+        self.dtype = dtype
+        self._contract = checkpoint.contract
+        self._folder = folder / "ctranslate2"
+        if not self._folder.exists():
+            _Loaded(checkpoint).convert(str(self._folder))
+        self._translators: dict[tuple[int, int], Any] = {}
+        apart = [(size, "examples") for size in _EXAMPLES] + [(size, "tokens") for size in _TOKENS]
+        together = [(size, "examples") for size in _EXAMPLES_TOGETHER] if threads > 1 else []
+        self.settings = (
+            *(Setting(*batch, threads, 1) for batch in apart),
+            *(Setting(*batch, 1, threads) for batch in together),
+        )
+
+    def run(self, setting: Setting, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+        """Pronounce words; a token of ByT5 is named by the character of its byte's number."""
+        prefix = {lang: self._contract.prefix_for(lang) for lang in set(langs)}
+        sources = [
+            list((prefix[lang] + word).encode().decode("latin-1")) for word, lang in zip(words, langs, strict=True)
+        ]
+        results = self._translator(setting).translate_batch(
+            sources,
+            beam_size=1,
+            max_batch_size=setting.batch,
+            batch_type=setting.unit,
+            max_input_length=0,
+            max_decoding_length=self._contract.max_target_bytes,
+            min_decoding_length=0,
+            return_scores=False,
+        )
+        return [_text(result.hypotheses[0]) for result in results]
+
+    def _translator(self, setting: Setting) -> Any:
+        threads = setting.at_once, setting.threads
+        if threads not in self._translators:
+            self._translators[threads] = ctranslate2.Translator(
+                str(self._folder), compute_type=self.dtype, inter_threads=threads[0], intra_threads=threads[1]
+            )
+        return self._translators[threads]
+
+
+def _text(tokens: list[str]) -> str:
+    # Ids that stand for no byte have longer names.
+    return "".join(t for t in tokens if len(t) == 1).encode("latin-1").decode(errors="ignore")
+
+
+class _Loaded(Converter):
+    """CTranslate2's own conversion of T5, from a model in memory."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._model = checkpoint.model
+
+    def _load(self) -> Any:
+        with torch.no_grad():
+            return T5Loader()(self._model, ByT5Tokenizer())

@@ -1,0 +1,39 @@
+"""transformers as a peer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from g2p_batch.codec import detokenize
+from g2p_compile.checkpoint import Checkpoint
+from g2p_compile.reference import generate, source_ids
+
+
+class Batch(int):
+    """Words at a time."""
+
+    def __str__(self) -> str:
+        return f"batch {int(self)}"
+
+
+class Transformers:
+    """`generate` over words sorted by length."""
+
+    name, dtype = "transformers", "float32"
+    settings = tuple(map(Batch, (16, 32, 64, 128, 256)))
+
+    def __init__(self, checkpoint: Checkpoint, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._checkpoint = checkpoint
+
+    def run(self, setting: Batch, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+        """Pronounce words."""
+        sources = [source_ids(self._checkpoint.contract, *pair) for pair in zip(words, langs, strict=True)]
+        order = np.argsort([len(source) for source in sources], kind="stable")
+        prons = np.empty(len(sources), object)
+        for start in range(0, len(order), setting):
+            part = order[start : start + setting]
+            tokens = generate(self._checkpoint, [sources[i] for i in part]).sequences[:, 1:]
+            prons[part] = detokenize(np.ascontiguousarray(tokens.numpy(), dtype=np.int32))[0].to_pylist()
+        return list(prons)

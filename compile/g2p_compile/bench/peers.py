@@ -1,0 +1,67 @@
+"""Whom we are compared with. A peer that cannot run is named with its reason; the others still race."""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from g2p_compile.bench.race import Entrant, Peer, Tuned
+from g2p_compile.bench.report import Skipped
+from g2p_compile.checkpoint import Checkpoint
+
+Make = Callable[[Checkpoint, int, Path], Peer]
+"""From a checkpoint, the number of threads, and a folder of its own for converted models."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A peer that may or may not be installed."""
+
+    name: str
+    packages: tuple[str, ...]
+    """What it imports."""
+    make: Make
+
+
+def _transformers(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
+    from g2p_compile.bench.peer_transformers import Transformers
+
+    return Transformers(checkpoint, threads)
+
+
+def _ctranslate2(dtype: str) -> Make:
+    def make(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
+        from g2p_compile.bench.peer_ctranslate2 import CTranslate2
+
+        return CTranslate2(checkpoint, threads, dtype, folder)
+
+    return make
+
+
+def _onnxruntime(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
+    from g2p_compile.bench.peer_onnxruntime import OnnxRuntime
+
+    return OnnxRuntime(checkpoint, threads, folder)
+
+
+ALWAYS = (Known("transformers float32", ("transformers",), _transformers),)
+OTHERS = (
+    Known("CTranslate2 float32", ("ctranslate2",), _ctranslate2("float32")),
+    Known("CTranslate2 int8", ("ctranslate2",), _ctranslate2("int8")),
+    Known("ONNX Runtime float32", ("onnx", "onnxruntime"), _onnxruntime),
+)
+"""With `--peers`."""
+
+
+def enter(
+    known: Known, checkpoint: Checkpoint, threads: int, folder: Path, words: Sequence[str], langs: Sequence[str]
+) -> Entrant | Skipped:
+    """Prepare a peer: convert the model, find the best setting, and run all words once."""
+    missing = [package for package in known.packages if importlib.util.find_spec(package) is None]
+    if missing:
+        return Skipped(known.name, f"{' and '.join(missing)} not installed (`pip install 'g2p-batch[bench]'`)")
+    try:
+        contestant = Tuned(known.make(checkpoint, threads, folder), words, langs)
+        return Entrant(contestant, contestant.run(words, langs))
+    except Exception as cause:  # there is no telling what another program raises
+        return Skipped(known.name, f"{type(cause).__name__}: {next(iter(str(cause).splitlines()), '')}")

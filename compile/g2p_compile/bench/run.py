@@ -1,0 +1,96 @@
+"""The benchmark from start to end."""
+
+import os
+import resource
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from g2p_batch.host import cpu_name
+from g2p_batch.models import Request, Say
+from g2p_compile.bench.ceiling import gemm_ceilings
+from g2p_compile.bench.flops import model_flops
+from g2p_compile.bench.ours import Ours
+from g2p_compile.bench.peers import ALWAYS, OTHERS, enter
+from g2p_compile.bench.profile import profile
+from g2p_compile.bench.race import Entrant, Result, race
+from g2p_compile.bench.report import Line, Report, Skipped, Subject
+from g2p_compile.bench.subjects import Model, models, require_shapes
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure."""
+
+    words: pa.Table
+    """Columns word and lang."""
+    shapes: tuple[str, ...] = ()
+    """Besides the model itself: upstream shapes that it is widened to; `random:SHAPE` takes random weights."""
+    rounds: int = 5
+    workers: int = 2
+    peers: bool = False
+    """Whether all known peers race, not only transformers."""
+    forced_steps: int = 14
+    """Tokens decoded of every word with random weights, which never end on their own."""
+
+
+def bench(request: Request, options: Options, say: Say) -> Report:
+    """Measure the model and the shapes asked for.
+
+    Raises:
+        G2PError: the model cannot be loaded, or a shape has no such name.
+    """
+    require_shapes(options.shapes)
+    before = gemm_ceilings(options.workers)
+    with tempfile.TemporaryDirectory() as name:
+        found = models(request, options.shapes, options.forced_steps, Path(name), say)
+        subjects = tuple(
+            _measure(model, options, Path(name) / f"peers-{index}", say) for index, model in enumerate(found)
+        )
+    # Who else uses the machine now and then takes from a ceiling; the better of two is nearer to it.
+    after = gemm_ceilings(options.workers)
+    ceilings = {dtype: max(before[dtype], after[dtype]) for dtype in before}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Report(f"{cpu_name()} ({os.cpu_count()} cores)", options.workers, ceilings, peak, subjects)
+
+
+def _measure(model: Model, options: Options, folder: Path, say: Say) -> Subject:
+    words, langs = options.words["word"].to_pylist(), options.words["lang"].to_pylist()
+    contract = model.checkpoint.contract
+    ours = Ours(model.artifact, options.workers)
+    entrants, skipped = [Entrant(ours, ours.run(words, langs))], []
+    for known in ALWAYS + (OTHERS if options.peers else ()):
+        say(f"Preparing {known.name} for {model.name}")
+        entered = enter(known, model.checkpoint, options.workers, folder, words, langs)
+        if isinstance(entered, Skipped):
+            skipped.append(entered)
+        else:
+            entrants.append(entered)
+    where_time_goes, work = profile(model.artifact.engine(), contract, words, langs)
+    flops = model_flops(contract.geometry, work)
+    say(f"Measuring {model.name}: {options.rounds} rounds of {len(words):,} words")
+    results = race(entrants, words, langs, options.rounds)
+    return Subject(model.name, work, flops, _lines(results), tuple(skipped), model.cost, where_time_goes)
+
+
+def _lines(results: Sequence[Result]) -> tuple[Line, ...]:
+    ours = results[0].entrant.strings
+    lines = []
+    for result in results:
+        who = result.entrant.contestant
+        same = sum(a == b for a, b in zip(result.entrant.strings, ours, strict=True))
+        lines.append(
+            Line(
+                name=who.name,
+                dtype=who.dtype,
+                setting=who.setting,
+                words_per_s=result.words_per_s,
+                rounds=result.rates,
+                latency_ms=result.latency_ms,
+                same_strings=same,
+            )
+        )
+    return tuple(lines)

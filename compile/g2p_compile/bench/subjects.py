@@ -1,0 +1,85 @@
+"""The models that are measured: the one asked for, and it or random weights in other shapes."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from g2p_batch import artifacts
+from g2p_batch.contract import Shapes
+from g2p_batch.engine import Artifact
+from g2p_batch.errors import UsageError
+from g2p_batch.models import Request, Say, compile_model
+from g2p_compile.bench.report import Cost
+from g2p_compile.build import build
+from g2p_compile.checkpoint import Checkpoint
+from g2p_compile.reference import load_reference
+from g2p_compile.widen import SHAPES, random_checkpoint, widen
+
+_RANDOM = "random:"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint, and our compiled form of it."""
+
+    name: str
+    checkpoint: Checkpoint
+    artifact: Artifact
+    cost: Cost
+
+
+def require_shapes(shapes: Sequence[str]) -> None:
+    """Check the names of shapes.
+
+    Raises:
+        UsageError: one is unknown.
+    """
+    for shape in shapes:
+        if shape.removeprefix(_RANDOM) not in SHAPES:
+            raise UsageError(f"{shape!r} is no shape: give one of {', '.join(SHAPES)}, or {_RANDOM} before it")
+
+
+def models(request: Request, shapes: Sequence[str], forced_steps: int, folder: Path, say: Say) -> Iterator[Model]:
+    """Yield the model itself, then the shapes.
+
+    Args:
+        request: the model and how to compile it.
+        shapes: upstream shapes that it is widened to; `random:SHAPE` takes random weights.
+        forced_steps: tokens decoded of every word with random weights.
+        folder: where other shapes are compiled to.
+        say: told what takes time.
+    """
+    checkpoint = load_reference(request.model)
+    yield _model(request.model, checkpoint, compile_model(request, say))
+    for shape in shapes:
+        random = shape.startswith(_RANDOM)
+        steps = forced_steps if random else checkpoint.contract.max_target_bytes
+        other = random_checkpoint(checkpoint, shape.removeprefix(_RANDOM)) if random else widen(checkpoint, shape)
+        other = replace(other, contract=replace(other.contract, max_target_bytes=steps))
+        say(f"Compiling {other.contract.name}")
+        compiled = _compiled(other, request, folder / shape.replace(":", "-"), forced=steps if random else None)
+        name = f"{other.contract.name}, {steps} tokens a word" if random else other.contract.name
+        yield _model(name, other, compiled)
+
+
+def _model(name: str, checkpoint: Checkpoint, compiled: Path) -> Model:
+    started = time.perf_counter()
+    artifact = Artifact(compiled)
+    artifact.engine()
+    taken = time.perf_counter() - started
+    size = sum(path.stat().st_size for path in compiled.iterdir())
+    return Model(name, checkpoint, artifact, Cost(taken, artifact.manifest.seconds, size))
+
+
+def _compiled(checkpoint: Checkpoint, request: Request, folder: Path, forced: int | None) -> Path:
+    from g2p_compile.export import export_program
+
+    contract = export_program(checkpoint, folder / "program")
+    full = replace(contract, max_target_bytes=256) if forced else contract
+    shapes = artifacts.load_shapes(request.config or artifacts.default_config(), full)
+    if forced:
+        shapes = Shapes(tuple(replace(b, target_bytes=forced) for b in shapes.buckets), shapes.ladder)
+    family = artifacts.target_family(request.target, request.dtype)
+    build(folder / "program", family, shapes, request.dtype, folder / "artifact")
+    return folder / "artifact"
