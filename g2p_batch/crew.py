@@ -57,7 +57,8 @@ def pronounce(
     first = engines()
     shapes = first.shapes
     _require_room(shapes, contract)
-    cut = list(chunks(words["src_bytes"].to_numpy(), shapes))
+    src_bytes = words["src_bytes"].to_numpy()
+    cut = list(chunks(src_bytes, shapes))
     cut.reverse()  # long words first: what is left at the end, when rows run empty, is short
     crew = _Crew([first, *(engines() for _ in range(min(workers, len(cut)) - 1))], _Words(words, contract))
     pieces: list[_Piece] = []
@@ -70,7 +71,7 @@ def pronounce(
                 short = piece.answers.truncated & can_retry(piece.bucket, shapes)
                 again.append(piece.rows[short])
                 progress.advance(len(short) - int(short.sum()))
-        with closing(crew.run(list(retries(np.concatenate(again), shapes)))) as done:
+        with closing(crew.run(list(retries(np.concatenate(again), src_bytes, shapes)))) as done:
             for piece in done:
                 pieces.append(piece)
                 progress.advance(len(piece.rows))

@@ -125,13 +125,13 @@ def chunks(src_bytes: npt.NDArray[Any], shapes: Shapes) -> Iterator[Chunk]:
     ends = np.searchsorted(src_bytes[order], limits, side="right")
     start = 0
     for bucket, end in zip(shapes.buckets, ends, strict=True):
-        yield from _cut(bucket, order[start:end])
+        yield from _cut(bucket, order[start:end], src_bytes)
         start = int(end)
 
 
-def retries(rows: Indices, shapes: Shapes) -> Iterator[Chunk]:
-    """Cut truncated words, [n] int64, into chunks of the longest bucket."""
-    yield from _cut(shapes.longest, rows)
+def retries(rows: Indices, src_bytes: npt.NDArray[Any], shapes: Shapes) -> Iterator[Chunk]:
+    """Cut truncated words, [n] int64, into chunks of the longest bucket; `src_bytes` [N] is that of all words."""
+    yield from _cut(shapes.longest, rows[np.argsort(src_bytes[rows], kind="stable")], src_bytes)
 
 
 def can_retry(bucket: Bucket, shapes: Shapes) -> bool:
@@ -160,7 +160,7 @@ def decode(engine: Engine, ids: Int32, lengths: Int32) -> Decoded:
             done.append(finished)
             if can_retry(bucket, shapes):
                 again.append(finished.rows[finished.out.truncated])
-    last = _sources(retries(np.concatenate(again), shapes), ids, lengths)
+    last = _sources(retries(np.concatenate(again), lengths, shapes), ids, lengths)
     done.extend(decode_stream(engine, shapes.longest, last))
     return _gather(done, len(lengths))
 
@@ -261,9 +261,18 @@ class _Stream:
         return True
 
 
-def _cut(bucket: Bucket, rows: Indices) -> Iterator[Chunk]:
-    for start in range(0, len(rows), bucket.chunk):
-        yield Chunk(bucket, rows[start : start + bucket.chunk])
+def _cut(bucket: Bucket, rows: Indices, src_bytes: npt.NDArray[Any]) -> Iterator[Chunk]:
+    """Cut rows that rise in length: a chunk that is a quarter full ends where its longest words end.
+
+    Every word of a chunk is computed at the length of its longest, so mixed lengths cost more than a smaller chunk.
+    """
+    lengths = src_bytes[rows]
+    start, least = 0, max(1, bucket.chunk // 4)
+    while start < len(rows):
+        longest = lengths[min(start + least, len(rows)) - 1]
+        end = min(int(np.searchsorted(lengths, longest, side="right")), start + bucket.chunk)
+        yield Chunk(bucket, rows[start:end])
+        start = end
 
 
 def _sources(cut: Iterable[Chunk], ids: Int32, lengths: Int32) -> Iterator[Source]:

@@ -306,15 +306,28 @@ def listed(cut: Iterator[Chunk]) -> list[tuple[Bucket, list[int]]]:
     return [(chunk.bucket, chunk.rows.tolist()) for chunk in cut]
 
 
-def test_only_the_last_chunk_of_a_bucket_is_part_full() -> None:
+def test_a_chunk_ends_where_its_longest_words_end() -> None:
     src_bytes = np.array([16, 5, 40, 17, 9, 64, 5, 32, 16], np.int32)
     first, second, longest = SHAPES.buckets
     assert [(bucket, src_bytes[rows].tolist()) for bucket, rows in listed(chunks(src_bytes, SHAPES))] == [
         (first, [5, 5]),
-        (first, [9, 16]),
-        (first, [16]),
-        (second, [17, 32]),
-        (longest, [40, 64]),
+        (first, [9]),
+        (first, [16, 16]),
+        (second, [17]),
+        (second, [32]),
+        (longest, [40]),
+        (longest, [64]),
+    ]
+
+
+def test_a_chunk_mixes_lengths_until_it_is_a_quarter_full() -> None:
+    shapes = Shapes((Bucket(16, 12, batch=8, chunk=8),), (8,))
+    src_bytes = np.array([3, 4, 4, 4, 5, *[6] * 9, 7], np.int32)
+    assert [src_bytes[rows].tolist() for _, rows in listed(chunks(src_bytes, shapes))] == [
+        [3, 4, 4, 4],
+        [5, *[6] * 7],
+        [6, 6],
+        [7],
     ]
 
 
@@ -328,9 +341,12 @@ def test_a_bucket_with_a_longer_output_only_serves_retries() -> None:
 
 
 def test_retries_run_in_the_longest_bucket() -> None:
-    assert listed(retries(np.array([3, 8, 11, 20, 21, 30]), SHAPES)) == [
-        (SHAPES.longest, [3, 8, 11, 20, 21]),
-        (SHAPES.longest, [30]),
+    src_bytes = np.full(31, 9, np.int32)
+    src_bytes[8] = 12
+    assert listed(retries(np.array([3, 8, 11, 20, 21, 30, 2]), src_bytes, SHAPES)) == [
+        (SHAPES.longest, [3, 11, 20, 21, 30]),
+        (SHAPES.longest, [2]),
+        (SHAPES.longest, [8]),
     ]
 
 
