@@ -4,8 +4,7 @@ The weight is packed to [blocks, K, NR]: one register tile of MR rows by NR colu
 computes MR rows: at the end of the matrix the last row stands in for the missing ones and only real rows are stored,
 so every row goes through the same instructions whatever its neighbours. Each sum runs over K in order.
 
-A norm before the product costs one pass over the rows: its gain is folded into the packed weight, and the row's
-1 / rms multiplies the finished sums.
+A norm before the product costs one pass over the rows; `operands` says where each number format applies it.
 """
 
 from collections.abc import Callable
