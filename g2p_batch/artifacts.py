@@ -96,7 +96,7 @@ def _compiler_digest() -> str:
     """Return one sha256 over the sources that turn a program into an artifact."""
     kernels = [f"kernels/{f.name}" for f in (resources.files("g2p_compile") / "kernels").iterdir()]
     names = [name for name in sorted(kernels) if name.endswith(".py")]
-    return _sources_digest("bind.py", "build.py", "link.py", "pipelines.py", "program.py", *names)
+    return _sources_digest("bind.py", "build.py", "fold.py", "link.py", "pipelines.py", "program.py", *names)
 
 
 def _sources_digest(*names: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from g2p_batch.errors import ArtifactError, ModelError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files `contract.json` and `manifest.json`."""
 
 Prefix = Literal["space", "none"]
@@ -137,6 +137,15 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class CacheCells:
+    """How a cache holds one head of one position: `width` values of an element type."""
+
+    dtype: Literal["float32", "int32"]
+    """int32 is two bfloat16 values."""
+    width: int
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What an artifact holds; written last, so a folder with a manifest is whole."""
 
@@ -146,8 +155,7 @@ class Manifest:
     target: Target
     dtype: DType
     shapes: Shapes
-    cache_multiple: int
-    """The reach of every cache is a multiple of this."""
+    cache: CacheCells
     functions: Mapping[str, tuple[str, ...]]
     """Names of the tensors that end the parameters of each function."""
     tensors: Mapping[str, Tensor]
@@ -194,6 +202,7 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
     shapes = raw.pop("shapes")
     return Manifest(
         contract=_contract(raw.pop("contract")),
+        cache=CacheCells(**raw.pop("cache")),
         target=Target(**{**raw["target"], "features": tuple(raw.pop("target")["features"])}),
         shapes=Shapes(tuple(Bucket(**b) for b in shapes["buckets"]), tuple(shapes["ladder"])),
         functions={name: tuple(tensors) for name, tensors in raw.pop("functions").items()},

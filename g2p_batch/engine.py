@@ -104,7 +104,7 @@ def _check(folder: Path, manifest: Manifest) -> None:
 
 @dataclass(frozen=True)
 class _Caches:
-    """Keys and values of one bucket: per decoder layer [2, slots, H, reach, D] float32."""
+    """Keys and values of one bucket: per decoder layer [2, slots, reach, H, cell width], cells as the manifest says."""
 
     bucket: int
     past: list[Any]
@@ -165,10 +165,11 @@ class TvmEngine:
         geometry = self.contract.geometry
         slots = bucket.slots + 1  # inert rows of a rung write to the last
 
+        cells = self._manifest.cache
+
         def caches(reach: int) -> list[Any]:
-            reach = -(-reach // self._manifest.cache_multiple) * self._manifest.cache_multiple
-            shape = (2, slots, geometry.heads, reach, geometry.d_kv)
-            return [self._ffi.from_dlpack(_aligned(shape)) for _ in range(geometry.decoder_layers)]
+            shape = (2, slots, reach, geometry.heads, cells.width)
+            return [self._ffi.from_dlpack(_aligned(shape, cells.dtype)) for _ in range(geometry.decoder_layers)]
 
         index = self.shapes.buckets.index(bucket)
         return _Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
@@ -179,9 +180,9 @@ def _array(tensor: Any) -> Any:
     return np.from_dlpack(tensor)
 
 
-def _aligned(shape: tuple[int, ...]) -> Float32:
-    """Return zeros that begin at a whole vector."""
+def _aligned(shape: tuple[int, ...], dtype: str) -> Any:
+    """Return zeros of a 4-byte type that begin at a whole vector."""
     size = prod(shape) * 4
     raw = np.zeros(size + _ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % _ALIGNMENT
-    return raw[start : start + size].view(np.float32).reshape(shape)
+    return raw[start : start + size].view(dtype).reshape(shape)

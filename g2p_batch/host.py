@@ -19,24 +19,26 @@ class Family:
     name: str
     arch: str
     """`platform.machine()`, or empty for any."""
-    features: tuple[str, ...] = ()
+    features: tuple[str, ...]
     """What each of them has, spelled as in /proc/cpuinfo."""
-    dtypes: tuple[str, ...] = ("float32",)
+    dtypes: tuple[str, ...]
     """Number formats that it has kernels for."""
 
 
 _LEVEL_3 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
 _LEVEL_4 = (*_LEVEL_3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 
+_EVERYWHERE = ("float32", "int8")
+
 # Strongest first. The x86 families are the levels 1, 3 and 4 of the x86-64 psABI.
 FAMILIES = (
     Family("avx512vnni", "x86_64", (*_LEVEL_4, "avx512_vnni"), ("int8",)),
     Family("avx512bf16", "x86_64", (*_LEVEL_4, "avx512_bf16"), ("bfloat16",)),
-    Family("avx512", "x86_64", _LEVEL_4),
-    Family("avx2", "x86_64", _LEVEL_3),
-    Family("sse2", "x86_64"),
-    Family("neon", "aarch64"),
-    Family("portable", ""),
+    Family("avx512", "x86_64", _LEVEL_4, _EVERYWHERE),
+    Family("avx2", "x86_64", _LEVEL_3, _EVERYWHERE),
+    Family("sse2", "x86_64", (), _EVERYWHERE),
+    Family("neon", "aarch64", (), _EVERYWHERE),
+    Family("portable", "", (), _EVERYWHERE),
 )
 
 

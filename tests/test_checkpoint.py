@@ -196,7 +196,7 @@ def stepped(checkpoint: Checkpoint) -> tuple[list[list[int]], list[float]]:
         ids = torch.tensor([[byte + 3 for byte in (contract.prefix_for(lang) + word).encode()]])
         lengths, slot = torch.tensor([ids.shape[1]], dtype=torch.int32), torch.zeros(1, dtype=torch.int32)
         past, source = (
-            [torch.zeros(2, 1, geometry.heads, reach, geometry.d_kv) for _ in range(geometry.decoder_layers)]
+            [torch.zeros(2, 1, reach, geometry.heads, geometry.d_kv) for _ in range(geometry.decoder_layers)]
             for reach in (contract.max_target_bytes, ids.shape[1])
         )
         stages.prefill(stages.encoder(ids.int(), lengths), slot, source)

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from g2p_batch import cli, host, models
 from g2p_batch.cli import progress
-from g2p_batch.contract import Bucket, Manifest, Shapes, Target, digest, save_json
+from g2p_batch.contract import Bucket, CacheCells, Manifest, Shapes, Target, digest, save_json
 from tests.fake_model import CONTRACT, install
 
 LEXICON = "word\tlang\tpron\nhello\teng-us\thəˈloʊ\nworld\teng-us\tworld\n"
@@ -176,7 +176,7 @@ REFUSED: dict[str, tuple[Callable[[], list[str]], str]] = {
         "compile the model again with `g2p-batch compile`",
     ),
     "a manifest of another shape": (
-        lambda: [words(), "--lang", "fra", "--model", artifact("other", manifest=b'{"format": 1}')],
+        lambda: [words(), "--lang", "fra", "--model", artifact("other", manifest=b'{"format": 2}')],
         "other/manifest.json cannot be read (KeyError: 'shapes'): compile the model again with `g2p-batch compile`",
     ),
 }
@@ -335,7 +335,7 @@ def artifact(name: str, manifest: bytes | None = None, **target: Any) -> str:
         target=Target(**facts),
         dtype="float32",
         shapes=Shapes((Bucket(64, 128, 4, 4),), (1, 2, 4)),
-        cache_multiple=1,
+        cache=CacheCells("float32", 64),
         functions={},
         tensors={},
         seconds=12.34,

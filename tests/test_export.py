@@ -88,7 +88,7 @@ ENCODER = {
     "embed": 1,
     "rms_norm": 1,
 }
-PREFILL = {"linear": 2, "cache_source": 2}
+PREFILL = {"cache_source": 2}
 STEP = {
     "embed": 1,
     "norm_linear": 4,
@@ -211,7 +211,7 @@ def test_a_folder_without_a_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_program_of_another_format_version_is_refused(copy: Path) -> None:
     path = copy / "contract.json"
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"format": 2}), encoding="utf-8")
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"format": 1}), encoding="utf-8")
     assert refusal(copy) == (
-        f"{path} has format 2, this version reads 1: export the checkpoint with `g2p-batch export MODEL -o DIR`"
+        f"{path} has format 1, this version reads 2: export the checkpoint with `g2p-batch export MODEL -o DIR`"
     )

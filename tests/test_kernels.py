@@ -82,73 +82,66 @@ def slots(count: int) -> torch.Tensor:
     return torch.randperm(count + 2, dtype=torch.int32)[:count]
 
 
-def whole_blocks(positions: int, lanes: int) -> int:
-    return -(-positions // lanes) * lanes
-
-
-def source_cache(widths: Widths, slot: torch.Tensor, lengths: torch.Tensor, lanes: int) -> torch.Tensor:
+def filled_cache(widths: Widths, slot: torch.Tensor, lengths: torch.Tensor, reach: int) -> torch.Tensor:
     """Return a cache that holds NaN wherever no word of `lengths` is."""
-    reach = whole_blocks(int(lengths.max()), lanes)
-    filled = torch.full((2, len(slot) + 2, widths.heads, reach, widths.d_kv), NAN)
+    filled = torch.full((2, len(slot) + 2, reach, widths.heads, widths.d_kv), NAN)
     for s, length in zip(slot.tolist(), lengths.tolist(), strict=True):
-        filled[:, s, :, :length] = normal(2, widths.heads, length, widths.d_kv)
+        filled[:, s, :length] = normal(2, length, widths.heads, widths.d_kv)
     return filled
 
 
 Arguments = tuple[Any, ...]
 
 
-def encoder_arguments(w: Widths, rows: int, lanes: int) -> Arguments:
+def encoder_arguments(w: Widths, rows: int) -> Arguments:
     lengths = integers(1, LIMITS.source_bytes + 1, rows)
     bias = normal(w.heads, 2 * LIMITS.source_bytes - 1)
     return normal(rows, int(lengths.max()), 3 * w.attention), bias, lengths
 
 
-def cache_arguments(w: Widths, rows: int, lanes: int) -> Arguments:
+def source_arguments(w: Widths, rows: int) -> Arguments:
     length = 1 + rows % LIMITS.source_bytes
-    empty = torch.full((2, rows + 2, w.heads, whole_blocks(length, lanes), w.d_kv), NAN)
-    return normal(rows, length, 2 * w.attention), slots(rows), empty
+    empty = torch.full((2, rows + 2, length + 1, w.heads, w.d_kv), NAN)
+    return normal(rows, length, w.d_model), weight(2 * w.attention, w.d_model), slots(rows), empty
 
 
-def self_arguments(w: Widths, rows: int, lanes: int) -> Arguments:
+def self_arguments(w: Widths, rows: int) -> Arguments:
     slot, position = slots(rows), integers(0, LIMITS.target_bytes, rows)
     position[-1] = LIMITS.target_bytes - 1
     # What a word has is every position before its own; the kernel adds that one.
-    past = source_cache(w, slot, position, lanes)
-    reach = whole_blocks(LIMITS.target_bytes, lanes)
-    past = torch.nn.functional.pad(past, (0, 0, 0, reach - past.shape[3]), value=NAN)
+    past = filled_cache(w, slot, position, LIMITS.target_bytes)
     return normal(rows, 3 * w.attention), normal(w.heads, LIMITS.target_bytes), slot, position, past
 
 
-def cross_arguments(w: Widths, rows: int, lanes: int) -> Arguments:
+def cross_arguments(w: Widths, rows: int) -> Arguments:
     slot, lengths = slots(rows), integers(1, LIMITS.source_bytes + 1, rows)
-    return normal(rows, w.attention), slot, lengths, source_cache(w, slot, lengths, lanes)
+    return normal(rows, w.attention), slot, lengths, filled_cache(w, slot, lengths, LIMITS.source_bytes)
 
 
-ARGUMENTS: dict[str, Callable[[Widths, int, int], Arguments]] = {
-    "embed": lambda w, m, _: (integers(0, VOCABULARY, m), normal(VOCABULARY, w.d_model)),
-    "rms_norm": lambda w, m, _: (normal(m, w.d_model), gain(w.d_model), EPSILON),
-    "linear": lambda w, m, _: (normal(m, w.d_model), weight(w.d_ff, w.d_model)),
-    "linear_residual": lambda w, m, _: (normal(m, w.d_ff), weight(w.d_model, w.d_ff), normal(m, w.d_model)),
-    "norm_linear": lambda w, m, _: (
+ARGUMENTS: dict[str, Callable[[Widths, int], Arguments]] = {
+    "embed": lambda w, m: (integers(0, VOCABULARY, m), normal(VOCABULARY, w.d_model)),
+    "rms_norm": lambda w, m: (normal(m, w.d_model), gain(w.d_model), EPSILON),
+    "linear": lambda w, m: (normal(m, w.d_model), weight(w.d_ff, w.d_model)),
+    "linear_residual": lambda w, m: (normal(m, w.d_ff), weight(w.d_model, w.d_ff), normal(m, w.d_model)),
+    "norm_linear": lambda w, m: (
         normal(m, w.d_model),
         gain(w.d_model),
         weight(3 * w.attention, w.d_model),
         EPSILON,
     ),
-    "norm_gated_gelu": lambda w, m, _: (
+    "norm_gated_gelu": lambda w, m: (
         normal(m, w.d_model),
         gain(w.d_model),
         weight(w.d_ff, w.d_model),
         weight(w.d_ff, w.d_model),
         EPSILON,
     ),
-    "norm_relu": lambda w, m, _: (normal(m, w.d_model), gain(w.d_model), weight(w.d_ff, w.d_model), EPSILON),
+    "norm_relu": lambda w, m: (normal(m, w.d_model), gain(w.d_model), weight(w.d_ff, w.d_model), EPSILON),
     "encoder_attention": encoder_arguments,
-    "cache_source": cache_arguments,
+    "cache_source": source_arguments,
     "self_attention": self_arguments,
     "cross_attention": cross_arguments,
-    "greedy_head": lambda w, m, _: (
+    "greedy_head": lambda w, m: (
         normal(m, w.d_model),
         gain(w.d_model),
         3 * weight(VOCABULARY, w.d_model),
@@ -156,27 +149,13 @@ ARGUMENTS: dict[str, Callable[[Widths, int, int], Arguments]] = {
         0.5,
     ),
 }
-"""Random arguments of an operation for a number of rows (words, where it works on words) and lanes of a vector."""
+"""Random arguments of an operation for a number of rows (words, where it works on words)."""
 CACHES = ("cache_source", "self_attention", "cross_attention")
 """Operations whose last argument is a cache."""
 
 
 def tensors_of(arguments: Arguments) -> list[torch.Tensor]:
     return [a for a in arguments if isinstance(a, torch.Tensor)]
-
-
-def in_blocks(cached: torch.Tensor, lanes: int) -> torch.Tensor:
-    """Lay the keys of a cache out as the kernels do: [block, D, lanes] in place of [position, D]."""
-    _, count, heads, reach, width = cached.shape
-    keys = cached[0].view(count, heads, reach // lanes, lanes, width).transpose(3, 4)
-    return torch.stack([keys.reshape(count, heads, reach, width), cached[1]])
-
-
-def in_rows(cached: torch.Tensor, lanes: int) -> torch.Tensor:
-    """Undo `in_blocks`."""
-    _, count, heads, reach, width = cached.shape
-    keys = cached[0].view(count, heads, reach // lanes, width, lanes).transpose(3, 4)
-    return torch.stack([keys.reshape(count, heads, reach, width), cached[1]])
 
 
 def aligned(array: np.ndarray) -> np.ndarray:
@@ -192,15 +171,12 @@ class Compiled:
     """The kernels of one family for one set of widths, ready to run."""
 
     widths: Widths
-    lanes: int
     kernels: dict[str, Kernel]
     functions: dict[str, Callable[..., None]]
 
     def run(self, name: str, arguments: Arguments) -> list[torch.Tensor]:
-        """Return the results of an operation, and after them its cache if it has one, in the definition's layout."""
+        """Return the results of an operation, and after them its cache if it has one."""
         tensors = tensors_of(arguments)
-        if name in CACHES:
-            tensors[-1] = in_blocks(tensors[-1], self.lanes)
         data = [aligned(t.numpy()) for i, t in enumerate(tensors) if i not in WEIGHTS[name]]
         weights = [tensors[i].numpy() for i in WEIGHTS[name]]
         packed = [aligned(array) for array in self.kernels[name].pack(*weights)] if weights else []
@@ -210,7 +186,7 @@ class Compiled:
         ]
         self.functions[name](*(tvm_ffi.from_dlpack(a) for a in [*data, *packed, *results]))
         found = [torch.from_numpy(a) for a in results]
-        return [*found, in_rows(torch.from_numpy(data[-1]), self.lanes)] if name in CACHES else found
+        return [*found, torch.from_numpy(data[-1])] if name in CACHES else found
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -223,13 +199,13 @@ def compiled(family: str, widths: Widths) -> Compiled:
     machine = MACHINES[family]
     kernels = {}
     for name, make in ARGUMENTS.items():
-        arguments = make(widths, 2, machine.lanes)
+        arguments = make(widths, 2)
         shapes = [tuple(t.shape) for t in tensors_of(arguments)]
         weights = tuple(shapes[i] for i in WEIGHTS[name])
         constants = tuple(a for a in arguments if isinstance(a, float))
         kernels[name] = KERNELS[name](Site(machine, LIMITS, "float32", tuple(shapes), weights, constants))
     functions = {name: built.function.with_attr("global_symbol", name) for name, built in kernels.items()}
-    return Compiled(widths, machine.lanes, kernels, compile_functions(functions, family))
+    return Compiled(widths, kernels, compile_functions(functions, family))
 
 
 def compile_functions(functions: dict[str, Any], family: str) -> dict[str, Callable[..., None]]:
@@ -254,7 +230,7 @@ def defined(name: str, arguments: Arguments) -> list[torch.Tensor]:
 def test_a_kernel_computes_its_definition_for_any_number_of_rows(name: str, case: Compiled) -> None:
     for rows in ROWS:
         torch.manual_seed(rows)
-        arguments = ARGUMENTS[name](case.widths, rows, case.lanes)
+        arguments = ARGUMENTS[name](case.widths, rows)
         got, wanted = case.run(name, arguments), defined(name, arguments)
         if name in CACHES:
             written = cells_of(name, arguments)
@@ -273,9 +249,9 @@ def cells_of(name: str, arguments: Arguments) -> torch.Tensor:
     """Return which cells of its cache an operation writes."""
     cells = torch.zeros(arguments[-1].shape, dtype=torch.bool)
     if name == "cache_source":
-        cells[:, arguments[1].long(), :, : arguments[0].shape[1]] = True
+        cells[:, arguments[2].long(), : arguments[0].shape[1]] = True
     if name == "self_attention":
-        cells[:, arguments[2].long(), :, arguments[3].long()] = True
+        cells[:, arguments[2].long(), arguments[3].long()] = True
     return cells
 
 
@@ -290,7 +266,7 @@ def meant(name: str, arguments: Arguments, exact: torch.Tensor) -> torch.Tensor:
 def test_a_row_is_bitwise_the_same_alone_and_among_others(name: str, case: Compiled) -> None:
     rows = ROWS[-1]
     torch.manual_seed(1)
-    arguments = ARGUMENTS[name](case.widths, rows, case.lanes)
+    arguments = ARGUMENTS[name](case.widths, rows)
     together = case.run(name, arguments)
     shuffled = torch.randperm(rows)
     for chosen in (shuffled, *(torch.tensor([row]) for row in (0, 7, 8, 63, 128)), torch.arange(60, 67)):
@@ -318,12 +294,12 @@ def rows_of(name: str, arguments: Arguments, chosen: torch.Tensor) -> Arguments:
 
 
 def slot_of(name: str, arguments: Arguments) -> torch.Tensor:
-    return arguments[{"cache_source": 1, "self_attention": 2, "cross_attention": 1}[name]]
+    return arguments[{"cache_source": 2, "self_attention": 2, "cross_attention": 1}[name]]
 
 
 def test_encoder_attention_does_not_see_how_far_a_word_is_padded(case: Compiled) -> None:
     torch.manual_seed(3)
-    qkv, bias, lengths = encoder_arguments(case.widths, 9, case.lanes)
+    qkv, bias, lengths = encoder_arguments(case.widths, 9)
     lengths = lengths.clamp(max=20)
     (short,) = case.run("encoder_attention", (qkv[:, :20].contiguous(), bias, lengths))
     poisoned = torch.where((torch.arange(qkv.shape[1]) < lengths[:, None])[..., None], qkv, NAN)
@@ -440,7 +416,7 @@ def test_the_weights_of_an_operation_are_what_its_definition_calls_weights(name:
 @pytest.mark.parametrize("name", KERNELS)
 def test_a_kernel_packs_its_weights_as_it_says(name: str, case: Compiled) -> None:
     built = case.kernels[name]
-    arguments = ARGUMENTS[name](case.widths, 2, case.lanes)
+    arguments = ARGUMENTS[name](case.widths, 2)
     weights = [tensors_of(arguments)[i].numpy() for i in WEIGHTS[name]]
     packed = built.pack(*weights) if weights else ()
     assert [(p.shape, p.dtype) for p in built.packed] == [(array.shape, array.dtype.name) for array in packed]

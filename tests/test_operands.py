@@ -18,7 +18,8 @@ from g2p_batch.shipped import shipped
 from g2p_compile import ops  # noqa: F401 - registers torch.ops.g2p
 from g2p_compile.golden import read_tsv
 from g2p_compile.kernels import KERNELS, MACHINES, WEIGHTS, Limits, Site
-from g2p_compile.kernels.operands import OPERANDS
+from g2p_compile.kernels.cells import choose_cells
+from g2p_compile.kernels.gemm import OPERANDS
 from g2p_compile.verify import AGREEMENT, sources_of
 
 NARROW: tuple[DType, ...] = ("bfloat16", "int8")
@@ -129,3 +130,26 @@ def test_words_are_bitwise_independent_and_agree_with_float32(dtype: DType) -> N
 
 def padded(ids: np.ndarray, width: int) -> np.ndarray:
     return np.pad(ids, ((0, 0), (0, width - ids.shape[1])))
+
+
+def test_values_survive_a_bfloat16_cache_to_its_precision() -> None:
+    """A token that attends to itself alone gets its own value back, rounded to the nearest bfloat16."""
+    torch.manual_seed(0)
+    heads, width, rows = 2, 64, 5
+    family = cpu_family("int8")
+    assert family is not None
+    machine = MACHINES[family.name]
+    qkv = torch.randn(rows, 3 * heads * width)
+    shapes = ((rows, 3 * heads * width), (heads, 8), (rows,), (rows,), (2, rows, 8, heads, width))
+    kernel = KERNELS["self_attention"](Site(machine, Limits(8, 8), "int8", shapes, ((heads, 8),), ()))
+    target = tvm.target.Target({"kind": "llvm", **machine.target})
+    function = tvm.compile(tvm.IRModule({"self_attention": kernel.function}), target=target)["self_attention"]
+    slots, positions = np.arange(rows, dtype=np.int32)[::-1].copy(), np.zeros(rows, np.int32)
+    cells = choose_cells(machine, "int8", width).stored
+    cache = tvm.runtime.tensor(np.zeros((2, rows, 8, heads, cells.width), cells.dtype))
+    result = tvm.runtime.tensor(np.full((rows, heads * width), np.nan, np.float32))
+    (bias,) = kernel.pack(np.zeros((heads, 8), np.float32))
+    function(*(tvm.runtime.tensor(a) for a in (qkv.numpy(), slots, positions)), cache, tvm.runtime.tensor(bias), result)
+    wanted = qkv[:, 2 * heads * width :].bfloat16().float().numpy()
+    assert cells.dtype == "int32"
+    assert (result.numpy() == wanted).all()

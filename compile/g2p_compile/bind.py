@@ -10,10 +10,14 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from g2p_batch.contract import Bucket, DType, Shapes
 from g2p_batch.errors import ModelError
+from g2p_compile.fold import fold
 from g2p_compile.kernels import KERNELS, WEIGHTS, Kernel, Limits, Machine, Site
+from g2p_compile.kernels.cells import choose_cells
 from g2p_compile.kernels.kernel import Array
 from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program
 
+CACHE_RANK = 5
+"""Dimensions of a cache; no other parameter has as many."""
 CACHELESS_BATCH = 16
 """Words at a time in the cacheless check."""
 
@@ -31,7 +35,7 @@ class Bound:
 def bind(program: Program, machine: Machine, shapes: Shapes, dtype: DType = "float32") -> Bound:
     """Choose a kernel for every operation of a program and make its functions for every bucket."""
     longest = shapes.longest
-    binder = _Binder(program, machine, Limits(longest.source_bytes, longest.target_bytes), dtype)
+    binder = _Binder(fold(program), machine, Limits(longest.source_bytes, longest.target_bytes), dtype)
     for index, bucket in enumerate(shapes.buckets):
         for stage, words in (("encoder", bucket.chunk), ("prefill", bucket.chunk), ("step", bucket.batch)):
             binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(words)))
@@ -63,7 +67,10 @@ class _Binder:
         function = relax.utils.copy_with_new_vars(self.program.module[stage])
         count = int(function.attrs["num_input"])
         stored = [str(n) for n in function.attrs[WEIGHT_NAMES]]
+        inputs = [self._stored(p) for p in function.params[:count]]
         rewriter = _Rewriter(self, dict(zip(function.params[count:], stored, strict=True)))
+        for old, new in zip(function.params, inputs, strict=False):
+            rewriter.set_var_remap(old, new)
         body = rewriter.visit_expr(function.body)
         plain = {p for p in relax.analysis.free_vars(body) if p in rewriter.names}
         packed = rewriter.packed | {rewriter.names[p]: p for p in function.params[count:] if p in plain}
@@ -72,9 +79,17 @@ class _Binder:
                 self.tensors[weight] = self.program.weights[weight]
         self.functions[name] = tuple(packed)
         limits = {str(function.params[p].ty.shape[d]): size for p, d, size in bounds}
-        bound = relax.Function([*function.params[:count], *packed.values()], body, function.ret_ty, function.is_pure)
+        bound = relax.Function([*inputs, *packed.values()], body, None, function.is_pure)
         attributes = {"global_symbol": name, "num_input": count, "tir_var_upper_bound": limits}
         self.builder.add_func(bound.with_attrs(attributes), name)
+
+    def _stored(self, parameter: relax.Var) -> relax.Var:
+        """Return a parameter in the form in which it is kept: caches, [2, N, C, H, D], are in cells."""
+        if not isinstance(parameter.ty, relax.TensorType) or parameter.ty.ndim != CACHE_RANK:
+            return parameter
+        *outer, width = parameter.ty.shape
+        cells = choose_cells(self.machine, self.dtype, int(width)).stored
+        return relax.Var(parameter.name, relax.TensorType([*outer, cells.width], cells.dtype))
 
     def kernel(self, operation: str, site: Site) -> tuple[Kernel, tvm.ir.GlobalVar]:
         """Return the kernel for a site, built once for all calls that look the same."""
@@ -100,8 +115,8 @@ class _Rewriter(PyExprMutator):
         called = _called(call)
         if called is None:
             return super().visit_call_(call)
-        operation, arguments, results, written = called
-        arguments = [self.visit_expr(a) for a in arguments]
+        operation, original, results, written = called
+        arguments = [self.visit_expr(a) for a in original]
         tensors = [a for a in arguments if isinstance(a.ty, relax.TensorType)]
         weights = [tensors[i] for i in WEIGHTS[operation]]
         data = [t for i, t in enumerate(tensors) if i not in WEIGHTS[operation]]
@@ -109,7 +124,7 @@ class _Rewriter(PyExprMutator):
             machine=self.binder.machine,
             limits=self.binder.limits,
             dtype=self.binder.dtype,
-            shapes=tuple(_shape(t) for t in tensors),
+            shapes=tuple(_shape(t) for t in original if isinstance(t.ty, relax.TensorType)),
             weights=tuple(_shape(w) for w in weights),
             constants=tuple(float(a.value) for a in arguments if not isinstance(a.ty, relax.TensorType)),
         )
@@ -120,6 +135,7 @@ class _Rewriter(PyExprMutator):
             return relax.op.call_tir(function, data, results)
         # Weights come before the cache among an operation's arguments, behind its data among a kernel's.
         place = next(i for i, t in enumerate(data) if t.same_as(tensors[written]))
+        results = [*results[:-1], data[place].ty]
         return relax.op.call_tir_inplace(function, data, [-1] * (len(results) - 1) + [place], results)
 
     def _packed(self, operation: str, kernel: Kernel, names: list[str]) -> list[relax.Var]:

@@ -14,6 +14,7 @@ from g2p_batch.host import Family
 from g2p_batch.publish import new_folder, require_new_folder
 from g2p_compile.bind import bind
 from g2p_compile.kernels import MACHINES
+from g2p_compile.kernels.cells import choose_cells
 from g2p_compile.kernels.kernel import Array
 from g2p_compile.link import link
 from g2p_compile.pipelines import cpu_passes
@@ -52,7 +53,7 @@ def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: P
             target=Target("llvm", family.arch or platform.machine(), family.name, family.features),
             dtype=dtype,
             shapes=shapes,
-            cache_multiple=machine.lanes,
+            cache=choose_cells(machine, dtype, loaded.contract.geometry.d_kv).stored,
             functions=bound.functions,
             tensors=tensors,
             seconds=round(time.monotonic() - started, 1),

@@ -25,7 +25,7 @@ from g2p_compile.program import CONTRACT, PREFIX, PROGRAM, WEIGHT_NAMES, WEIGHTS
 from g2p_compile.stages import Stages
 
 # Which operations write into an argument, and into which: its place among the tensor arguments.
-_IN_PLACE = {"cache_source": 2, "self_attention": 4}
+_IN_PLACE = {"cache_source": 3, "self_attention": 4}
 
 
 def export_program(checkpoint: Checkpoint, folder: Path) -> Contract:
@@ -69,7 +69,7 @@ def _samples(contract: Contract) -> dict[str, tuple[tuple[Any, ...], tuple[Any, 
         return torch.ones(shape, dtype=torch.int32)
 
     def caches(reach: int) -> list[torch.Tensor]:
-        shape = (2, slots, geometry.heads, reach, geometry.d_kv)
+        shape = (2, slots, reach, geometry.heads, geometry.d_kv)
         return [torch.zeros(shape) for _ in range(geometry.decoder_layers)]
 
     # Upper bounds are wide: buckets narrow them when a program is built.
@@ -77,8 +77,8 @@ def _samples(contract: Contract) -> dict[str, tuple[tuple[Any, ...], tuple[Any, 
     n = Dim("n", min=1, max=4097)
     past_reach, source_reach = Dim("T", min=2, max=4096), Dim("C", min=2, max=4096)
     hidden = torch.zeros(rows, length, geometry.d_model)
-    past = [{1: n, 3: past_reach} for _ in range(geometry.decoder_layers)]
-    kept = [{1: n, 3: source_reach} for _ in range(geometry.decoder_layers)]
+    past = [{1: n, 2: past_reach} for _ in range(geometry.decoder_layers)]
+    kept = [{1: n, 2: source_reach} for _ in range(geometry.decoder_layers)]
     return {
         "encoder": ((integers(rows, length), integers(rows)), ({0: b, 1: s}, {0: b})),
         "prefill": ((hidden, integers(rows), caches(source)), ({0: b, 1: s}, {0: b}, kept)),

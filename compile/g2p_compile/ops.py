@@ -85,47 +85,48 @@ def encoder_attention(qkv: Tensor, bias: Tensor, lengths: Tensor) -> Tensor:
 
 
 @custom_op("g2p::cache_source", mutates_args=("cache",))
-def cache_source(keys_values: Tensor, slot: Tensor, cache: Tensor) -> None:
-    """Store the cross-attention keys and values of B words in their slots, in place.
+def cache_source(x: Tensor, weight: Tensor, slot: Tensor, cache: Tensor) -> None:
+    """Compute the cross-attention keys and values of B words into their slots, in place.
 
-    keys_values: [B, S, 2*H*D]. slot: [B] int32. cache: [2, N, H, C, D], C >= S; positions from S on keep what they had.
+    x: [B, S, K]. weight: [2*H*D, K], that of the keys first. slot: [B] int32. cache: [2, N, C, H, D], C >= S; positions
+    from S on keep what they had.
     """
-    batch, length = keys_values.shape[:2]
-    _, _, heads, _, width = cache.shape
-    cache[:, slot.long(), :, :length] = keys_values.view(batch, length, 2, heads, width).permute(2, 0, 3, 1, 4)
+    batch, length = x.shape[:2]
+    _, _, _, heads, width = cache.shape
+    cache[:, slot.long(), :length] = F.linear(x, weight).view(batch, length, 2, heads, width).permute(2, 0, 1, 3, 4)
 
 
 @custom_op("g2p::self_attention", mutates_args=("cache",))
 def self_attention(qkv: Tensor, bias: Tensor, slot: Tensor, position: Tensor, cache: Tensor) -> Tensor:
     """One step of causal attention: append this token's key and value in place, attend to all tokens so far: [R, H*D].
 
-    qkv: [R, 3*H*D]. bias: [H, L], entry n for a key n tokens back. slot, position: [R] int32. cache: [2, N, H, T, D],
+    qkv: [R, 3*H*D]. bias: [H, L], entry n for a key n tokens back. slot, position: [R] int32. cache: [2, N, T, H, D],
     position < T <= L.
     """
-    rows, (_, _, heads, reach, width) = qkv.shape[0], cache.shape
+    rows, (_, _, reach, heads, width) = qkv.shape[0], cache.shape
     q, k, v = qkv.view(rows, 3, heads, width).unbind(1)
     slots, positions = slot.long(), position.long()
-    cache[0, slots, :, positions] = k
-    cache[1, slots, :, positions] = v
+    cache[0, slots, positions] = k
+    cache[1, slots, positions] = v
     back = positions[:, None] - torch.arange(reach)
-    score = torch.einsum("rhd,rhtd->rht", q, cache[0, slots]) + bias[:, back.clamp(min=0)].transpose(0, 1)
+    score = torch.einsum("rhd,rthd->rht", q, cache[0, slots]) + bias[:, back.clamp(min=0)].transpose(0, 1)
     score = score.masked_fill(back[:, None] < 0, NEGATIVE)
-    return torch.einsum("rht,rhtd->rhd", score.softmax(-1), cache[1, slots]).reshape(rows, heads * width)
+    return torch.einsum("rht,rthd->rhd", score.softmax(-1), cache[1, slots]).reshape(rows, heads * width)
 
 
 @custom_op("g2p::cross_attention", mutates_args=())
 def cross_attention(q: Tensor, slot: Tensor, lengths: Tensor, cache: Tensor) -> Tensor:
     """Attention of one token a row to its word's source: [R, H*D]. Cross-attention has no position bias in T5.
 
-    q: [R, H*D]. slot, lengths: [R] int32. cache: [2, N, H, C, D] from `cache_source`.
+    q: [R, H*D]. slot, lengths: [R] int32. cache: [2, N, C, H, D] from `cache_source`.
     """
-    rows, (_, _, heads, reach, width) = q.shape[0], cache.shape
-    slots = slot.long()
-    score = torch.einsum("rhd,rhcd->rhc", q.view(rows, heads, width), cache[0, slots])
-    score = score.masked_fill(torch.arange(reach) >= lengths[:, None, None], NEGATIVE)
+    rows, (_, _, reach, heads, width) = q.shape[0], cache.shape
+    slots, unseen = slot.long(), torch.arange(reach) >= lengths[:, None]
+    score = torch.einsum("rhd,rchd->rhc", q.view(rows, heads, width), cache[0, slots])
+    score = score.masked_fill(unseen[:, None], NEGATIVE)
     # A slot may hold anything beyond a word's length, infinities included: 0 times those must still be 0.
-    values = cache[1, slots].masked_fill((torch.arange(reach) >= lengths[:, None])[:, None, :, None], 0.0)
-    return torch.einsum("rhc,rhcd->rhd", score.softmax(-1), values).reshape(rows, heads * width)
+    values = cache[1, slots].masked_fill(unseen[:, :, None, None], 0.0)
+    return torch.einsum("rhc,rchd->rhd", score.softmax(-1), values).reshape(rows, heads * width)
 
 
 @custom_op("g2p::greedy_head", mutates_args=())
@@ -151,7 +152,7 @@ RESULTS: dict[str, Callable[..., list[tuple[Shape, str]]]] = {
     "norm_gated_gelu": lambda x, gain, gate, up: [((x[0], up[0]), "float32")],
     "norm_relu": lambda x, gain, weight: [((x[0], weight[0]), "float32")],
     "encoder_attention": lambda qkv, bias, lengths: [((qkv[0], qkv[1], qkv[2] // 3), "float32")],
-    "cache_source": lambda keys_values, slot, cache: [],
+    "cache_source": lambda x, weight, slot, cache: [],
     "self_attention": lambda qkv, bias, slot, position, cache: [((qkv[0], qkv[1] // 3), "float32")],
     "cross_attention": lambda q, slot, lengths, cache: [(q, "float32")],
     "greedy_head": lambda x, gain, weight: [((x[0],), "int32"), ((x[0],), "float32")],

@@ -77,7 +77,7 @@ def generate(checkpoint: Checkpoint, sources: Sequence[list[int]], **options: An
             eos_token_id=EOS,
             pad_token_id=0,
             # Left to itself, generate makes a cache of as many layers as the encoder has, too few for a deeper decoder.
-            past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
+            cache=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             return_dict_in_generate=True,
             **options,
         )

@@ -146,11 +146,9 @@ class DecoderPrefill(nn.Module):
         self.decoder = weights
 
     def forward(self, hidden: Tensor, slot: Tensor, source: list[Tensor]) -> list[Tensor]:
-        """hidden: [B, S, d_model]; slot: [B] int32; source: a cache [2, N, H, C, D] per layer, written and returned."""
-        batch, length, width = hidden.shape
+        """hidden: [B, S, d_model]; slot: [B] int32; source: a cache [2, N, C, H, D] per layer, written and returned."""
         for layer, cache in zip(self.decoder.layers, source, strict=True):
-            keys_values = ops.linear(hidden.view(batch * length, width), layer.cross_keys_values)
-            ops.cache_source(keys_values.view(batch, length, -1), slot, cache)
+            ops.cache_source(hidden, layer.cross_keys_values, slot, cache)
         return source
 
 
@@ -166,7 +164,7 @@ class DecoderStep(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """token, position, slot, lengths (of the source): [R] int32. Returns [R] int32, [R] float32.
 
-        past: a cache [2, N, H, T, D] per layer, appended in place; source: as filled by `DecoderPrefill`.
+        past: a cache [2, N, T, H, D] per layer, appended in place; source: as filled by `DecoderPrefill`.
         """
         weights = self.decoder
         x = ops.embed(token, weights.embedding)

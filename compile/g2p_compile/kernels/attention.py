@@ -1,64 +1,70 @@
-"""Attention over words: short sequences, one head of one word at a time.
+"""Attention over words: short sequences, all in registers and the nearest cache.
 
-Keys are kept in blocks of as many positions as a vector has lanes, [block, D, lanes], so that a vector of scores is a
-chain of multiply-adds with no sum across lanes. Only a word's own positions are ever read, and what lies beyond its
-length in the last block is masked before use: neither padding nor a neighbour can change a bit of the result.
+Queries, keys and values lie as the products leave them, a row a position. A score is a sum over the width of a head:
+one vector of partial sums for each of four keys, added up across lanes together. Only a word's own positions are read,
+and what scores hold beyond its length is masked before use: neither padding nor a neighbour can change a bit of the
+result.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
+from g2p_compile.kernels.cells import Cells, choose_cells
 from g2p_compile.kernels.kernel import Float32, Kernel, Packed, Site
 from g2p_compile.kernels.vector import LOWEST, Expr, Lanes, buffer, kernel, lanes_dividing, size
 
-_QUERIES = 8
-"""Queries of the encoder that share a pass over the keys: enough chains to hide the latency of a multiply-add."""
-_MIXED = 4
-"""Queries that share a pass over the values."""
-_CHAINS = 4
-"""Partial sums of one query's scores in the decoder."""
-
-
-def _blocks(positions: int, lanes: int) -> int:
-    return -(-positions // lanes)
+_KEYS = 4
+"""Keys that are scored together."""
+_QUERIES = {16: 2, 32: 4}
+"""Queries of the encoder that are scored together, by registers: sums for each of their pairs with the keys."""
+_VECTORS = 4
+"""Vectors of the encoder's values that are summed together for those queries."""
 
 
 def _score_lanes(site: Site) -> Lanes:
     return Lanes(site.machine, site.machine.lanes)
 
 
-def _flat(cache: Any) -> Any:
-    """Return a one-dimensional view of a cache [2, N, H, C, D]."""
-    total = cache.shape[0]
-    for extent in cache.shape[1:]:
-        total = total * extent
-    return T.decl_buffer((total,), "float32", data=cache.data)
+def _whole(positions: int, lanes: Lanes) -> int:
+    """Round up to whole vectors."""
+    return -(-positions // lanes.lanes) * lanes.lanes
 
 
-def _head_start(cache: Any, kind: int, slot: Expr, head: Expr) -> Expr:
-    """Return where the keys (kind 0) or values (1) of a slot's head begin."""
-    _, slots, heads, reach, width = cache.shape
-    return (((kind * slots + T.cast(slot, "int64")) * heads + head) * reach) * width
+def _store_scores(scores: Any, row: Expr, start: Expr, sums: list[Expr]) -> None:
+    """Store the scores of `_KEYS` keys: one vector, or numbers."""
+    lanes = _KEYS // len(sums)
+    for i, value in enumerate(sums):
+        T.buffer_store(scores, value, [row, start + i if lanes == 1 else T.ramp(start, 1, lanes)])
 
 
-def _softmax(lanes: Lanes, scores: Any, row: Expr, blocks: Expr, count: Expr) -> Expr:
-    """Turn a row of scores into unnormalised weights, zero from `count` (int32) on; return 1 / their sum."""
+def _softmax(lanes: Lanes, scores: Any, row: Expr, count: Expr, bias: Any) -> Expr:
+    """Turn `count` (int32) scores into unnormalised weights, zero up to a whole vector; return 1 / their sum.
+
+    `bias`, if any, gives the vector of biases of the keys from a position on.
+    """
     whole = lanes.at(0)
+    blocks = T.Bind((T.cast(count, "int64") + lanes.lanes - 1) // lanes.lanes)
     state = T.alloc_buffer((lanes.lanes,), "float32", scope="local")
     T.buffer_store(state, lanes.splat(LOWEST), [whole])
     with T.serial(0, blocks) as j:
-        T.buffer_store(state, tirx.max(state[whole], scores[row, lanes.at(j * lanes.lanes)]), [whole])
+        first = j * lanes.lanes
+        score = scores[row, lanes.at(first)]
+        if bias is not None:
+            score = score + bias(first)
+        score = lanes.named(lanes.first_lanes(count - T.cast(first, "int32"), score, LOWEST))
+        T.buffer_store(scores, score, [row, lanes.at(first)])
+        T.buffer_store(state, tirx.max(state[whole], score), [whole])
     top = lanes.max(state[whole])
     T.buffer_store(state, lanes.splat(0.0), [whole])
     with T.serial(0, blocks) as j:
-        place = lanes.at(j * lanes.lanes)
-        weight = lanes.exp(scores[row, place] - lanes.splat(top))
-        left = count - T.cast(j * lanes.lanes, "int32")
-        weight = lanes.named(lanes.first_lanes(left, weight, 0.0))
-        T.buffer_store(scores, weight, [row, place])
+        first = j * lanes.lanes
+        weight = lanes.exp(scores[row, lanes.at(first)] - lanes.splat(top))
+        weight = lanes.named(lanes.first_lanes(count - T.cast(first, "int32"), weight, 0.0))
+        T.buffer_store(scores, weight, [row, lanes.at(first)])
         T.buffer_store(state, state[whole] + weight, [whole])
     return lanes.named(T.float32(1.0) / lanes.sum(state[whole]))
 
@@ -68,180 +74,194 @@ def encoder_attention(site: Site) -> Kernel:
     heads, reach = site.weights[0][0], (site.weights[0][1] + 1) // 2
     width = int(site.shapes[0][2]) // 3 // heads
     lanes, across = _score_lanes(site), lanes_dividing(site.machine, width)
-    longest = _blocks(site.limits.source_bytes, lanes.lanes) * lanes.lanes
-    # The last block of keys may reach beyond the longest word, and its biases are read before they are masked.
-    table_width = reach + longest
+    vectors, together = width // across.lanes, _QUERIES[site.machine.registers]
+    share = next(n for n in range(_VECTORS, 0, -1) if vectors % n == 0)
+    longest = _whole(site.limits.source_bytes, lanes)
+    # The last vector of scores may reach beyond the longest word, and its biases are read before they are masked.
+    table_width = 2 * reach + longest
     with kernel("encoder_attention") as built:
         words, length = size(), size()
         qkv = buffer("qkv", (words, length, 3 * heads * width))
         lengths = buffer("lengths", (words,), "int32")
-        bias = buffer("bias", (heads, table_width + reach))
+        bias = buffer("bias", (heads, table_width))
         y = buffer("y", (words, length, heads * width))
-        keys = T.alloc_buffer((longest // lanes.lanes, width, lanes.lanes), "float32")
-        scores = T.alloc_buffer((_QUERIES, longest), "float32")
-        sums = T.alloc_buffer((_QUERIES * lanes.lanes,), "float32", scope="local")
-        mixed = T.alloc_buffer((_MIXED * across.lanes,), "float32", scope="local")
-        inverse = T.alloc_buffer((_QUERIES,), "float32", scope="local")
+        scores = T.alloc_buffer((together, longest), "float32")
+        mixed = T.alloc_buffer((together * share * across.lanes,), "float32", scope="local")
+        inverse = T.alloc_buffer((together,), "float32", scope="local")
+
+        def part(kind: int, word: Expr, position: Expr, head: Expr, v: Expr) -> Expr:
+            """Return vector v of a head's query (kind 0), key or value."""
+            return qkv[word, position, across.at((kind * heads + head) * width + v * across.lanes)]
+
         with T.serial(0, words) as b, T.serial(0, heads) as h:
             count = T.Bind(lengths[b])
             own = T.Bind(T.cast(count, "int64"))
-            blocks = T.Bind((own + lanes.lanes - 1) // lanes.lanes)
-            with T.serial(0, own) as j, T.serial(0, width) as d:
-                key = qkv[b, j, (heads + h) * width + d]
-                T.buffer_store(keys, key, [j // lanes.lanes, d, j % lanes.lanes])
-            with T.serial(0, (own + _QUERIES - 1) // _QUERIES) as group:
-                first = T.Bind(group * _QUERIES)
-                queries = [T.Bind(tirx.min(first + i, own - 1)) for i in range(_QUERIES)]
-                with T.serial(0, blocks) as j:
-                    for i in range(_QUERIES):
-                        T.buffer_store(sums, lanes.splat(0.0), [lanes.at(i * lanes.lanes)])
-                    with T.serial(0, width) as d:
-                        column = lanes.named(keys[j, d, lanes.at(0)])
-                        for i, query in enumerate(queries):
-                            place = lanes.at(i * lanes.lanes)
-                            value = lanes.splat(qkv[b, query, h * width + d])
-                            T.buffer_store(sums, lanes.fma(value, column, sums[place]), [place])
-                    for i, query in enumerate(queries):
-                        near = bias[h, lanes.at(reach - 1 + j * lanes.lanes - query)]
-                        score = sums[lanes.at(i * lanes.lanes)] + near
-                        left = count - T.cast(j * lanes.lanes, "int32")
-                        T.buffer_store(scores, lanes.first_lanes(left, score, LOWEST), [i, lanes.at(j * lanes.lanes)])
-                for i in range(_QUERIES):
-                    T.buffer_store(inverse, _softmax(lanes, scores, i, blocks, count), [i])
-                with T.serial(0, _QUERIES // _MIXED) as part, T.serial(0, width // across.lanes) as v:
-                    for i in range(_MIXED):
-                        T.buffer_store(mixed, across.splat(0.0), [across.at(i * across.lanes)])
+            with T.serial(0, (own + together - 1) // together) as group:
+                first = T.Bind(group * together)
+                queries = [T.Bind(tirx.min(first + i, own - 1)) for i in range(together)]
+                with T.serial(0, (own + _KEYS - 1) // _KEYS) as j:
+                    keys = [T.Bind(tirx.min(j * _KEYS + i, own - 1)) for i in range(_KEYS)]
+                    sums = [[across.splat(0.0)] * _KEYS for _ in queries]
+                    for v in range(vectors):
+                        asked = [across.named(part(0, b, query, h, v)) for query in queries]
+                        for k, key in enumerate(keys):
+                            value = across.named(part(1, b, key, h, v))
+                            for q in range(together):
+                                sums[q][k] = across.named(across.fma(asked[q], value, sums[q][k]))
+                    for q in range(together):
+                        _store_scores(scores, q, j * _KEYS, across.four_sums(sums[q]))
+                for q, query in enumerate(queries):
+                    # The biases of a query's keys from its own place on.
+                    near = partial(lambda query, at: bias[h, lanes.at(reach - 1 + at - query)], query)
+                    T.buffer_store(inverse, _softmax(lanes, scores, q, count, near), [q])
+                with T.serial(0, vectors // share) as outer:
+                    places = [across.at(i * across.lanes) for i in range(together * share)]
+                    for place in places:
+                        T.buffer_store(mixed, across.splat(0.0), [place])
                     with T.serial(0, own) as j:
-                        value = across.named(qkv[b, j, across.at((2 * heads + h) * width + v * across.lanes)])
-                        for i in range(_MIXED):
-                            place = across.at(i * across.lanes)
-                            weight = across.splat(scores[part * _MIXED + i, j])
-                            T.buffer_store(mixed, across.fma(weight, value, mixed[place]), [place])
-                    for i in range(_MIXED):
-                        query = first + part * _MIXED + i
-                        with T.If(query < own), T.Then():
-                            result = mixed[across.at(i * across.lanes)] * across.splat(inverse[part * _MIXED + i])
-                            T.buffer_store(y, result, [b, query, across.at(h * width + v * across.lanes)])
+                        values = [across.named(part(2, b, j, h, outer * share + v)) for v in range(share)]
+                        for q in range(together):
+                            weight = across.named(across.splat(scores[q, j]))
+                            for value, place in zip(values, places[q * share : (q + 1) * share], strict=True):
+                                T.buffer_store(mixed, across.fma(weight, value, mixed[place]), [place])
+                    for q in range(together):
+                        with T.If(first + q < own), T.Then():
+                            for v, place in enumerate(places[q * share : (q + 1) * share]):
+                                at = across.at(h * width + (outer * share + v) * across.lanes)
+                                T.buffer_store(y, mixed[place] * across.splat(inverse[q]), [b, first + q, at])
             # Rows of padding go through the products that follow: finite numbers keep those at full speed.
-            with T.serial(0, length - own) as i, T.serial(0, width // across.lanes) as v:
+            with T.serial(0, length - own) as i, T.serial(0, vectors) as v:
                 T.buffer_store(y, across.splat(0.0), [b, own + i, across.at(h * width + v * across.lanes)])
 
     def pad(table: Float32) -> tuple[Float32]:
-        return (np.pad(table, ((0, 0), (0, table_width + reach - table.shape[1]))),)
+        return (np.pad(table, ((0, 0), (0, table_width - table.shape[1]))),)
 
-    return Kernel(built.get(), (Packed((heads, table_width + reach), "float32"),), pad)
-
-
-def cache_source(site: Site) -> Kernel:
-    """`ops.cache_source`: keys into blocks, values row by row."""
-    _, _, heads, _, width = site.shapes[2]
-    heads, width = int(heads), int(width)
-    lanes, across = _score_lanes(site), lanes_dividing(site.machine, width)
-    with kernel("cache_source") as built:
-        words, length, slots, reach = size(), size(), size(), size()
-        pairs = buffer("keys_values", (words, length, 2 * heads * width))
-        slot = buffer("slot", (words,), "int32")
-        cache = buffer("cache", (2, slots, heads, reach, width))
-        flat = _flat(cache)
-        with T.serial(0, words) as b, T.serial(0, heads) as h:
-            keys = T.Bind(_head_start(cache, 0, slot[b], h))
-            values = T.Bind(_head_start(cache, 1, slot[b], h))
-            with T.serial(0, length) as j:
-                with T.serial(0, width) as d:
-                    place = keys + (j // lanes.lanes) * (width * lanes.lanes) + d * lanes.lanes + j % lanes.lanes
-                    T.buffer_store(flat, pairs[b, j, h * width + d], [place])
-                with T.serial(0, width // across.lanes) as v:
-                    value = pairs[b, j, across.at((heads + h) * width + v * across.lanes)]
-                    T.buffer_store(flat, value, [across.at(values + j * width + v * across.lanes)])
-    return Kernel(built.get())
+    return Kernel(built.get(), (Packed((heads, table_width), "float32"),), pad)
 
 
-def _attend(
-    site: Site, query: Any, cache: Any, starts: tuple[Expr, Expr], count: Expr, reach: int, bias: Any, write: Any
-) -> None:
-    """Emit the attention of one query to the first `count` cached positions of one head.
+class _Decoder:
+    """Attention of one token a row to cached positions of its slot, all heads of a row together.
 
-    Args:
-        site: where the kernel runs.
-        query: gives the query's value at an index of the head.
-        cache: flat view of the cache.
-        starts: where the head's keys and values begin in it.
-        count: number of positions, int64.
-        reach: most positions there can be.
-        bias: gives the vector of biases for the keys of a block, or None.
-        write: stores a vector of the result at an index of the head.
+    Every head's keys of four positions are read before the next four: a slot is read from front to back.
     """
-    width = int(site.shapes[-1][4])
-    lanes, across = _score_lanes(site), lanes_dividing(site.machine, width)
-    chains = _CHAINS if width % _CHAINS == 0 else 1
-    scores = T.alloc_buffer((1, _blocks(reach, lanes.lanes) * lanes.lanes), "float32")
-    sums = T.alloc_buffer((chains * lanes.lanes,), "float32", scope="local")
-    mixed = T.alloc_buffer((width,), "float32", scope="local")
-    keys, values = starts
-    blocks = T.Bind((count + lanes.lanes - 1) // lanes.lanes)
-    with T.serial(0, blocks) as j:
-        places = [lanes.at(c * lanes.lanes) for c in range(chains)]
-        for place in places:
-            T.buffer_store(sums, lanes.splat(0.0), [place])
-        with T.serial(0, width // chains) as d:
-            for c, place in enumerate(places):
-                column = cache[lanes.at(keys + (j * width + d * chains + c) * lanes.lanes)]
-                T.buffer_store(sums, lanes.fma(lanes.splat(query(d * chains + c)), column, sums[place]), [place])
-        score = sums[places[0]]
-        for place in places[1:]:
-            score = score + sums[place]
-        if bias is not None:
-            score = score + bias(j)
-        left = T.cast(count - j * lanes.lanes, "int32")
-        T.buffer_store(scores, lanes.first_lanes(left, score, LOWEST), [0, lanes.at(j * lanes.lanes)])
-    inverse = _softmax(lanes, scores, 0, blocks, T.cast(count, "int32"))
-    parts = [across.at(v * across.lanes) for v in range(width // across.lanes)]
-    for part in parts:
-        T.buffer_store(mixed, across.splat(0.0), [part])
-    with T.serial(0, count) as j:
-        weight = across.named(across.splat(scores[0, j]))
-        for v, part in enumerate(parts):
-            value = cache[across.at(values + j * width + v * across.lanes)]
-            T.buffer_store(mixed, across.fma(weight, value, mixed[part]), [part])
-    for v, part in enumerate(parts):
-        write(v * across.lanes, mixed[part] * across.splat(inverse), across)
+
+    def __init__(self, site: Site, reach: int) -> None:
+        """Declare nothing yet; `reach` is the most positions there can be."""
+        _, _, _, heads, width = site.shapes[-1]
+        self.heads, self.width, self.reach = int(heads), int(width), reach
+        self.cells: Cells = choose_cells(site.machine, site.dtype, self.width)
+        self._lanes = _score_lanes(site)
+
+    def declare(self) -> None:
+        """Declare the cache as the next parameter."""
+        self._slots, self._extent = size(), size()
+        stored = self.cells.stored
+        self._cache = buffer("cache", (2, self._slots, self._extent, self.heads, stored.width), stored.dtype)
+
+    def allocate(self) -> None:
+        """Make room for one row."""
+        self._scores = T.alloc_buffer((self.heads, _whole(self.reach, self._lanes)), "float32")
+        self._query = T.alloc_buffer((self.heads, self.width), "float32")
+        self._mixed = T.alloc_buffer((self.heads, self.width), "float32")
+
+    def append(self, slot: Expr, position: Expr, row: Any) -> None:
+        """Store a position's keys and values: `row` gives the vector of them that begins at a place in [2*H*D]."""
+        lanes = self.cells.lanes
+        stored = Lanes(lanes.machine, lanes.lanes // self.cells.parts)
+        for kind in range(2):
+            with T.serial(0, self.heads) as h, T.serial(0, self.width // lanes.lanes) as v:
+                values = lanes.named(row((kind * self.heads + h) * self.width + v * lanes.lanes))
+                place = [kind, T.cast(slot, "int64"), position, h, stored.at(v * stored.lanes)]
+                T.buffer_store(self._cache, self.cells.pack(values), place)
+
+    def attend(self, slot: Expr, count: Expr, query: Any, bias: Any, write: Any) -> None:
+        """Emit the attention to the first `count` (int64) positions of a slot.
+
+        Args:
+            slot: int32.
+            count: at least 1.
+            query: gives the vector of the query that begins at a place in [H*D].
+            bias: gives the biases of a head's keys from a position on, or None.
+            write: stores a vector of the result that begins at a place in [H*D].
+        """
+        cells, lanes = self.cells, self.cells.lanes
+        per_head = self.width // lanes.lanes // cells.parts
+        slot = T.Bind(T.cast(slot, "int64"))
+
+        def start(v: int, p: int) -> int:
+            return (v * cells.parts + p) * lanes.lanes
+
+        def place(v: int, p: int) -> Expr:
+            return lanes.at(start(v, p))
+
+        def stored(kind: int, position: Expr, head: Expr, v: int) -> list[Expr]:
+            return cells.unpack(self._cache[kind, slot, position, head, lanes.at(v * lanes.lanes)])
+
+        with T.serial(0, self.heads) as h:
+            for v in range(per_head):
+                asked = [query(h * self.width + start(v, p)) for p in range(cells.parts)]
+                for p, value in enumerate(cells.arrange([lanes.named(a) for a in asked])):
+                    T.buffer_store(self._query, value, [h, place(v, p)])
+                    T.buffer_store(self._mixed, lanes.splat(0.0), [h, place(v, p)])
+        groups = T.Bind((count + _KEYS - 1) // _KEYS)
+        with T.serial(0, groups) as j:
+            keys = [T.Bind(tirx.min(j * _KEYS + i, count - 1)) for i in range(_KEYS)]
+            with T.serial(0, self.heads) as h:
+                sums = [lanes.splat(0.0)] * _KEYS
+                for v in range(per_head):
+                    asked = [lanes.named(self._query[h, place(v, p)]) for p in range(cells.parts)]
+                    for k, key in enumerate(keys):
+                        for one, value in zip(asked, stored(0, key, h, v), strict=True):
+                            sums[k] = lanes.named(lanes.fma(one, value, sums[k]))
+                _store_scores(self._scores, h, j * _KEYS, lanes.four_sums(sums))
+        inverse = T.alloc_buffer((self.heads,), "float32")
+        with T.serial(0, self.heads) as h:
+            own = None if bias is None else lambda at: bias(h, at)
+            T.buffer_store(inverse, _softmax(self._lanes, self._scores, h, T.cast(count, "int32"), own), [h])
+        with T.serial(0, groups) as j:
+            # Beyond the last position it is read again, with weight zero.
+            keys = [T.Bind(tirx.min(j * _KEYS + i, count - 1)) for i in range(_KEYS)]
+            with T.serial(0, self.heads) as h:
+                weights = [lanes.named(lanes.splat(self._scores[h, j * _KEYS + i])) for i in range(_KEYS)]
+                for v in range(per_head):
+                    totals = [self._mixed[h, place(v, p)] for p in range(cells.parts)]
+                    for weight, key in zip(weights, keys, strict=True):
+                        for p, value in enumerate(stored(1, key, h, v)):
+                            totals[p] = lanes.named(lanes.fma(weight, value, totals[p]))
+                    for p, total in enumerate(totals):
+                        T.buffer_store(self._mixed, total, [h, place(v, p)])
+        with T.serial(0, self.heads) as h:
+            for v in range(per_head):
+                parts = [lanes.named(self._mixed[h, place(v, p)] * lanes.splat(inverse[h])) for p in range(cells.parts)]
+                for p, value in enumerate(cells.restore(parts)):
+                    write(h * self.width + start(v, p), value)
 
 
 def self_attention(site: Site) -> Kernel:
     """`ops.self_attention`: the new key and value are written before they are read with the others."""
     heads, reach = site.weights[0]
-    width = int(site.shapes[-1][4])
-    lanes, across = _score_lanes(site), lanes_dividing(site.machine, width)
-    # Entry reach-1-n of the packed table is the bias n tokens back, so that a block of keys reads it forwards.
+    decoder = _Decoder(site, site.limits.target_bytes)
+    lanes, across, inner = _score_lanes(site), decoder.cells.lanes, heads * decoder.width
+    # Entry reach-1-n of the packed table is the bias n tokens back, so that a vector of keys reads it forwards.
     table_width = reach + lanes.lanes
     with kernel("self_attention") as built:
-        rows, slots, extent = size(), size(), size()
-        qkv = buffer("qkv", (rows, 3 * heads * width))
+        rows = size()
+        qkv = buffer("qkv", (rows, 3 * inner))
         slot = buffer("slot", (rows,), "int32")
         position = buffer("position", (rows,), "int32")
-        cache = buffer("cache", (2, slots, heads, extent, width))
+        decoder.declare()
         bias = buffer("bias", (heads, table_width))
-        y = buffer("y", (rows, heads * width))
-        flat = _flat(cache)
-        with T.serial(0, rows) as r, T.serial(0, heads) as h:
-            keys = T.Bind(_head_start(cache, 0, slot[r], h))
-            values = T.Bind(_head_start(cache, 1, slot[r], h))
+        y = buffer("y", (rows, inner))
+        decoder.allocate()
+        with T.serial(0, rows) as r:
             now = T.Bind(T.cast(position[r], "int64"))
-            with T.serial(0, width) as d:
-                place = keys + (now // lanes.lanes) * (width * lanes.lanes) + d * lanes.lanes + now % lanes.lanes
-                T.buffer_store(flat, qkv[r, (heads + h) * width + d], [place])
-            with T.serial(0, width // across.lanes) as v:
-                value = qkv[r, across.at((2 * heads + h) * width + v * across.lanes)]
-                T.buffer_store(flat, value, [across.at(values + now * width + v * across.lanes)])
-            _attend(
-                site,
-                query=lambda d: qkv[r, h * width + d],
-                cache=flat,
-                starts=(keys, values),
-                count=now + 1,
-                reach=site.limits.target_bytes,
-                bias=lambda j: bias[h, lanes.at(reach - 1 - now + j * lanes.lanes)],
-                write=lambda at, value, vector: T.buffer_store(y, value, [r, vector.at(h * width + at)]),
+            decoder.append(slot[r], now, lambda at: qkv[r, across.at(inner + at)])
+            decoder.attend(
+                slot[r],
+                now + 1,
+                query=lambda at: qkv[r, across.at(at)],
+                bias=lambda h, at: bias[h, lanes.at(reach - 1 - now + at)],
+                write=lambda at, value: T.buffer_store(y, value, [r, across.at(at)]),
             )
 
     def reverse(table: Float32) -> tuple[Float32]:
@@ -252,25 +272,22 @@ def self_attention(site: Site) -> Kernel:
 
 def cross_attention(site: Site) -> Kernel:
     """`ops.cross_attention`."""
-    _, _, heads, _, width = site.shapes[-1]
-    heads, width = int(heads), int(width)
+    decoder = _Decoder(site, site.limits.source_bytes)
+    across, inner = decoder.cells.lanes, decoder.heads * decoder.width
     with kernel("cross_attention") as built:
-        rows, slots, extent = size(), size(), size()
-        q = buffer("q", (rows, heads * width))
+        rows = size()
+        q = buffer("q", (rows, inner))
         slot = buffer("slot", (rows,), "int32")
         lengths = buffer("lengths", (rows,), "int32")
-        cache = buffer("cache", (2, slots, heads, extent, width))
-        y = buffer("y", (rows, heads * width))
-        flat = _flat(cache)
-        with T.serial(0, rows) as r, T.serial(0, heads) as h:
-            _attend(
-                site,
-                query=lambda d: q[r, h * width + d],
-                cache=flat,
-                starts=(T.Bind(_head_start(cache, 0, slot[r], h)), T.Bind(_head_start(cache, 1, slot[r], h))),
-                count=T.Bind(T.cast(lengths[r], "int64")),
-                reach=site.limits.source_bytes,
+        decoder.declare()
+        y = buffer("y", (rows, inner))
+        decoder.allocate()
+        with T.serial(0, rows) as r:
+            decoder.attend(
+                slot[r],
+                T.Bind(T.cast(lengths[r], "int64")),
+                query=lambda at: q[r, across.at(at)],
                 bias=None,
-                write=lambda at, value, vector: T.buffer_store(y, value, [r, vector.at(h * width + at)]),
+                write=lambda at, value: T.buffer_store(y, value, [r, across.at(at)]),
             )
     return Kernel(built.get())

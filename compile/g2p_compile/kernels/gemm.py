@@ -15,9 +15,12 @@ from typing import Any
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from g2p_compile.kernels.kernel import Array, Kernel, Site
+from g2p_batch.contract import DType
+from g2p_compile.kernels.cells import choose_cells
+from g2p_compile.kernels.kernel import Array, Float32, Kernel, Site
 from g2p_compile.kernels.machine import Machine
-from g2p_compile.kernels.operands import OPERANDS, Layout, Operands, Tile
+from g2p_compile.kernels.narrow import BFloat16Operands, Int8Pairs, Int8Quads
+from g2p_compile.kernels.operands import Float32Operands, Layout, Operands, Tile
 from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, size
 
 # Register tiles as (vectors across, rows) by register count, best first: accumulators, one row of weights and a
@@ -38,8 +41,17 @@ def choose_tile(machine: Machine, outputs: int, parts: int = 1) -> Tile:
         lanes //= 2
 
 
+OPERANDS: dict[DType, Callable[[Layout], Operands]] = {
+    "float32": Float32Operands,
+    "bfloat16": BFloat16Operands,
+    "int8": lambda layout: (Int8Quads if layout.machine.quads else Int8Pairs)(layout),
+}
+"""By the dtype of an artifact."""
+
 Store = Callable[[Expr, Expr, list[Expr]], None]
 """Receives a row, a column tile and the vectors of sums there."""
+Rows = Callable[[Expr, Expr], None]
+"""Receives the first row of a group and its end."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,8 @@ class Product:
     epsilon: float | None = None
     """Set where the rows of x are normalised first."""
 
-    def run(self, store: Store, finish_rows: Callable[[Expr, Expr], None] | None = None) -> None:
-        """Emit the loops: `store` for every real row of a tile, `finish_rows(first, end)` after each group of rows."""
+    def run(self, store: Store, begin_rows: Rows | None = None, finish_rows: Rows | None = None) -> None:
+        """Emit the loops: `store` for every real row of a tile, the others before and after each group of rows."""
         rows, tile = self.x.shape[0], self.layout.tile
         group = tile.rows * _ROW_TILES
         self.operands.allocate(group)
@@ -66,6 +78,8 @@ class Product:
             first = T.Bind(g * group)
             end = T.Bind(tirx.min(first + group, rows))
             self.operands.prepare(self.x, first, end, self.epsilon)
+            if begin_rows is not None:
+                begin_rows(first, end)
             with (
                 T.serial(0, self.layout.blocks) as block,
                 T.serial(0, (end - first + tile.rows - 1) // tile.rows) as strip,
@@ -115,7 +129,7 @@ def _operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[Layou
     tile = choose_tile(site.machine, outputs, parts)
     layout = Layout(site.machine, tile, site.weights[-1][1], outputs * parts, normed)
     # Instructions on several values at once want whole vectors; odd shapes run in float32.
-    whole = tile.lanes.lanes == 16 and layout.inner % 16 == 0
+    whole = tile.lanes.lanes == site.machine.lanes and layout.inner % tile.lanes.lanes == 0
     return layout, OPERANDS[site.dtype if whole else "float32"](layout)
 
 
@@ -166,6 +180,45 @@ def linear_residual(site: Site) -> Kernel:
         residual=True,
         epilogue=lambda lanes, values, kept: [k + v for k, v in zip(kept, values, strict=True)],
     )
+
+
+def cache_source(site: Site) -> Kernel:
+    """`ops.cache_source`: a tile holds as many columns of keys as of values, and stores them where they stay."""
+    outputs, inner = site.weights[0]
+    heads, width = (int(extent) for extent in site.shapes[-1][3:])
+    cells = choose_cells(site.machine, site.dtype, width)
+    layout, operands = _operands(site, outputs // 2, 2, False)
+    tile = layout.tile
+    share = tile.vectors // 2
+    with kernel("cache_source") as built:
+        words, length, slots, reach = size(), size(), size(), size()
+        x = buffer("x", (words, length, inner))
+        slot = buffer("slot", (words,), "int32")
+        cache = buffer("cache", (2, slots, reach, heads, cells.stored.width), cells.stored.dtype)
+        weight = operands.declare()
+        rows = T.decl_buffer((words * length, inner), "float32", data=x.data)
+        positions = T.decl_buffer((2, slots * reach, heads * cells.stored.width), cells.stored.dtype, data=cache.data)
+        own = T.alloc_buffer((tile.rows * _ROW_TILES,), "int64", scope="local")
+
+        def locate(first: Expr, end: Expr) -> None:
+            with T.serial(0, end - first) as i:
+                row = T.Bind(first + i)
+                T.buffer_store(own, T.cast(slot[row // length], "int64") * reach + row % length, [i])
+
+        def store(row: Expr, block: Expr, values: list[Expr]) -> None:
+            for i, value in enumerate(values):
+                kind, v = divmod(i, share)
+                stored = cells.pack(tile.lanes.named(value))
+                count = tile.lanes.lanes // cells.parts
+                at = Lanes(site.machine, count).at((block * share + v) * count)
+                T.buffer_store(positions, stored, [kind, own[row % (tile.rows * _ROW_TILES)], at])
+
+        Product(layout, operands, rows, weight).run(store, begin_rows=locate)
+
+    def pack(both: Float32) -> tuple[Array, ...]:
+        return operands.pack(None, [both[: outputs // 2], both[outputs // 2 :]])
+
+    return Kernel(built.get(), operands.packed(), pack)
 
 
 def norm_linear(site: Site) -> Kernel:
@@ -230,5 +283,5 @@ def greedy_head(site: Site) -> Kernel:
                 T.buffer_store(token, choice[0], [first + i])
                 T.buffer_store(logprob, T.float32(0.0) - one.log(lanes.sum(total[whole])), [first + i])
 
-        Product(layout, operands, x, weight, epsilon).run(store, choose)
+        Product(layout, operands, x, weight, epsilon).run(store, finish_rows=choose)
     return Kernel(built.get(), operands.packed(), _packer(operands, True))

@@ -1,57 +1,20 @@
-"""Number formats of a matrix product: how rows and weights are held, multiplied, and turned back into float32.
+"""What a matrix product needs of a number format: how rows and weights are held, multiplied, and turned back.
 
-All formats accumulate exactly or in one written-out order, row by row: float32 in float32; bfloat16 pairs in float32
-(two products and sums an instruction); int8 quadruples in int32, which is exact.
+`Float32Operands` is the plain one; the others are in `narrow`. All accumulate exactly or in one written-out order, row
+by row.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import ml_dtypes
 import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from g2p_batch.contract import DType
 from g2p_compile.kernels.kernel import Array, Float32, Packed
 from g2p_compile.kernels.machine import Machine
 from g2p_compile.kernels.vector import Expr, Lanes, buffer, lanes_dividing
-
-# Instructions that TIR has no words for, as functions in LLVM IR. `linkonce_odr` because every kernel brings a copy.
-_BFLOAT16 = """
-declare <16 x float> @llvm.x86.avx512bf16.dpbf16ps.512(<16 x float>, <32 x bfloat>, <32 x bfloat>)
-declare <16 x bfloat> @llvm.x86.avx512bf16.cvtneps2bf16.512(<16 x float>)
-define linkonce_odr <16 x float> @g2p_dot_bfloat16(<16 x float> %sum, <16 x i32> %a, <16 x i32> %b) alwaysinline {
-  %x = bitcast <16 x i32> %a to <32 x bfloat>
-  %y = bitcast <16 x i32> %b to <32 x bfloat>
-  %r = call <16 x float> @llvm.x86.avx512bf16.dpbf16ps.512(<16 x float> %sum, <32 x bfloat> %x, <32 x bfloat> %y)
-  ret <16 x float> %r
-}
-define linkonce_odr <8 x i32> @g2p_to_bfloat16(<16 x float> %v) alwaysinline {
-  %n = call <16 x bfloat> @llvm.x86.avx512bf16.cvtneps2bf16.512(<16 x float> %v)
-  %r = bitcast <16 x bfloat> %n to <8 x i32>
-  ret <8 x i32> %r
-}
-"""
-_INT8 = """
-declare <16 x i32> @llvm.x86.avx512.vpdpbusd.512(<16 x i32>, <64 x i8>, <64 x i8>)
-declare <16 x float> @llvm.rint.v16f32(<16 x float>)
-define linkonce_odr <16 x i32> @g2p_dot_int8(<16 x i32> %sum, <16 x i32> %a, <16 x i32> %b) alwaysinline {
-  %x = bitcast <16 x i32> %a to <64 x i8>
-  %y = bitcast <16 x i32> %b to <64 x i8>
-  %r = call <16 x i32> @llvm.x86.avx512.vpdpbusd.512(<16 x i32> %sum, <64 x i8> %x, <64 x i8> %y)
-  ret <16 x i32> %r
-}
-define linkonce_odr <4 x i32> @g2p_to_uint8(<16 x float> %v) alwaysinline {
-  %n = call <16 x float> @llvm.rint.v16f32(<16 x float> %v)
-  %i = fptosi <16 x float> %n to <16 x i32>
-  %u = add <16 x i32> %i, splat (i32 128)
-  %b = trunc <16 x i32> %u to <16 x i8>
-  %r = bitcast <16 x i8> %b to <4 x i32>
-  ret <4 x i32> %r
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -193,163 +156,48 @@ class Float32Operands:
         return total * lanes.splat(self._scales[row - first]) if self.layout.normed else total
 
 
-class _Converted:
+class Converted:
     """Formats whose rows are converted, normed and multiplied by the gain, into words of several values."""
 
     per_word: int
-    layout: Layout
-    _gain: Any
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout, self.lanes = layout, layout.tile.lanes
+        self._gain: Any = None
 
     def allocate(self, group: int) -> None:
         inner = self.layout.inner
         self._words = T.alloc_buffer((group, inner // self.per_word), "int32")
         self._row = T.alloc_buffer((inner,), "float32")
 
-    def _normed_row(self, x: Any, row: Expr, epsilon: float | None) -> Any:
+    def normed_row(self, x: Any, row: Expr, epsilon: float | None) -> Any:
         """Return where a row stands normed: x itself, or a buffer."""
         if epsilon is None:
             return lambda place: x[row, place]
-        lanes = Lanes(self.layout.machine, 16)
+        lanes = self.lanes
         scale = lanes.named(lanes.splat(row_scale(self.layout.machine, x, row, epsilon)))
-        with T.serial(0, self.layout.inner // 16) as k:
-            place = lanes.at(k * 16)
+        with T.serial(0, self.layout.inner // lanes.lanes) as k:
+            place = lanes.at(k * lanes.lanes)
             T.buffer_store(self._row, x[row, place] * scale * self._gain[place], [place])
         return lambda place: self._row[place]
 
     def step(self, x: Any, row: Expr, first: Expr, k: Expr) -> Expr:
-        return T.broadcast(self._words[row - first, k], 16)
+        return T.broadcast(self._words[row - first, k], self.lanes.lanes)
 
     @property
     def words(self) -> int:
         return self.layout.inner // self.per_word
 
-
-class BFloat16Operands(_Converted):
-    """Pairs of bfloat16; the weights of a bfloat16 checkpoint are held exactly."""
-
-    per_word = 2
-    sums = "float32"
-    instructions = _BFLOAT16
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-
-    def packed(self) -> tuple[Packed, ...]:
-        tile, gain = self.layout.tile, Packed((self.layout.inner,), "float32")
-        weight = Packed((self.layout.blocks, self.words, tile.columns), "int32")
-        return (weight, gain) if self.layout.normed else (weight,)
-
-    def pack(self, gain: Float32 | None, weights: list[Float32]) -> tuple[Array, ...]:
-        blocks = side_by_side(self.layout.tile, weights).astype(ml_dtypes.bfloat16)
-        weight = _words(blocks, self.per_word)
-        return (weight,) if gain is None else (weight, gain)
-
-    def declare(self) -> Any:
-        weight = buffer("weight", self.packed()[0].shape, "int32")
-        if self.layout.normed:
-            self._gain = buffer("gain", (self.layout.inner,))
-        return weight
-
-    def prepare(self, x: Any, first: Expr, end: Expr, epsilon: float | None) -> None:
-        with T.serial(0, end - first) as i:
-            normed = self._normed_row(x, first + i, epsilon)
-            with T.serial(0, self.layout.inner // 16) as k:
-                word = T.call_extern("int32x8", "g2p_to_bfloat16", normed(T.ramp(k * 16, 1, 16)))
-                T.buffer_store(self._words, word, [i, T.ramp(k * 8, 1, 8)])
-
-    def start(self, block: Expr, v: int) -> Expr:
-        return T.broadcast(T.float32(0.0), 16)
-
-    def dot(self, value: Expr, column: Expr, total: Expr) -> Expr:
-        return T.call_extern("float32x16", "g2p_dot_bfloat16", total, value, column)
-
-    def result(self, total: Expr, row: Expr, first: Expr, block: Expr, v: int) -> Expr:
-        return total
+    def convert(self, row: Expr, word: Callable[[Expr], Expr]) -> None:
+        """Store the words of a row of the group; `word` gives those of the vector that begins at a value."""
+        count = self.lanes.lanes // self.per_word
+        with T.serial(0, self.layout.inner // self.lanes.lanes) as k:
+            stored = Lanes(self.layout.machine, count).at(k * count)
+            T.buffer_store(self._words, word(self.lanes.at(k * self.lanes.lanes)), [row, stored])
 
 
-class Int8Operands(_Converted):
-    """Quadruples of int8: one scale a row, from its largest value, and one a column of the weight.
-
-    The instruction multiplies unsigned by signed bytes, so rows are held with 128 added, and the sums begin with what
-    takes that away again.
-    """
-
-    per_word = 4
-    sums = "int32"
-    instructions = _INT8
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-
-    def packed(self) -> tuple[Packed, ...]:
-        tile, columns = self.layout.tile, self.layout.outputs
-        weight = Packed((self.layout.blocks, self.words, tile.columns), "int32")
-        rest = (Packed((columns,), "float32"), Packed((columns,), "int32"))
-        gain = (Packed((self.layout.inner,), "float32"),) if self.layout.normed else ()
-        return (weight, *rest, *gain)
-
-    def pack(self, gain: Float32 | None, weights: list[Float32]) -> tuple[Array, ...]:
-        blocks = side_by_side(self.layout.tile, weights)
-        scale = np.maximum(np.abs(blocks).max(axis=1, keepdims=True), 1e-30) / 127
-        whole = np.rint(blocks / scale).astype(np.int8)
-        offset = -128 * whole.sum(axis=1, dtype=np.int32)
-        parts = (_words(whole, self.per_word), scale.reshape(-1).astype(np.float32), offset.reshape(-1))
-        return parts if gain is None else (*parts, gain)
-
-    def declare(self) -> Any:
-        weight = buffer("weight", self.packed()[0].shape, "int32")
-        self._column_scale = buffer("column_scale", (self.layout.outputs,))
-        self._offset = buffer("offset", (self.layout.outputs,), "int32")
-        if self.layout.normed:
-            self._gain = buffer("gain", (self.layout.inner,))
-        return weight
-
-    def allocate(self, group: int) -> None:
-        super().allocate(group)
-        self._scales = T.alloc_buffer((group,), "float32", scope="local")
-        self._largest = T.alloc_buffer((16,), "float32", scope="local")
-
-    def prepare(self, x: Any, first: Expr, end: Expr, epsilon: float | None) -> None:
-        lanes = Lanes(self.layout.machine, 16)
-        whole = lanes.at(0)
-        with T.serial(0, end - first) as i:
-            normed = self._normed_row(x, first + i, epsilon)
-            T.buffer_store(self._largest, lanes.splat(1e-30), [whole])
-            with T.serial(0, self.layout.inner // 16) as k:
-                value = lanes.named(normed(lanes.at(k * 16)))
-                size = tirx.max(value, lanes.splat(0.0) - value)
-                T.buffer_store(self._largest, tirx.max(self._largest[whole], size), [whole])
-            largest = lanes.max(self._largest[whole])
-            T.buffer_store(self._scales, largest * T.float32(1.0 / 127.0), [i])
-            inverse = lanes.named(lanes.splat(T.float32(127.0) / largest))
-            with T.serial(0, self.layout.inner // 16) as k:
-                word = T.call_extern("int32x4", "g2p_to_uint8", normed(lanes.at(k * 16)) * inverse)
-                T.buffer_store(self._words, word, [i, T.ramp(k * 4, 1, 4)])
-
-    def _columns(self, block: Expr, v: int) -> Expr:
-        return T.ramp(block * self.layout.tile.columns + v * 16, 1, 16)
-
-    def start(self, block: Expr, v: int) -> Expr:
-        return self._offset[self._columns(block, v)]
-
-    def dot(self, value: Expr, column: Expr, total: Expr) -> Expr:
-        return T.call_extern("int32x16", "g2p_dot_int8", total, value, column)
-
-    def result(self, total: Expr, row: Expr, first: Expr, block: Expr, v: int) -> Expr:
-        scale = self._column_scale[self._columns(block, v)] * T.broadcast(self._scales[row - first], 16)
-        return T.cast(total, "float32x16") * scale
-
-
-def _words(blocks: Any, per_word: int) -> Array:
+def in_words(blocks: Any, per_word: int) -> Array:
     """Put `per_word` values along K of [blocks, K, NR] into one int32: [blocks, K / per_word, NR]."""
     count, inner, columns = blocks.shape
     grouped = blocks.reshape(count, inner // per_word, per_word, columns).swapaxes(2, 3)
     return np.ascontiguousarray(grouped).view(np.int32)[..., 0]
-
-
-OPERANDS: dict[DType, Callable[[Layout], Operands]] = {
-    "float32": Float32Operands,
-    "bfloat16": BFloat16Operands,
-    "int8": Int8Operands,
-}
-"""By the dtype of an artifact."""
