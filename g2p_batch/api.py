@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,18 +15,16 @@ from g2p_batch.crew import pronounce
 from g2p_batch.decode import Indices
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
 from g2p_batch.formats.lexicon import entries
-from g2p_batch.plan import PlanOptions, plan
+from g2p_batch.screen import Normalize, distinct, screen
 from g2p_batch.wordlist import ROWS
 
 _ASKED = ("word", "lang")
 _ANSWERED = ("pron", "logprob", "status")
 _TEXT = (pa.string(), pa.large_string(), pa.string_view(), pa.null())
 _ABSENT = -1
-_OPTIONS = PlanOptions()
+_NORMALIZE: Normalize = "nfc"
 
 _log = logging.getLogger("g2p_batch")
-
-Bool = npt.NDArray[np.bool_]
 
 
 class G2P:
@@ -84,7 +81,7 @@ class G2P:
             For a list, N pronunciations, in order; one is empty where the word cannot be pronounced. For a table, its
             N rows and columns as they are, and three columns more: `pron` string, `logprob` float32 (of the whole
             pronunciation), and `status` string. The status of a pronounced word is one of
-            `formats.lexicon.STATUSES`; of one that cannot be pronounced it is the reason, one of `plan.REASONS`, and
+            `formats.lexicon.STATUSES`; of one that cannot be pronounced it is the reason, one of `screen.REASONS`, and
             `pron` and `logprob` are null.
 
         Raises:
@@ -118,16 +115,17 @@ class G2P:
     def _answer(self, octets: pa.Array, lang: pa.Array) -> "_Answered":
         """Pronounce words, binary [N], of languages, string [N]."""
         word, invalid = delimited.decode(octets)
-        first, which = _distinct(word, lang, invalid)
-        reason = pc.if_else(pa.array(invalid[first]), delimited.INVALID_UTF8, pa.scalar(None, pa.string()))
-        number = np.arange(len(first), dtype=np.int64)
-        rows = pa.table([number, word.take(first), lang.take(first), reason], schema=ROWS)
-        words, place, reasons = _planned(rows, self.contract)
+        unread = pc.if_else(pa.array(invalid), delimited.INVALID_UTF8, pa.scalar(None, pa.string()))
+        rows = pa.record_batch([np.arange(len(word), dtype=np.int64), word, lang, unread], schema=ROWS)
+        good, bad = screen(rows, self.contract, _NORMALIZE)
+        first, which = distinct(good)
+        words = pa.Table.from_batches([good.take(first)])
         answers = pronounce(words, self.contract, self._artifact.engine, self._workers, _Silence())
         lexicon = entries(words, answers)
-        at = pa.array(place[which], mask=place[which] == _ABSENT)
-        pron, logprob, status = (lexicon[name].take(at) for name in _ANSWERED)
-        return _Answered(pron, logprob, pc.coalesce(status, reasons.take(which)))
+        places = _spread(which, good["row"], len(rows))
+        pron, logprob, status = (lexicon[name].take(places) for name in _ANSWERED)
+        reasons = bad["reason"].take(_spread(np.arange(len(bad)), bad["row"], len(rows)))
+        return _Answered(pron, logprob, pc.coalesce(status, reasons))
 
 
 class _Answered(NamedTuple):
@@ -191,31 +189,8 @@ def _octets(table: pa.Table, name: str) -> pa.Array:
     return pa.concat_arrays([pa.array([], pa.binary()), *column.cast(pa.binary()).chunks])
 
 
-def _distinct(word: pa.Array, lang: pa.Array, invalid: Bool) -> tuple[Indices, Indices]:
-    """Find equal rows among N: where each distinct row first is [D], and which of those each row equals [N]."""
-    words, langs = (pc.dictionary_encode(column, null_encoding="encode") for column in (word, lang))
-    code = words.indices.to_numpy().astype(np.int64) * (len(langs.dictionary) + 1) + langs.indices.to_numpy()
-    _, first, which = np.unique(code * 2 + invalid, return_index=True, return_inverse=True)
-    return first, which
-
-
-def _planned(rows: pa.Table, contract: Contract) -> tuple[pa.Table, Indices, pa.Array]:
-    """Plan distinct rows [D], numbered from 0.
-
-    Rows that differ may still ask for one word (composed and decomposed, with blanks around): `plan` counts all but
-    the first as duplicates. They are planned again without it, until each has been first and has told its word.
-
-    Returns:
-        The words to decode; for each row its place among them or `_ABSENT` [D]; and why it has none, or null [D].
-    """
-    planned = plan(rows.to_batches(), contract, _OPTIONS)
-    words, rejects = planned.words, planned.rejects
-    place, reject = np.full(len(rows), _ABSENT), np.full(len(rows), _ABSENT)
-    place[words["row"].to_numpy()] = words["id"].to_numpy()
-    reject[rejects["row"].to_numpy()] = np.arange(len(rejects))
-    while (repeated := (place == _ABSENT) & (reject == _ABSENT)).any():
-        again = plan(rows.filter(pa.array(repeated)).to_batches(), contract, _OPTIONS).words.drop_columns("id")
-        same = again.join(words.select(["id", "lang", "word"]), ["lang", "word"], join_type="inner")
-        place[same["row"].to_numpy()] = same["id"].to_numpy()
-    reasons = rejects["reason"].combine_chunks().take(pa.array(reject, mask=reject == _ABSENT))
-    return words, place, reasons
+def _spread(places: Indices, rows: pa.Array, total: int) -> pa.Array:
+    """Put places [n] into their rows [n], among `total` rows that are null where nothing is put."""
+    spread = np.full(total, _ABSENT)
+    spread[rows.to_numpy()] = places
+    return pa.array(spread, mask=spread == _ABSENT)

@@ -40,7 +40,7 @@ def pronounce(
     Answers do not depend on the number of workers or on timing.
 
     Args:
-        words: N rows of schema `plan.WORDS`.
+        words: N rows of schema `screen.WORDS`.
         contract: the model's contract.
         engines: makes an engine; called once per worker that is needed, in this thread, and not at all without words.
         workers: most threads, at least 1.

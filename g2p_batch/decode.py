@@ -1,6 +1,6 @@
 """Greedy decoding over the `Engine` protocol: buckets, slots that are refilled, batch ladder, scores."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -68,6 +68,18 @@ class Engine(Protocol):
         Returns:
             tokens [R] int32 and their log-probabilities [R] float32, in arrays that later steps leave alone.
         """
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled model that worker processes can open."""
+
+    key: str
+    """Tells it from all that may answer differently."""
+    name: str
+    """What its user knows of it."""
+    open_engine: Callable[[], Engine]
+    """Is pickled, and called once in each worker."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,18 @@ class OutputError(G2PError):
     """A result cannot be written."""
 
 
+class RunError(G2PError):
+    """A run directory holds no plan, that of another run, or a damaged one."""
+
+
+class IncompleteError(G2PError):
+    """Work of a run is missing: what is done stays, and a further run does the rest."""
+
+
+class WorkerError(G2PError):
+    """Worker processes cannot be started."""
+
+
 class StoppedEarlyError(G2PError):
     """A signal asked the run to stop before it was complete."""
 

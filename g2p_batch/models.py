@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from g2p_batch import artifacts
-from g2p_batch.contract import DTYPES, Contract, DType, Prefix, load_contract
-from g2p_batch.engine import Artifact
+from g2p_batch.contract import DTYPES, Contract, DType, Prefix, load_contract, load_manifest
+from g2p_batch.decode import Compiled
+from g2p_batch.engine import Artifact, TvmEngine
 from g2p_batch.errors import ModelError, UsageError
 from g2p_batch.host import Family, cpu_name
 from g2p_batch.languages import LANGUAGES
@@ -152,6 +153,24 @@ def compile_model(request: Request, say: Say, folder: Path | None = None) -> Pat
 
     build(program, family, shapes, request.dtype, wanted)
     return wanted
+
+
+@dataclass(frozen=True)
+class EngineOpener:
+    """Opens engines of a compiled model in any process that it is sent to."""
+
+    folder: Path
+
+    def __call__(self) -> TvmEngine:
+        """Load the model and return an engine."""
+        return Artifact(self.folder).engine()
+
+
+def compiled(request: Request, say: Say) -> Compiled:
+    """Return a compiled model for the use of worker processes; nothing of it is loaded here."""
+    folder = compile_model(request, say)
+    manifest = load_manifest(folder)
+    return Compiled(manifest.key, f"{manifest.target.machine} {manifest.dtype}", EngineOpener(folder))
 
 
 def open_model(request: Request, say: Say) -> Artifact:

@@ -26,6 +26,9 @@ _REMEDIES = {
 }
 _ANY_REMEDY = "check the disk, then run the same command again"
 
+DRAFT = ".tmp-"
+"""How the names of unfinished files and folders begin: whoever is killed leaves them, and they mean nothing."""
+
 
 def publish(path: Path, write: Callable[[Path], None]) -> None:
     """Make a file durable under its name, replacing what was there, only when it is whole.
@@ -45,6 +48,93 @@ def publish(path: Path, write: Callable[[Path], None]) -> None:
         raise _output_error(path, cause) from cause
 
 
+def put_if_absent(path: Path, data: bytes) -> bool:
+    """Make a file durable under a name that nothing has yet, whole or not at all; of several writers one wins.
+
+    Returns:
+        Whether it is this call that gave the name its file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        return _link(path, data)
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+
+
+def put(path: Path, data: bytes) -> None:
+    """Make a file durable in place of what has its name, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        _replace(path, lambda draft: _write(draft, data))
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+
+
+def removing(path: Path) -> None:
+    """Remove a file or a folder with all it holds, if it is there.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return  # another process removes the same
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what reading a file of ours can raise into an error that names it.
+
+    Raises:
+        OutputError: the disk failed.
+    """
+    try:
+        yield
+    except OSError as cause:
+        raise OutputError(f"{path} cannot be read ({cause.strerror or cause}): {_ANY_REMEDY}") from cause
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what writing a file can raise into an error that says what to do.
+
+    Raises:
+        OutputError: the disk is full, or failed.
+    """
+    try:
+        yield
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+
+
+@contextmanager
+def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Give a new folder for temporary files, and remove it with all it holds.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{name}-", dir=parent))
+    except OSError as cause:
+        raise _output_error(parent / name, cause) from cause
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Fill a folder under a temporary name beside `path`; it gets its name when it is whole.
@@ -56,7 +146,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     require_new_folder(path)
     try:
-        draft = Path(tempfile.mkdtemp(prefix=f".tmp-{path.name}-", dir=path.parent))
+        draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{path.name}-", dir=path.parent))
     except OSError as cause:
         raise _output_error(path, cause) from cause
     try:
@@ -122,8 +212,33 @@ def make_folder(path: Path) -> None:
         raise _output_error(path, cause) from cause
 
 
+def _link(path: Path, data: bytes) -> bool:
+    draft = _draft_of(path)
+    try:
+        _write(draft, data)
+        _sync(draft)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return False
+        finally:
+            _sync(path.parent)  # also for the winner, who may have been killed before it did
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def _write(draft: Path, data: bytes) -> None:
+    with draft.open("xb") as file:
+        file.write(data)
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f"{DRAFT}{path.name}-{uuid.uuid4().hex[:12]}")
+
+
 def _replace(target: Path, write: Callable[[Path], None]) -> None:
-    draft = target.with_name(f".tmp-{target.name}-{uuid.uuid4().hex[:12]}")
+    draft = _draft_of(target)
     try:
         write(draft)
         _sync(draft)

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,25 +11,30 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True)
 class Summary:
-    """What a complete run did.
+    """What became of every row of a run: `rows_in == words + missing_words + duplicates + rejected`.
 
     Attributes:
-        rows_in: data rows read: `words + duplicates + rejected`.
+        rows_in: data rows read.
         words: distinct words in the lexicon.
+        missing_words: words of shards that are not done yet; only a partial lexicon lacks any.
         duplicates: rows that repeat an earlier word of the same language.
         rejects: rows left out, by reason.
         statuses: words by status of the lexicon.
-        languages: words by language.
-        seconds: whole run.
-        decode_seconds: loading engines and decoding, without planning and writing.
+        languages: words by language, missing ones included.
+        seconds: the command that wrote the lexicon.
+        decode_seconds: time in which any worker decoded, over all commands of the run.
         lexicon: the lexicon's file.
         rejects_file: the rejected rows.
         summary_file: this summary as JSON.
         provenance: tool, checkpoint and decoding facts.
+        plan: digest of the plan.
+        options: how the lexicon was written: its format, order and columns.
+        lexicon_facts: size in bytes and time in nanoseconds of the lexicon's file when it was written.
     """
 
     rows_in: int
     words: int
+    missing_words: int
     duplicates: int
     rejects: Mapping[str, int]
     statuses: Mapping[str, int]
@@ -39,6 +45,9 @@ class Summary:
     rejects_file: str
     summary_file: str
     provenance: Mapping[str, str]
+    plan: str
+    options: Mapping[str, Any]
+    lexicon_facts: tuple[int, int]
 
     @property
     def rejected(self) -> int:
@@ -55,6 +64,17 @@ class Summary:
         """Words per second of decoding."""
         return self.words / self.decode_seconds if self.decode_seconds else 0.0
 
+    @classmethod
+    def from_json(cls, text: str) -> "Summary":
+        """Return the summary in what `to_json` made.
+
+        Raises:
+            ValueError, LookupError, TypeError: it is no such summary.
+        """
+        record = json.loads(text)
+        known = {field.name: record[field.name] for field in fields(cls)}
+        return cls(**known | {"lexicon_facts": tuple(known["lexicon_facts"])})
+
     def to_json(self) -> str:
         """Return the summary as a JSON object, one line per field."""
         record = asdict(self) | {
@@ -70,6 +90,8 @@ class Summary:
             f"{count_of(self.rows_in, 'row')} read: {count_of(self.words, 'word')}, "
             f"{count_of(self.duplicates, 'duplicate')}, {self.rejected:,} rejected."
         ]
+        if self.missing_words:
+            lines.append(f"Missing: {count_of(self.missing_words, 'word')} of shards that are not done yet.")
         if self.languages:
             lines.append(f"{count_of(len(self.languages), 'language')}: {listed(self.languages)}.")
         if self.rejects:
@@ -83,10 +105,14 @@ class Summary:
         return "\n".join(lines)
 
 
-def counted(column: pa.ChunkedArray) -> dict[str, int]:
-    """Return how often each value occurs, the most frequent first, ties by name."""
-    pairs = [(pair["values"], pair["counts"]) for pair in pc.value_counts(column).to_pylist()]
-    return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+def counted(column: pa.Array) -> dict[str, int]:
+    """Return how often each value occurs in a column, the most frequent first, ties by name."""
+    return ranked({pair["values"]: pair["counts"] for pair in pc.value_counts(column).to_pylist()})
+
+
+def ranked(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts, the most frequent first, ties by name."""
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def listed(counts: Mapping[str, int], most: int = 5) -> str:

@@ -65,11 +65,25 @@ class Source:
     word_column: str | None = None
 
 
-def read(source: Source, batch_rows: int = 65536) -> Iterator[pa.RecordBatch]:
+def files_of(source: Source) -> list[str]:
+    """Return the files that the inputs mean, in the order in which they are read.
+
+    Raises:
+        InputError: an input does not exist or may not be read.
+    """
+    return [file for name in source.inputs for file in _files(name)]
+
+
+def read(source: Source, batch_rows: int = 65536, stdin: BinaryIO | None = None) -> Iterator[pa.RecordBatch]:
     """Read word lists in the order given and yield their rows as batches of schema `ROWS`.
 
     All inputs are looked at before this returns: that they exist and have the columns they need. A row that cannot
     be read is a row with a `reason`; its neighbours are not touched. Only LF and CRLF end a row, in CSV quotes too.
+
+    Args:
+        source: the word lists.
+        batch_rows: most rows of a batch.
+        stdin: what the input `-` reads; standard input by default.
 
     Raises:
         UsageError: the options of `source` exclude each other.
@@ -77,7 +91,8 @@ def read(source: Source, batch_rows: int = 65536) -> Iterator[pa.RecordBatch]:
     """
     if source.lang is not None and source.lang_column is not None:
         raise UsageError("--lang and --lang-column exclude each other: name one language, or the column of languages")
-    opened = [(name, [_open(file, source) for file in _files(name)]) for name in source.inputs]
+    pipe = stdin or sys.stdin.buffer
+    opened = [(name, [_open(file, source, pipe) for file in _files(name)]) for name in source.inputs]
     return _numbered(opened, source.lang, batch_rows)
 
 
@@ -138,7 +153,7 @@ def _reading(name: str) -> Iterator[None]:
         raise InputError(f"{_shown(name)} {text.format(cause)}") from None
 
 
-def _open(name: str, source: Source) -> _Rows:
+def _open(name: str, source: Source, stdin: BinaryIO) -> _Rows:
     """Find out what an input is and where its columns are.
 
     A file is read twice at its beginning rather than kept open: folders can hold more files than may be open at once.
@@ -149,17 +164,17 @@ def _open(name: str, source: Source) -> _Rows:
     if suffix is None and name != STDIN:
         raise InputError(f"{name} is of no known kind: let its name end in one of {', '.join(SUFFIXES)}")
     delimiter, compression = (None, None) if suffix is None else _TEXT[suffix]
-    with _stream(name, compression) as stream:
+    with _stream(name, compression, stdin) as stream:
         head = delimited.first_line(stream, codecs.BOM_UTF8)
     layout, rows_at = _layout(_shown(name), head, delimiter, source)
-    return partial(_text_rows, name, compression, head, rows_at, layout)
+    return partial(_text_rows, name, compression, stdin, head, rows_at, layout)
 
 
 @contextmanager
-def _stream(name: str, compression: str | None) -> Iterator[BinaryIO]:
+def _stream(name: str, compression: str | None, stdin: BinaryIO) -> Iterator[BinaryIO]:
     with _reading(name):
         if name == STDIN:
-            yield sys.stdin.buffer
+            yield stdin
             return
         with Path(name).open("rb") as file:
             # pyarrow's stream is a raw file in all but name.
@@ -168,9 +183,9 @@ def _stream(name: str, compression: str | None) -> Iterator[BinaryIO]:
 
 
 def _text_rows(
-    name: str, compression: str | None, head: bytes, rows_at: int, layout: Layout, rows: int
+    name: str, compression: str | None, stdin: BinaryIO, head: bytes, rows_at: int, layout: Layout, rows: int
 ) -> Iterator[Cells]:
-    with _stream(name, compression) as stream:
+    with _stream(name, compression, stdin) as stream:
         if name != STDIN:
             stream.read(len(head))
         yield from delimited.parse(delimited.whole_lines(stream, head[rows_at:]), layout, rows)

@@ -15,7 +15,7 @@ from g2p_batch import G2P, models
 from g2p_batch.api import supported_tag
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
 from g2p_batch.formats.lexicon import STATUSES
-from g2p_batch.plan import REASONS
+from g2p_batch.screen import REASONS
 from tests.fake_engine import logprob_of
 from tests.fake_model import CONTRACT, install
 

@@ -24,7 +24,9 @@ from g2p_batch.contract import Bucket, CacheCells, Manifest, Shapes, Target, dig
 from tests.fake_model import CONTRACT, install
 
 LEXICON = "word\tlang\tpron\nhello\teng-us\thəˈloʊ\nworld\teng-us\tworld\n"
-COMMANDS = ("bench", "compile", "export", "generate", "info", "languages", "verify")
+COMMANDS = (
+    *("bench", "compile", "export", "generate", "info", "languages", "merge", "plan", "run", "status", "verify"),
+)
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
@@ -82,7 +84,9 @@ def test_a_word_list_becomes_a_lexicon_and_the_summary_goes_to_stderr(opened: li
         "2 rows read: 2 words, 0 duplicates, 0 rejected.\n1 language: eng-us 2.\n(times)\nLexicon: lexicon.tsv\n",
     )
     assert Path("lexicon.tsv").read_text(encoding="utf-8") == LEXICON
-    assert sorted(path.name for path in Path("lexicon.tsv.run").iterdir()) == ["rejects.tsv", "run-summary.json"]
+    assert sorted(path.name for path in Path("lexicon.tsv.run").iterdir()) == [
+        *("done", "engine.json", "parts", "plan.json", "rejects.tsv", "run-summary.json", "words"),
+    ]
     assert opened == [models.Request("model", "cpu", "float32")]
 
 
@@ -241,8 +245,8 @@ def test_a_configuration_gives_options_and_the_command_line_wins(opened: list[mo
     [
         (
             'lexicon = "x"\n',
-            "run.toml has an unknown key 'lexicon': use some of output, lang, lang-column, word-column, model, format, "
-            "device, dtype, workers, scores, order, normalize, memory, run-dir, strict",
+            "run.toml has an unknown key 'lexicon': use some of lang, lang-column, word-column, model, dtype, "
+            "normalize, shard-words, strict, restart, output, format, scores, order, device, workers, memory, run-dir",
         ),
         ("workers = true\n", "run.toml: workers is True, not a whole number"),
         ("strict = 1\n", "run.toml: strict is 1, not true or false"),
@@ -263,7 +267,7 @@ def test_a_configuration_may_name_every_option_but_itself() -> None:
     named = {parameter.name for parameter in command.params if isinstance(parameter, click.Option)}
     assert named - {"config"} == {
         *("output", "lang", "lang_column", "word_column", "model", "format", "device", "dtype", "workers", "scores"),
-        *("order", "normalize", "memory", "run_dir", "strict"),
+        *("order", "normalize", "memory", "run_dir", "strict", "restart", "shard_words"),
     }
 
 
@@ -510,9 +514,9 @@ def test_a_signal_before_the_run_exits_with_75(
     number: signal.Signals,
 ) -> None:
     before = [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)]
-    monkeypatch.setattr(models, "open_model", lambda *_: meet(number))
+    monkeypatch.setattr(models, "compiled", lambda *_: meet(number))
     assert generate(words(), "--lang", "fra") == Ran(
-        75, "", "Error: stopped before the end; nothing was written: run the same command again\n"
+        75, "", f"Error: stopped by {number.name} before the first shard: run the same command again\n"
     )
     assert [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)] == before
 
@@ -521,7 +525,7 @@ def test_a_bug_keeps_its_traceback(opened: list[models.Request], monkeypatch: py
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(models, "open_model", broken)
+    monkeypatch.setattr(models, "compiled", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         generate(words(), "--lang", "fra")
 

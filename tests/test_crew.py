@@ -15,7 +15,7 @@ from g2p_batch.contract import Bucket, Contract, Shapes
 from g2p_batch.crew import pronounce
 from g2p_batch.decode import Rows
 from g2p_batch.formats.lexicon import Answers
-from g2p_batch.plan import WORDS
+from g2p_batch.screen import WORDS
 from tests.fake_engine import Echo, FakeEngine, logprob_of
 from tests.fake_model import CONTRACT
 
@@ -43,7 +43,7 @@ def planned(words: list[str], contract: Contract = CONTRACT) -> pa.Table:
     prefix = contract.prefix_for("fra")
     src_bytes = [len((prefix + word).encode()) for word in words]
     numbers = range(len(words))
-    return pa.table([numbers, ["fra"] * len(words), words, src_bytes, numbers], schema=WORDS)
+    return pa.table([numbers, ["fra"] * len(words), words, src_bytes], schema=WORDS)
 
 
 def wanted(word: str) -> tuple[str, np.float32, bool, bool]:

@@ -42,13 +42,16 @@ def verify(model: str, dtype: contract.DType, words: str | None, lang: str | Non
 
 def _unique_words(path: str, lang: str | None, facts: contract.Contract) -> Any:
     """Return the words of a list that can be pronounced, once each: a table with word and lang."""
-    from g2p_batch.plan import PlanOptions, plan
+    import pyarrow as pa
+
+    from g2p_batch.screen import WORDS, distinct, screen
     from g2p_batch.wordlist import Source, read
 
-    planned = plan(read(Source((path,), lang=lang)), facts, PlanOptions())
-    if not len(planned.words):
+    good = [screen(batch, facts, "nfc")[0] for batch in read(Source((path,), lang=lang))]
+    words = pa.Table.from_batches(good, WORDS)
+    if not len(words):
         raise errors.InputError(f"{path} holds no word that {facts.name} can pronounce: check words and languages")
-    return planned.words
+    return words.take(distinct(words)[0])
 
 
 @main.command()

@@ -25,6 +25,9 @@ LEXICON = pa.schema(
 )
 """One row per word and variant; `phones` is null unless phones were asked for."""
 
+PART = LEXICON.remove(LEXICON.get_field_index("phones"))
+"""What is kept of a finished shard; phones follow from the pronunciation and the options of whoever writes them."""
+
 STATUSES = ("truncated", "invalid_utf8", "invalid", "empty", "ok")
 """What became of a word; of several that hold, the first counts.
 
@@ -79,7 +82,7 @@ class Writer(Protocol):
 
 
 def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
-    """Join words and answers into rows of schema `LEXICON`.
+    """Join words and answers into rows of schema `PART`.
 
     Args:
         words: N rows with `word` string, `lang` string and `row` int64, no nulls.
@@ -94,13 +97,19 @@ def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
         "lang": _flat(words["lang"]),
         "rank": np.ones(len(words), np.int8),
         "pron": pron,
-        "phones": pa.nulls(len(words), LEXICON.field("phones").type),
         "logprob": answers.logprob,
         "source": pa.repeat("model", len(words)),
         "status": _status(answers.truncated, answers.invalid_utf8, invalid, pc.equal(pron, "")),
         "input_row": _flat(words["row"]),
     }
-    return pa.record_batch(columns, schema=LEXICON)
+    return pa.record_batch(columns, schema=PART)
+
+
+def lexicon(parts: pa.RecordBatch) -> pa.RecordBatch:
+    """Turn rows of schema `PART` into rows of schema `LEXICON`."""
+    phones = {"phones": pa.nulls(len(parts), LEXICON.field("phones").type)}
+    columns = {name: parts[name] for name in PART.names} | phones
+    return pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
 
 
 def _status(*conditions: pa.Array | Bool) -> pa.Array:

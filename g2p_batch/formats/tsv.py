@@ -17,7 +17,6 @@ REJECTS = ("row", "lang", "word", "reason")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TAB = pa.scalar("\t", pa.large_string())
 _LF = pa.scalar("\n", pa.large_string())
-_ROWS = 65536
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
@@ -33,19 +32,19 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
             _write_lines(file, [batch[name] for name in columns])
 
 
-def write_rejects(rejects: pa.Table, path: Path) -> None:
+def write_rejects(rejects: Iterable[pa.RecordBatch], path: Path) -> None:
     r"""Write the rows that were left out.
 
     A word may have been rejected for its control characters: they are written as `\t`, `\n` or `\x00`, and an
     absent word or language as nothing.
 
     Args:
-        rejects: `row` int64, `lang` string, `word` string, `reason` string.
+        rejects: batches of `row` int64, `lang` string, `word` string and `reason` string.
         path: the file to make.
     """
     with path.open("wb") as file:
         _write_header(file, REJECTS)
-        for batch in rejects.select(REJECTS).to_batches(max_chunksize=_ROWS):
+        for batch in rejects:
             _write_lines(file, [batch["row"], *(_printable(batch[name]) for name in REJECTS[1:])])
 
 

@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from g2p_batch.contract import Contract, Geometry
-from g2p_batch.errors import InputError, OutputError, UsageError
 from g2p_batch.languages import LANGUAGES
-from g2p_batch.plan import REASONS, REJECTS, WORDS, PlanOptions, plan
-from g2p_batch.wordlist import ROWS, Source, read
+from g2p_batch.screen import REASONS, REJECTS, WORDS, distinct, screen
+from g2p_batch.wordlist import ROWS
 
 GEOMETRY = Geometry(
     d_model=256,
@@ -34,30 +33,32 @@ def contract(prefix="space", languages=tuple(LANGUAGES), max_source_bytes=64):
 
 def batches(rows, size=65536):
     """Batches of rows (word, lang) or (word, lang, reason), as the reader gives them."""
-    columns = list(zip(*((n, *row, *[None] * (3 - len(row))) for n, row in enumerate(rows, 1)), strict=True))
+    columns = (
+        list(zip(*((n, *row, *[None] * (3 - len(row))) for n, row in enumerate(rows, 1)), strict=True)) or [()] * 4
+    )
     table = pa.table([pa.array(column, field.type) for column, field in zip(columns, ROWS, strict=True)], schema=ROWS)
     return table.to_batches(max_chunksize=size)
 
 
-def planned(rows, options=None, size=65536, **facts):
-    """Words as (lang, word, src_bytes, row) and rejects as (row, lang, word, reason), the account being checked."""
-    result = plan(batches(rows, size) if rows else [], contract(**facts), options or PlanOptions())
-    assert result.words.schema == WORDS
-    assert result.rejects.schema == REJECTS
-    assert result.rows_in == len(rows) == len(result.words) + result.duplicates + len(result.rejects)
-    assert result.words["id"].to_pylist() == list(range(len(result.words)))
-    words = [tuple(row.values())[1:] for row in result.words.to_pylist()]
-    return words, [tuple(row.values()) for row in result.rejects.to_pylist()]
+def planned(rows, normalize="nfc", size=65536, **facts):
+    """Distinct words as (lang, word, src_bytes, row) and rejects as (row, lang, word, reason)."""
+    parts = [screen(batch, contract(**facts), normalize) for batch in batches(rows, size)]
+    good = pa.Table.from_batches([part[0] for part in parts], WORDS)
+    bad = pa.Table.from_batches([part[1] for part in parts], REJECTS)
+    first, which = distinct(good)
+    assert len(rows) == len(which) + len(bad)
+    assert good.select(["lang", "word"]).equals(good.select(["lang", "word"]).take(first[which]))
+    words = [(row["lang"], row["word"], row["src_bytes"], row["row"]) for row in good.take(first).to_pylist()]
+    return words, [tuple(row.values()) for row in bad.to_pylist()]
 
 
-def test_words_are_sorted_by_language_length_and_bytes_and_keep_their_first_row():
-    rows = [("süß", "ger"), ("Zug", "ger"), ("hello", "eng-us"), ("Zug", "de-AT"), ("ab", "ger"), ("Aal", "ger")]
+def test_words_are_told_once_with_their_first_row_in_its_order():
+    rows = [("süß", "ger"), ("Zug", "ger"), ("hello", "eng-us"), ("Zug", "de-AT"), ("ab", "ger"), ("Zug", "ger")]
     expected = [
+        ("ger", "süß", 12, 1),
+        ("ger", "Zug", 10, 2),
         ("eng-us", "hello", 15, 3),
         ("ger", "ab", 9, 5),
-        ("ger", "Aal", 10, 6),
-        ("ger", "Zug", 10, 2),
-        ("ger", "süß", 12, 1),
     ]
     assert planned(rows) == (expected, [])
 
@@ -88,7 +89,7 @@ def test_the_same_word_of_two_languages_is_two_words():
     ],
 )
 def test_words_get_their_unicode_form_and_lose_blanks_around_them(normalize, lang, word, expected):
-    words, rejects = planned([(word, lang)], PlanOptions(normalize=normalize))
+    words, rejects = planned([(word, lang)], normalize)
     assert [(lang, expected)] == [word[:2] for word in words]
     assert rejects == []
 
@@ -140,43 +141,13 @@ def test_a_language_that_only_this_model_has_is_known():
     assert planned([("pixwa", "tlh")], languages=("tlh",)) == ([("tlh", "pixwa", 12, 1)], [])
 
 
-def test_no_rows_are_an_empty_plan():
+def test_no_rows_are_no_words():
     assert planned([]) == ([], [])
 
 
-def test_a_plan_does_not_depend_on_how_rows_are_cut_into_batches():
+def test_words_do_not_depend_on_how_rows_are_cut_into_batches():
     rows = [(f"w{n % 37}", ("fra", "ger", "klingon")[n % 3]) for n in range(300)]
     assert planned(rows, size=7) == planned(rows)
-
-
-def test_words_beyond_the_memory_are_spilled(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    rows = [(f"{n % 60_000:040d}", "ger") for n in range(120_000)]
-    words, _ = planned(rows, PlanOptions(memory="64MiB"))
-    assert [word[3] for word in words] == list(range(1, 60_001))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_memory_for_not_even_one_batch_is_an_error_that_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with pytest.raises(OutputError) as error:
-        planned([(f"{n:040d}", "ger") for n in range(60_000)], PlanOptions(memory="1MiB"))
-    begin = f"the words do not fit into 1MiB of memory and the space left in {tmp_path}: "
-    assert str(error.value).startswith(f"{begin}allow more memory, or set TMPDIR to a folder with more space (Out of")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("memory", ["", "much", "1XB"])
-def test_an_amount_of_memory_that_is_none_is_an_error(memory):
-    with pytest.raises(UsageError) as error:
-        planned([("a", "ger")], PlanOptions(memory=memory))
-    assert str(error.value) == f"{memory!r} is no amount of memory: write it like 1GiB or 500MiB"
-
-
-def test_an_error_of_the_reader_arrives_as_it_is(tmp_path):
-    (tmp_path / "a.tsv").write_text("word\tlang\n")
-    with pytest.raises(InputError, match=r"a\.tsv holds no words"):
-        plan(read(Source((str(tmp_path / "a.tsv"),))), contract(), PlanOptions())
 
 
 WORD = st.one_of(
@@ -198,11 +169,9 @@ def plain(word):
 )
 @settings(max_examples=60, deadline=None)
 def test_every_row_is_a_word_a_duplicate_or_a_reject(rows, size, normalize):
-    words, rejects = planned(rows, PlanOptions(normalize=normalize), size)
+    words, rejects = planned(rows, normalize, size)
     assert len({word[:2] for word in words}) == len(words)
-    assert [word[:3] for word in words] == sorted(
-        (word[:3] for word in words), key=lambda word: (word[0], word[2], word[1].encode())
-    )
+    assert [word[3] for word in words] == sorted(word[3] for word in words)
     assert [reject[0] for reject in rejects] == sorted({reject[0] for reject in rejects})
     for lang, word, src_bytes, row in words:
         assert src_bytes == len(f"<{lang}>: {word}".encode()) <= 64
