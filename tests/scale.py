@@ -1,0 +1,121 @@
+"""How planning, merging and the host side of a run behave at scale: `python -m tests.scale --help`.
+
+`make` makes up rows: 100 tags, a fifth duplicates, a hundredth of them bad. `plan`, `answer` and `merge` are
+a run without a model, whose answers repeat the word. `host` is a run with everything but a model: an engine whose steps
+only look up the next byte of the word.
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from g2p_batch.contract import Contract
+from g2p_batch.decode import Compiled
+from g2p_batch.driver import generate
+from g2p_batch.formats.lexicon import Answers, entries
+from g2p_batch.languages import LANGUAGES
+from g2p_batch.merge import Merging, merged, target_of
+from g2p_batch.parquet import decoded, encoded
+from g2p_batch.plan import Planning, planned
+from g2p_batch.report import counted
+from g2p_batch.run import Team
+from g2p_batch.rundir import PARTS_FOLDER, Receipt, RunDir
+from g2p_batch.signals import Stop
+from g2p_batch.wordlist import Source
+from tests.copying_engine import OpenCopying
+from tests.fake_model import CONTRACT as BASE
+from tests.runs import Recorder
+
+TAGS = sorted(LANGUAGES)
+CONTRACT: Contract = replace(BASE, languages=tuple(TAGS))
+ROWS_AT_ONCE = 1_000_000
+
+
+def make_rows(path: Path, rows: int) -> None:
+    """Write a word list: words of 4 to 14 letters, 20 % drawn again from earlier ones, 1 % control characters."""
+    random = np.random.default_rng(0)
+    schema = pa.schema([("word", pa.string()), ("lang", pa.string())])
+    tags = pa.array(TAGS)
+    with pq.ParquetWriter(path, schema, compression="lz4") as file:
+        for start in range(0, rows, ROWS_AT_ONCE):
+            count = min(ROWS_AT_ONCE, rows - start)
+            number = np.arange(start, start + count)
+            again = random.random(count) < 0.2
+            number[again] = random.integers(0, max(1, start + count // 2), count)[again]
+            bad = random.random(count) < 0.01
+            file.write_table(pa.table([_words(number, bad), tags.take(pa.array(number % len(TAGS)))], schema=schema))
+
+
+def _words(number: Any, bad: Any) -> pa.Array:
+    """Spell numbers in letters, scattered so that neighbours have nothing in common."""
+    mixed = number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    lengths = (4 + (mixed >> np.uint64(59)) % np.uint64(11)).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    owner = np.repeat(np.arange(len(number)), lengths)
+    place = np.arange(offsets[-1]) - offsets[owner]
+    # The first seven letters spell the number itself, so that different numbers are different words of a language.
+    digit = (number[owner] // 26 ** np.minimum(place, 7)) % 26
+    letters = (97 + np.where(place < 7, digit, mixed[owner] % np.uint64(26))).astype(np.uint8)
+    letters[offsets[:-1][bad]] = 7
+    return pa.Array.from_buffers(
+        pa.string(), len(number), [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(letters)]
+    )
+
+
+def answer_all(run: RunDir, plan: Any) -> None:
+    """Commit a part for every shard, without a model."""
+    for number, shard in enumerate(plan.shards):
+        words = decoded(run.whole(shard.data) or b"")
+        none = np.zeros(len(words), np.bool_)
+        answers = Answers(words["word"].combine_chunks(), np.zeros(len(words), np.float32), none, none)
+        rows = entries(words, answers)
+        part = run.put_content(PARTS_FOLDER, f"part-{number:06d}", ".parquet", encoded(pa.Table.from_batches([rows])))
+        statuses = counted(rows["status"])
+        run.commit(Receipt(number, plan.id, "none", len(words), part, statuses, "scale", 1.0, time.time()))
+
+
+def timed(what: str, rows: int, work: Callable[[], Any]) -> Any:
+    started = time.perf_counter()
+    found = work()
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{what}: {rows:,} rows in {seconds:.1f} s, {rows / seconds:,.0f} a second, peak {peak:,.0f} MiB")  # noqa: T201
+    return found
+
+
+def main() -> None:
+    """Measure one step; each is a process of its own, so that its peak of memory is its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("step", choices=["make", "plan", "answer", "merge", "host"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rows", type=int, default=50_000_000)
+    parser.add_argument("--memory", default="1GiB")
+    parser.add_argument("--workers", type=int, default=1)
+    given = parser.parse_args()
+    given.folder.mkdir(exist_ok=True)
+    words, run = given.folder / "words.parquet", RunDir(given.folder / "run")
+    planning = Planning(Source((str(words),)), CONTRACT, run.root, memory=given.memory)
+    merging = Merging(given.folder / "lexicon.tsv", memory=given.memory)
+    team = Team(CONTRACT, lambda: Compiled("c0" * 32, "copy", OpenCopying()), given.workers, Recorder())
+    steps: dict[str, Callable[[], Any]] = {
+        "make": lambda: make_rows(words, given.rows),
+        "plan": lambda: planned(planning, run, Stop()),
+        "answer": lambda: answer_all(run, run.require_plan()),
+        "merge": lambda: merged(
+            run, run.require_plan(), target_of(merging), merging, lambda _: None, Stop(), time.perf_counter()
+        ),
+        "host": lambda: generate(planning, merging, team, lambda _: None),
+    }
+    timed(given.step, given.rows, steps[given.step])
+
+
+if __name__ == "__main__":
+    main()
