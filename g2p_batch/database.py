@@ -14,7 +14,7 @@ MEMORY = "1GiB"
 """What sorting may use where nothing else is said."""
 
 _AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B", re.IGNORECASE)
-_SHARE = 0.6
+_SHARE = 0.5
 """What DuckDB is told to use of the memory allowed: it exceeds its limit by a third at times, and Arrow needs some."""
 _THREAD_BYTES = 100 << 20
 """Memory that a thread needs to sort well."""

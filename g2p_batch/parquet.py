@@ -3,7 +3,6 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-
 _REPEATING = frozenset({"lang", "rank", "source", "status", "reason"})
 """Columns of few values. A dictionary of others, words above all, takes more time than all else and more space."""
 
