@@ -35,7 +35,7 @@ def tokenize(words: pa.Array, prefixes: pa.Array) -> tuple[Int32, Int32]:
         ids [N, S] int32, padded with `PAD`, where S is the longest length (0 without words), and lengths [N] int32.
     """
     joined = pc.binary_join_element_wise(_large(prefixes), _large(words), _NOTHING)
-    offsets, data = _contents(joined)
+    offsets, data = contents(joined)
     lengths = np.diff(offsets).astype(np.int32)
     ids = np.zeros((len(lengths), int(lengths.max(initial=0))), np.int32)
     ids[_columns(ids) < lengths[:, None]] = data[offsets[0] : offsets[-1]].astype(np.int32) + BYTE_OFFSET
@@ -69,8 +69,8 @@ def _large(texts: pa.Array) -> pa.Array:
     return texts.cast(pa.large_string())
 
 
-def _contents(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Return offsets [N + 1] int64 and data [bytes] uint8 of a large_string array, without a copy."""
+def contents(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Return offsets [N + 1] int64 and data [bytes] uint8 of a large_string array [N], without a copy."""
     if not len(texts):  # an empty array may come without buffers
         return np.zeros(1, np.int64), np.zeros(0, np.uint8)
     _, offsets, data = texts.buffers()

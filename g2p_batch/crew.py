@@ -90,17 +90,16 @@ class _Piece:
 
 
 class _Words:
-    """The planned words, ready to be tokenized in any selection from any thread."""
+    """The planned words, tokenized; threads may take any selection."""
 
     def __init__(self, words: pa.Table, contract: Contract) -> None:
-        self._word = _whole(words["word"])
         langs = _whole(words["lang"]).dictionary_encode()
-        prefixes = [contract.prefix_for(lang) for lang in langs.dictionary.to_pylist()]
-        self._prefix = pa.DictionaryArray.from_arrays(langs.indices, pa.array(prefixes, pa.large_string()))
+        prefixes = pa.array(map(contract.prefix_for, langs.dictionary.to_pylist()), pa.large_string())
+        self._ids, self._lengths = tokenize(_whole(words["word"]), prefixes.take(langs.indices))
 
     def source(self, chunk: Chunk) -> Source:
-        ids, lengths = tokenize(self._word.take(chunk.rows), self._prefix.take(chunk.rows).dictionary_decode())
-        return Source(chunk.rows, ids, lengths)
+        lengths = self._lengths[chunk.rows]
+        return Source(chunk.rows, self._ids[chunk.rows, : lengths.max()], lengths)
 
 
 class _Feed:
@@ -177,22 +176,28 @@ def _work(
 def _gathered(stream: Iterable[Finished], words: int) -> Iterator[list[Finished]]:
     """Collect what ends until it is about as many words: strings are made for many at a time."""
     held: list[Finished] = []
+    count = 0
     for finished in stream:
         held.append(finished)
-        if sum(len(f.rows) for f in held) >= words:
+        count += len(finished.rows)
+        if count >= words:
             yield held
-            held = []
+            held, count = [], 0
     if held:
         yield held
 
 
 def _piece(bucket: Bucket, finished: Sequence[Finished]) -> _Piece:
-    width = max(f.out.ids.shape[1] for f in finished)
-    ids = np.concatenate([np.pad(f.out.ids, ((0, 0), (0, width - f.out.ids.shape[1]))) for f in finished])
+    rows = np.concatenate([f.rows for f in finished])
+    ids = np.zeros((len(rows), max(f.out.ids.shape[1] for f in finished)), np.int32)
+    start = 0
+    for f in finished:
+        ids[start : start + len(f.rows), : f.out.ids.shape[1]] = f.out.ids
+        start += len(f.rows)
     pron, invalid = detokenize(ids)
     logprob = np.concatenate([f.out.logprob for f in finished])
     truncated = np.concatenate([f.out.truncated for f in finished])
-    return _Piece(bucket, np.concatenate([f.rows for f in finished]), Answers(pron, logprob, truncated, invalid))
+    return _Piece(bucket, rows, Answers(pron, logprob, truncated, invalid))
 
 
 def _placed(pieces: Sequence[_Piece], words: int) -> Answers:

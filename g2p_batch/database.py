@@ -1,4 +1,4 @@
-"""DuckDB: finds duplicates and sorts, in bounded memory and beyond it on disk. The only file that imports duckdb."""
+"""DuckDB: sorts in bounded memory, and beyond it on disk. The only file that imports duckdb."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -46,26 +46,6 @@ class Database:
         self._connection = connection
         self._memory, self._scratch = memory, scratch
         self._interrupted = False
-
-    def distinct(self, file: Path, into: Path) -> int:
-        """Write the distinct pairs of `key` and `word` of a file, each with its least `row`, to another file.
-
-        Finding and sorting are two queries: in one they would share the memory, and need more of it.
-
-        Args:
-            file: Parquet with `row` int64, `key` int64 and `word` string.
-            into: the new file, with `key`, `word` and `row` in no certain order.
-
-        Returns:
-            How many pairs there are.
-        """
-        query = f"""
-            COPY (SELECT key, word, min("row") AS "row" FROM read_parquet({_quoted(file)}) GROUP BY key, word)
-            TO {_quoted(into)} (FORMAT parquet, COMPRESSION lz4)
-        """
-        with self._told():
-            pairs: int = self._connection.execute(query).fetchall()[0][0]
-        return pairs
 
     def ordered(
         self, files: Sequence[Path], columns: Sequence[str], keys: Sequence[str], rows: int
@@ -132,10 +112,6 @@ def database(memory: str, scratch: Path) -> Iterator[Database]:
         usable = connection.sql("SELECT current_setting('threads')").fetchall()[0][0]
         connection.execute(f"SET threads = {max(1, min(usable, limit // _THREAD_BYTES))}")
         yield Database(connection, memory, scratch)
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ class Rows:
     """One decoder step of R rows, each [R] int32; R is a rung of the ladder.
 
     Inert rows fill up the rung: they hold the scratch slot (`bucket.slots`), position 0 and source length 1, and any
-    token.
+    token. The arrays are the caller's, who changes them after the step.
     """
 
     token: Int32
@@ -196,60 +196,58 @@ def decode_stream(engine: Engine, bucket: Bucket, sources: Iterable[Source]) -> 
 
 
 class _Stream:
-    """Slots of one bucket and the words in them: some have a row in every step, the others wait for one."""
+    """Rows of a bucket's steps and the words in them; words that are encoded wait in slots for a row.
+
+    A word keeps its row, and the next one takes it where it ends: nothing else moves while words are waiting.
+    """
 
     def __init__(self, engine: Engine, bucket: Bucket, sources: Iterator[Source]) -> None:
         self._engine, self._bucket, self._sources = engine, bucket, sources
         self._cache: Cache = None  # opened with the first word
         self._free = np.arange(bucket.slots, dtype=np.int32)
-        self._waiting = np.zeros(0, np.int32)
-        self._live = np.zeros(0, np.int32)
-        # By slot; the last is scratch.
-        self._word = np.zeros(bucket.slots + 1, np.int64)
-        self._length = np.ones(bucket.slots + 1, np.int32)
-        self._position = np.zeros(bucket.slots + 1, np.int32)
-        self._last = np.full(bucket.slots + 1, START, np.int32)
-        self._logprob = np.zeros(bucket.slots + 1, np.float32)
-        self._tokens = np.zeros((bucket.slots + 1, bucket.target_bytes), np.int32)
+        self._waiting = _Waiting(*_NO_WORDS)
+        self._live = 0
+        self._vacant = np.zeros(0, np.int64)
+        """Rows below `live` whose words ended."""
+        size = engine.shapes.rung(bucket.batch)
+        self._word = np.zeros(size, np.int64)
+        self._rows = Rows(*(np.zeros(size, np.int32) for _ in range(4)))
+        self._idle(slice(None))
+        self._logprob = np.zeros(size, np.float32)
+        self._said = np.zeros((size, bucket.target_bytes), np.int32)
+        self._first = np.arange(size) * bucket.target_bytes
+        """Where a row begins in `said`."""
 
     def fill(self) -> bool:
-        """Give free rows to waiting words, encoding more when none wait; tell whether any word has a row."""
-        while (room := self._bucket.batch - len(self._live)) > 0:
-            if not len(self._waiting) and not self._encode():
-                break
-            self._live = np.concatenate([self._live, self._waiting[:room]])
-            self._waiting = self._waiting[room:]
-        return bool(len(self._live))
+        """Give vacant rows to waiting words, encoding more when none wait; tell whether any word has a row."""
+        vacant = np.concatenate([self._vacant, np.arange(self._live, self._bucket.batch)])
+        while len(vacant) and (len(self._waiting.word) or self._encode()):
+            rows, vacant = np.split(vacant, [len(self._waiting.word)])
+            self._seat(rows)
+        self._close_ranks(vacant[vacant < self._live])
+        self._vacant = vacant[:0]
+        return self._live > 0
 
-    def step(self) -> npt.NDArray[np.bool_]:
-        """Extend every word that has a row; return which of them ended, empty if none did."""
-        live = self._live
-        rung = self._engine.shapes.rung(len(live))
-        slots = np.full(rung, self._bucket.slots, np.int32)
-        slots[: len(live)] = live
-        rows = Rows(self._last[slots], self._position[slots], slots, self._length[slots])
+    def step(self) -> Indices:
+        """Extend every word that has a row; return the rows of those that ended."""
+        live, rung = self._live, self._engine.shapes.rung(self._live)
+        rows = Rows(*(column[:rung] for column in self._columns()))
         chosen, gain = self._engine.step(self._cache, rows)
-        token = chosen[: len(live)]
-        position = self._position[live]
-        self._tokens[live, position] = token
-        self._logprob[live] += gain[: len(live)]
-        self._last[live] = token
+        token, position = chosen[:live], rows.position[:live]
+        self._said.reshape(-1)[self._first[:live] + position] = token
+        self._logprob[:live] += gain[:live]
+        rows.token[:live] = token
         position += 1
-        self._position[live] = position
-        ended: npt.NDArray[np.bool_] = (token == EOS) | (position == self._bucket.target_bytes)
-        return ended if ended.any() else ended[:0]
+        return np.flatnonzero((token == EOS) | (position == self._bucket.target_bytes))
 
-    def release(self, ended: npt.NDArray[np.bool_]) -> Finished:
-        """Free the slots of words that ended and return their outputs."""
-        slots = self._live[ended]
-        self._live = self._live[~ended]
-        steps = self._position[slots]
-        tokens = self._tokens[slots, : steps.max()]
-        out = Decoded(tokens, self._logprob[slots], self._last[slots] != EOS)
-        rows = self._word[slots]
-        self._tokens[slots] = 0
-        self._free = np.concatenate([self._free, slots])
-        return Finished(rows, out)
+    def release(self, ended: Indices) -> Finished:
+        """Free the slots and rows of words that ended and return their outputs."""
+        rows = self._rows
+        tokens = self._said[ended, : rows.position[ended].max()]
+        out = Decoded(tokens, self._logprob[ended], rows.token[ended] != EOS)
+        self._free = np.concatenate([self._free, rows.slot[ended]])
+        self._vacant = ended
+        return Finished(self._word[ended], out)
 
     def _encode(self) -> bool:
         """Encode the next chunk into free slots, filled up to a rung with one-byte words in the scratch slot."""
@@ -261,16 +259,57 @@ class _Stream:
         words, rung = len(source.rows), self._engine.shapes.rung(len(source.rows))
         slots = np.full(rung, self._bucket.slots, np.int32)
         slots[:words], self._free = self._free[:words], self._free[words:]
-        mine = slots[:words]
-        self._word[mine], self._length[mine] = source.rows, source.lengths
-        self._position[mine], self._last[mine], self._logprob[mine] = 0, START, 0.0
+        lengths = np.ones(rung, np.int32)
+        lengths[:words] = source.lengths
         ids = np.full((rung, int(source.lengths.max())), PAD, np.int32)
         ids[:words] = source.ids[:, : ids.shape[1]]
         ids[words:, 0] = BYTE_OFFSET
-        hidden = self._engine.encode(self._bucket, ids, self._length[slots])
+        hidden = self._engine.encode(self._bucket, ids, lengths)
         self._engine.prefill(self._cache, hidden, slots)
-        self._waiting = mine
+        self._waiting = _Waiting(source.rows, slots[:words], source.lengths)
         return True
+
+    def _seat(self, rows: Indices) -> None:
+        """Give rows to the first waiting words."""
+        words, self._waiting = self._waiting.part(slice(len(rows))), self._waiting.part(slice(len(rows), None))
+        self._word[rows], self._logprob[rows] = words.word, 0.0
+        self._rows.slot[rows], self._rows.source_length[rows] = words.slot, words.length
+        self._rows.token[rows], self._rows.position[rows] = START, 0
+        self._said[rows] = 0
+        self._live = max(self._live, int(rows[-1]) + 1)
+
+    def _close_ranks(self, vacant: Indices) -> None:
+        """Move the words behind vacant rows up, in their order."""
+        if not len(vacant):
+            return
+        kept = np.delete(np.arange(self._live), vacant)
+        columns: tuple[npt.NDArray[Any], ...] = (self._word, self._logprob, self._said, *self._columns())
+        for column in columns:
+            column[: len(kept)] = column[kept]
+        self._idle(slice(len(kept), self._live))
+        self._live = len(kept)
+
+    def _idle(self, rows: slice) -> None:
+        """Make rows inert."""
+        self._rows.position[rows], self._rows.slot[rows], self._rows.source_length[rows] = 0, self._bucket.slots, 1
+
+    def _columns(self) -> tuple[Int32, ...]:
+        return self._rows.token, self._rows.position, self._rows.slot, self._rows.source_length
+
+
+class _Waiting(NamedTuple):
+    """Words that are encoded: their places in the list [n] int64, slots [n] int32 and source lengths [n] int32."""
+
+    word: Indices
+    slot: Int32
+    length: Int32
+
+    def part(self, words: slice) -> "_Waiting":
+        """Return some of the words."""
+        return _Waiting(self.word[words], self.slot[words], self.length[words])
+
+
+_NO_WORDS = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32)
 
 
 def _cut(bucket: Bucket, rows: Indices, src_bytes: npt.NDArray[Any]) -> Iterator[Chunk]:

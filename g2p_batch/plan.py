@@ -37,7 +37,7 @@ class Planning:
         model: what the user calls the model.
         dtype: the model's number format.
         normalize: how words are prepared.
-        memory: most memory for finding duplicates and sorting.
+        memory: most memory for sorting.
         shard_words: most words of a shard; changes no output, and an existing plan keeps its own.
         strict: refuse to plan if any row is rejected.
         restart: discard what an earlier run left.

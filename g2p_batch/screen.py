@@ -1,5 +1,6 @@
 """Rows to words: normalised, checked, and if need be rejected with the first reason that holds."""
 
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch import delimited, languages
+from g2p_batch.codec import contents
 from g2p_batch.contract import Contract
 
 Normalize = Literal["nfc", "nfkc", "none"]
@@ -41,15 +43,16 @@ def screen(batch: pa.RecordBatch, contract: Contract, normalize: Normalize) -> t
     src_bytes = pc.add(prefix_bytes, pc.binary_length(word))
     verdicts = {
         EMPTY: pc.equal(pc.coalesce(pc.binary_length(word), 0), 0),
-        CONTROL_CHARACTER: pc.match_substring_regex(word, r"\p{Cc}"),
+        CONTROL_CHARACTER: _has_control_character(word),
         UNKNOWN_LANGUAGE: pc.is_null(tags),
-        TOO_LONG: pc.greater(src_bytes, contract.max_source_bytes),
+        TOO_LONG: pc.coalesce(pc.greater(src_bytes, contract.max_source_bytes), False),
     }
-    checks = pa.StructArray.from_arrays([pc.coalesce(verdict, False) for verdict in verdicts.values()], [*verdicts])
-    reason = pc.coalesce(unread, pc.case_when(checks, *verdicts))
-    good = pa.record_batch([row, tags, word, src_bytes], schema=WORDS)
-    bad = pa.record_batch([row, asked, given, reason], schema=REJECTS)
-    return good.filter(pc.is_null(reason)), bad.filter(pc.is_valid(reason))
+    wrong = reduce(pc.or_, verdicts.values(), pc.is_valid(unread))
+    checks = pa.StructArray.from_arrays([*verdicts.values()], [*verdicts]).filter(wrong)
+    reason = pc.coalesce(unread.filter(wrong), pc.case_when(checks, *verdicts))
+    good = pa.record_batch([row, tags, word, src_bytes], schema=WORDS).filter(pc.invert(wrong))
+    bad = [column.filter(wrong) for column in (row, asked, given)]
+    return good, pa.record_batch([*bad, reason], schema=REJECTS)
 
 
 def distinct(words: Any) -> tuple[Indices, Indices]:
@@ -98,3 +101,17 @@ def _prepared(word: pa.Array, exact: pa.Array, normalize: Normalize) -> pa.Array
     if normalize != "none":
         word = pc.if_else(pc.coalesce(exact, False), word, pc.utf8_normalize(word, form=normalize.upper()))
     return pc.utf8_trim_whitespace(word)
+
+
+def _has_control_character(word: pa.Array) -> pa.Array:
+    """Find words [N] with characters of class Cc: U+0000 to U+001F and U+007F to U+009F, the latter after byte C2.
+
+    One look at the bytes of all words: a regular expression takes half as long as all other checks together.
+    """
+    offsets, data = contents(word.cast(pa.large_string()))
+    data = data[offsets[0] : offsets[-1]]
+    control = (data < 0x20) | (data == 0x7F)
+    control[1:] |= (data[:-1] == 0xC2) & (data[1:] < 0xA0)
+    has = np.zeros(len(word), np.bool_)
+    has[np.searchsorted(offsets, np.flatnonzero(control) + offsets[0], side="right") - 1] = True
+    return pa.array(has)

@@ -21,9 +21,10 @@ from g2p_batch.screen import REJECTS, WORDS, Normalize, screen
 SHARD_WORDS = 65536
 
 _FEWEST_WORDS = 512
-_SHARDS_OF_A_SMALL_RUN = 32
-"""A small run is cut into about as many shards, so that several workers have work, and none of them for long at the
-end; but not into shards of less than `_FEWEST_WORDS`, which cost more to commit than they save."""
+"""Smaller shards cost more to commit than they save."""
+_SHARE = 32
+"""A shard holds at most one word for so many before it. The first ones, done last, are small: several workers have
+work to the end."""
 
 _LENGTH_STEP = 16
 """Words whose lengths in bytes lie in the same step are planned together, whatever their language."""
@@ -123,26 +124,24 @@ def stage(batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Norm
 def cut(staged: Staged, contract: Contract, shard_words: int, run: RunDir, database: Database) -> Cut:
     """Store staged words as shards, each word once, and the rejected rows.
 
-    A shard is the next so many words of one list, which is sorted by steps of length, language, length and bytes: all
-    shards but the last are full, and hold words of like length, of one language where there are enough of it.
+    A shard is the next so many words of one list, which is sorted by steps of length, language, length and bytes: it
+    holds words of like length, of one language where there are enough of it.
 
     Args:
         staged: what `stage` returned.
         contract: the same that `stage` was given.
         shard_words: most words of a shard.
         run: where shards and rejects are stored.
-        database: finds duplicates and sorts.
+        database: sorts.
 
     Raises:
         OutputError: neither memory nor disk hold the words.
     """
     keys = _Keys(contract)
-    distinct = staged.words_file.with_name("distinct")
-    words = database.distinct(staged.words_file, distinct)
-    ordered = database.ordered([distinct], _STAGED.names, ["key", "word"], _ROWS)
+    ordered = database.ordered([staged.words_file], _STAGED.names, ["key", "word", "row"], _ROWS)
     shards: list[Shard] = []
     languages: Counter[str] = Counter()
-    for table in _tables(ordered, keys, _shard_words(words, shard_words)):
+    for table in _tables(_distinct(ordered), keys, shard_words):
         languages.update(counted(table["lang"]))
         data = run.put_content(WORDS_FOLDER, shard_name(len(shards)), ".parquet", encoded(table))
         shards.append(Shard(len(table), data))
@@ -150,24 +149,35 @@ def cut(staged: Staged, contract: Contract, shard_words: int, run: RunDir, datab
         run.put_content(WORDS_FOLDER, f"rejected-{number:06d}", ".parquet", encoded(piece))
         for number, piece in enumerate(_pieces(staged.rejected()))
     ]
-    return Cut(words, ranked(languages), tuple(shards), tuple(rejected))
+    return Cut(sum(languages.values()), ranked(languages), tuple(shards), tuple(rejected))
 
 
-def _shard_words(words: int, most: int) -> int:
-    return min(most, max(_FEWEST_WORDS, -(-words // _SHARDS_OF_A_SMALL_RUN)))
+def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Keep the first of equal words in batches sorted by `key` and `word`."""
+    before: pa.RecordBatch | None = None
+    for batch in ordered:
+        if not len(batch):
+            continue
+        same = np.ones(len(batch), np.bool_)
+        for name in ("key", "word"):
+            column = batch[name]
+            same[1:] &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+            same[0] &= before is not None and column[0] == before[name][0]
+        before = batch.slice(len(batch) - 1)
+        yield batch.filter(pa.array(~same))
 
 
-def _tables(ordered: Iterable[pa.RecordBatch], keys: _Keys, words: int) -> Iterator[pa.Table]:
-    """Cut sorted words into tables of `words` rows, of schema `WORDS`; the last may be shorter."""
+def _tables(ordered: Iterable[pa.RecordBatch], keys: _Keys, most: int) -> Iterator[pa.Table]:
+    """Cut sorted words into tables of schema `WORDS`, of at most so many words."""
     held: list[pa.RecordBatch] = []
-    count = 0
+    count = done = 0
     for batch in ordered:
         held.append(batch)
         count += len(batch)
-        while count >= words:
+        while count >= (words := min(most, max(_FEWEST_WORDS, done // _SHARE))):
             table = pa.Table.from_batches(held)
             yield _words(table.slice(0, words), keys)
-            held, count = table.slice(words).to_batches(), count - words
+            held, count, done = table.slice(words).to_batches(), count - words, done + words
     if count:
         yield _words(pa.Table.from_batches(held), keys)
 

@@ -31,7 +31,7 @@ ALLOWED = {
     "formats.parquet": "formats.lexicon pyarrow",
     "formats": "errors formats.lexicon formats.parquet formats.tsv",
     "wordlist": "delimited errors numpy pyarrow",
-    "screen": "contract delimited languages numpy pyarrow",
+    "screen": "codec contract delimited languages numpy pyarrow",
     "report": "pyarrow",
     "parquet": "pyarrow",
     "records": "",

@@ -65,7 +65,7 @@ _memory_option = click.option(
     metavar="SIZE",
     default="1GiB",
     show_default=True,
-    help="Most memory for finding duplicates and sorting; more words spill to the run directory.",
+    help="Most memory for sorting; more words spill to the run directory.",
 )
 
 _workers_option = click.option(
