@@ -3,12 +3,13 @@
 import errno
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -157,9 +158,9 @@ def test_any_series_of_faults_leaves_a_run_that_can_be_finished(script: list[tup
         assert job.lexicon() == LEXICON
 
 
-def driver(folder: Path, shard_words: int = 16) -> "subprocess.Popen[bytes]":
-    """Start a driver with workers, in a process group of its own."""
-    command = [sys.executable, "-m", "tests.runs", str(folder), str(shard_words)]
+def driver(folder: Path, shard_words: int = 16, under: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
+    """Start a driver with workers, in a process group of its own, as an argument of the command `under`."""
+    command = [*under, sys.executable, "-m", "tests.runs", str(folder), str(shard_words)]
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
 
 
@@ -195,6 +196,34 @@ def test_drivers_and_workers_killed_fifty_times_leave_the_lexicon_of_an_undistur
 @pytest.mark.chaos
 def test_drivers_and_workers_killed_five_hundred_times(tmp_path: Path) -> None:
     kill_at_random(tmp_path, 500)
+
+
+_FSYNC, _LINK, _RENAME, _WRITE = "fsync", "link,linkat", "rename,renameat,renameat2", "write,pwrite64"
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, which lets system calls fail")
+@pytest.mark.parametrize(
+    ("calls", "injected"),
+    [
+        *((calls, f"{fault}:when={when}+9") for calls in (_FSYNC, _LINK) for fault in ("error=EIO", "signal=KILL")
+          for when in (1, 4)),
+        (_RENAME, "error=EIO:when=1"),
+        (_RENAME, "signal=KILL:when=1"),
+        (_WRITE, "error=ENOSPC:when=20+40"),
+    ],
+)  # fmt: skip
+def test_system_calls_may_fail_or_be_the_last_in_any_process_of_a_run(
+    tmp_path: Path, calls: str, injected: str
+) -> None:
+    job, trace = job_in(tmp_path), tmp_path / "trace"
+    strace = ["strace", "-f", "-o", str(trace), "-e", f"trace={calls}", "-e", f"inject={calls}:{injected}"]
+    process = driver(tmp_path, shard_words=4, under=strace)
+    said = process.communicate(timeout=120)[1].decode()
+    assert process.returncode in (0, 1, -signal.SIGKILL), said
+    assert "Traceback" not in said
+    assert any(met in trace.read_text() for met in ("(INJECTED)", "killed by SIGKILL"))
+    job()
+    assert job.lexicon() == LEXICON
 
 
 def test_two_drivers_at_once_make_one_lexicon(tmp_path: Path) -> None:
