@@ -23,6 +23,10 @@ class InputError(G2PError):
     """A word list cannot be read at all (a bad row is a reject, not an error)."""
 
 
+class LexiconError(G2PError):
+    """A lexicon breaks rules that the readers of its format enforce."""
+
+
 class UnknownLanguageError(InputError):
     """A language tag is not one of the known tags, or not one of the model's."""
 

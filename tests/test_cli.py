@@ -25,7 +25,20 @@ from tests.fake_model import CONTRACT, install
 
 LEXICON = "word\tlang\tpron\nhello\teng-us\thəˈloʊ\nworld\teng-us\tworld\n"
 COMMANDS = (
-    *("bench", "compile", "export", "generate", "info", "languages", "merge", "plan", "run", "status", "verify"),
+    *(
+        "bench",
+        "compile",
+        "export",
+        "generate",
+        "info",
+        "languages",
+        "merge",
+        "plan",
+        "run",
+        "status",
+        "validate",
+        "verify",
+    ),
 )
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -217,7 +230,7 @@ USAGE: dict[str, tuple[list[str], str]] = {
         ["--lang", "fra", "--lang-column", "tag"],
         "--lang and --lang-column exclude each other: name one language, or the column of languages",
     ),
-    "an unknown format": (["--lang", "fra", "--format", "mfa"], "there is no format 'mfa'"),
+    "an unknown format": (["--lang", "fra", "--format", "xls"], "there is no format 'xls'"),
     "no amount of memory": (["--lang", "fra", "--memory", "lots"], "'lots' is no amount of memory"),
     "no workers": (["--workers", "0"], "Invalid value for '--workers'"),
     "an unknown option": (["--lexicon", "x"], "No such option"),

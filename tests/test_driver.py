@@ -268,8 +268,8 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(tmp_path: P
 
 
 def test_an_unknown_format_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no format 'mfa'"):
-        job_in(tmp_path).merged(format="mfa")(no_model())
+    with pytest.raises(UsageError, match="there is no format 'xls'"):
+        job_in(tmp_path).merged(format="xls")(no_model())
     assert not (tmp_path / "run").exists()
 
 

@@ -201,26 +201,35 @@ def test_no_rejects_are_a_header(tmp_path: Path) -> None:
         ("lexicon.txt", "tsv", "tsv"),
         ("lexicon.tsv", "parquet", "parquet"),
         ("lexicon", "parquet", "parquet"),
+        ("lexicon.dict", None, "mfa"),
+        ("lexicon.pls", None, "pls"),
+        ("lexicon.jsonl", None, "jsonl"),
+        ("lexicon.dict", "cmudict", "cmudict"),
     ],
 )
 def test_the_name_or_else_the_suffix_chooses_the_format(path: str, name: str | None, expected: str) -> None:
     assert format_for(Path(path), name).name == expected
 
 
+NAMES = "tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict or pls"
+
+
 @pytest.mark.parametrize(
     ("path", "name", "message"),
     [
         (
-            "lexicon.dict",
+            "lexicon.txt",
             None,
-            "lexicon.dict does not tell its format: end it in .tsv or .parquet, or give --format tsv or parquet",
+            "lexicon.txt does not tell its format: end it in .tsv, .parquet, .jsonl, .dict or .pls, or give --format "
+            f"{NAMES}",
         ),
         (
             "lexicon",
             None,
-            "lexicon does not tell its format: end it in .tsv or .parquet, or give --format tsv or parquet",
+            "lexicon does not tell its format: end it in .tsv, .parquet, .jsonl, .dict or .pls, or give --format "
+            f"{NAMES}",
         ),
-        ("lexicon.tsv", "mfa", "there is no format 'mfa': choose --format tsv or parquet"),
+        ("lexicon.tsv", "xls", f"there is no format 'xls': choose --format {NAMES}"),
     ],
 )
 def test_an_unknown_format_is_a_usage_error(path: str, name: str | None, message: str) -> None:
@@ -234,4 +243,5 @@ def test_every_format_is_found_by_its_name_and_by_its_suffix() -> None:
     for name, known in FORMATS.items():
         assert known.name == name
         assert format_for(Path("x"), name) is known
-        assert format_for(Path("x" + known.suffix)) is known
+        if known.suffix:
+            assert format_for(Path("x" + known.suffix)) is known

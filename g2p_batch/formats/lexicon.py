@@ -1,14 +1,16 @@
 """The lexicon as rows: what every format writer receives."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from g2p_batch.errors import UsageError
 
 LEXICON = pa.schema(
     [
@@ -66,19 +68,27 @@ class WriteOptions:
     """What a writer may be told.
 
     Attributes:
-        scores: write log-probability and status where they are optional.
+        scores: write log-probability and status, or probabilities, where they are optional.
         provenance: tool, checkpoint and decoding facts, for formats that have a place for them.
+        space_in_word: one character that replaces U+0020 in words where the format cannot hold blanks.
+        tokens: sherpa-onnx `tokens.txt` that has to hold every phone of a sherpa lexicon.
+        alphabet: the alphabet that a PLS document names. "ipa" writes pronunciations; "x-sampa" writes phones, which
+            have to be X-SAMPA already.
+
+    Raises:
+        UsageError: `space_in_word` is not one visible character.
     """
 
     scores: bool = False
     provenance: Mapping[str, str] = field(default_factory=dict)
+    space_in_word: str | None = None
+    tokens: Path | None = None
+    alphabet: Literal["ipa", "x-sampa"] = "ipa"
 
-
-class Writer(Protocol):
-    """Writes a lexicon in one format."""
-
-    def __call__(self, batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
-        """Stream batches of schema `LEXICON` into a new file."""
+    def __post_init__(self) -> None:
+        mark = self.space_in_word
+        if mark is not None and (len(mark) != 1 or mark.isspace() or not mark.isprintable()):
+            raise UsageError(f"{mark!r} cannot stand for a space in words: give one visible character, such as _")
 
 
 def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:

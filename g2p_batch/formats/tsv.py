@@ -1,22 +1,24 @@
 """Tab-separated lexicons and rejects: a header, LF, no quoting."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
+from g2p_batch.formats.reading import Entry, batched, lines, texts, wrong
+from g2p_batch.formats.rules import BOM, CONTROL, first_reason, text
+from g2p_batch.formats.words import write_lines
 
 PLAIN = ("word", "lang", "pron")
 SCORED = (*PLAIN, "logprob", "status")
 REJECTS = ("row", "lang", "word", "reason")
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_TAB = pa.scalar("\t", pa.large_string())
-_LF = pa.scalar("\n", pa.large_string())
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
@@ -29,7 +31,44 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
     with path.open("wb") as file:
         _write_header(file, columns)
         for batch in batches:
-            _write_lines(file, [batch[name] for name in columns])
+            write_lines(file, [batch[name] for name in columns], "\t")
+
+
+def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    """Refuse words with control characters, which would end a cell or a line."""
+    return first_reason(rows, options, (("control_character", text("word", CONTROL)),))
+
+
+def read(path: Path) -> Iterator[pa.RecordBatch]:
+    """Read the columns `word`, `pron` and, if it is there, `lang`, found by the header.
+
+    Raises:
+        InputError: the file cannot be read, or lacks a column or a cell.
+    """
+    return batched(_entries(path))
+
+
+def validate(path: Path, expected: Expected) -> Iterator[Problem]:
+    """Check the header, and that each line has its cells."""
+    header: list[str] = []
+    for line in lines(path):
+        cells = line.text.removesuffix("\r").split("\t")
+        if not line.is_utf8:
+            yield Problem(line.number, "is not UTF-8")
+        if not header:
+            header = [cells[0].removeprefix(BOM), *cells[1:]]
+            for name in sorted({"word", "pron", *(["lang"] if expected.lang else [])} - set(header)):
+                yield Problem(line.number, f"names no column {name}")
+        elif len(cells) != len(header):
+            yield Problem(line.number, f"has {len(cells)} cells, not {len(header)}")
+        else:
+            row = dict(zip(header, cells, strict=True))
+            if not row.get("word", "?"):
+                yield Problem(line.number, "has no word")
+            if expected.lang and row.get("lang", expected.lang) != expected.lang:
+                yield Problem(line.number, f"is of the language {row['lang']}, not {expected.lang}")
+    if not header:
+        yield Problem(0, "has no header")
 
 
 def write_rejects(rejects: Iterable[pa.RecordBatch], path: Path) -> None:
@@ -45,28 +84,36 @@ def write_rejects(rejects: Iterable[pa.RecordBatch], path: Path) -> None:
     with path.open("wb") as file:
         _write_header(file, REJECTS)
         for batch in rejects:
-            _write_lines(file, [batch["row"], *(_printable(batch[name]) for name in REJECTS[1:])])
+            write_lines(file, [batch["row"], *(_printable(batch[name]) for name in REJECTS[1:])], "\t")
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    header: list[str] = []
+    for number, line in texts(path):
+        cells = line.split("\t")
+        if not header:
+            header = cells
+            if not {"word", "pron"} <= set(header):
+                raise wrong(path, number, "is no header with word and pron: is this a lexicon of format charsiu?")
+            continue
+        if len(cells) != len(header):
+            raise wrong(path, number, f"{len(cells)} cells, not {len(header)} as in the header")
+        row = dict(zip(header, cells, strict=True))
+        yield Entry(row["word"], row["pron"], lang=row.get("lang"))
 
 
 def _write_header(file: IO[bytes], columns: Sequence[str]) -> None:
     file.write(("\t".join(columns) + "\n").encode())
 
 
-def _write_lines(file: IO[bytes], cells: Sequence[pa.Array]) -> None:
-    """Write rows of cells without a Python object per row."""
-    if not len(cells[0]):
-        return
-    lines = pc.binary_join_element_wise(*(pc.fill_null(cell.cast(pa.large_string()), "") for cell in cells), _TAB)
-    whole = pa.LargeListArray.from_arrays([0, len(lines)], lines)
-    file.write(pc.binary_join(whole, _LF)[0].as_buffer())
-    file.write(b"\n")
-
-
 def _printable(cells: pa.Array) -> pa.Array:
-    bad = pc.fill_null(pc.match_substring_regex(cells, r"[\p{Cc}\p{Zl}\p{Zp}]"), False)
+    bad = pc.fill_null(pc.match_substring_regex(cells, CONTROL), False)
     shown = [_UNPRINTABLE.sub(_escape, cell) for cell in cells.filter(bad).to_pylist()]
     return pc.replace_with_mask(cells, bad, pa.array(shown, cells.type))
 
 
 def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode("ascii")
+
+
+TSV = Format("tsv", ".tsv", write, read, validate, refuse, languages="many", names_language=True)

@@ -1,0 +1,60 @@
+"""Lexicons of icefall and k2: `word p p`, one pronunciation a word.
+
+The rules are those of icefall's `read_lexicon`, `prepare_lang.py` and `convert_lexicon_to_ragged`.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from g2p_batch.formats import kaldi
+from g2p_batch.formats.kind import Expected, Format, Problem
+from g2p_batch.formats.lexicon import WriteOptions
+from g2p_batch.formats.reading import encoding_problems, lines
+from g2p_batch.formats.rules import SPOKEN, any_phone, first_reason, reserved
+from g2p_batch.formats.words import best, spoken, write_lines
+
+
+def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
+    """Write words and the phones of their best variant."""
+    with path.open("wb") as file:
+        for some in map(best, spoken(batches, options)):
+            write_lines(file, [some.word, some.said], " ")
+
+
+def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    """Refuse what icefall would split or takes for a symbol of its own."""
+    return first_reason(rows, options, _RULES)
+
+
+def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
+    """Check a lexicon; words are remembered as 64-bit numbers to find repeated ones."""
+    seen: set[int] = set()
+    for line in lines(path):
+        yield from encoding_problems(line)
+        word, *phones = kaldi.fields(line.text) or [""]
+        if not phones:
+            yield Problem(line.number, f"gives {word} no pronunciation" if word else "is empty")
+            continue
+        if word in kaldi.RESERVED:
+            yield Problem(line.number, f"has the reserved word {word}")
+        if hash(word) in seen:
+            yield Problem(line.number, f"gives {word} another pronunciation, and icefall takes one")
+        seen.add(hash(word))
+        for phone in filter(_is_symbol, phones):
+            yield Problem(line.number, f"has the reserved token {phone}")
+
+
+def _is_symbol(phone: str) -> bool:
+    """Tell a disambiguation symbol or epsilon, which icefall adds to the tokens itself."""
+    return phone == "<eps>" or (phone.startswith("#") and phone[1:].isdecimal())
+
+
+_RULES = (
+    *SPOKEN,
+    ("reserved_word", reserved(kaldi.RESERVED)),
+    ("reserved_phone", any_phone(_is_symbol)),
+)
+
+ICEFALL = Format("icefall", None, write, kaldi.read, validate, refuse, best_only=True)

@@ -1,0 +1,206 @@
+"""A dictionary folder of Kaldi: what `utils/prepare_lang.sh` takes and `utils/validate_dict_dir.pl` checks."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import combinations, zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from g2p_batch.errors import InputError
+from g2p_batch.formats import kaldi
+from g2p_batch.formats.kind import Expected, Format, Problem
+from g2p_batch.formats.lexicon import WriteOptions
+from g2p_batch.formats.reading import lines
+from g2p_batch.formats.rules import BOM, any_phone, first_reason, reserved
+from g2p_batch.formats.words import chances, spoken, write_lines
+
+_SILENCE, _NOISE = "SIL", "SPN"
+_OWN_LINES = (("!SIL", _SILENCE), ("<UNK>", _NOISE))
+"""What Kaldi's recipes have in every dictionary: silence, and words that are in no dictionary."""
+
+LEXICON, PROBABILITIES = "lexicon.txt", "lexiconp.txt"
+SILENCES, PHONES = "silence_phones.txt", "nonsilence_phones.txt"
+_OPTIONAL, _QUESTIONS = "optional_silence.txt", "extra_questions.txt"
+
+
+def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
+    """Write the lexicon, and what of it is silence and what is not; with scores also `lexiconp.txt`."""
+    path.mkdir(exist_ok=True)
+    phones: set[str] = set()
+    _write_lexicon(_collected(batches, phones), path, options)
+    _write_text(path / SILENCES, [_SILENCE, _NOISE])
+    _write_text(path / _OPTIONAL, [_SILENCE])
+    _write_text(path / PHONES, sorted(phones))
+    _write_text(path / _QUESTIONS, [f"{_SILENCE} {_NOISE}"])
+
+
+def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    """Refuse what Kaldi would split or takes for a symbol of its own, or what the folder adds itself."""
+    return first_reason(rows, options, _RULES)
+
+
+def read(path: Path) -> Iterator[pa.RecordBatch]:
+    """Read the lexicon of a folder, with probabilities where it has them, without its lines for silence.
+
+    Raises:
+        InputError: there is no lexicon, or it cannot be read.
+    """
+    own = pa.array([word for word, _ in _OWN_LINES])
+    name, reader = (PROBABILITIES, kaldi.read_probabilities)
+    if not (path / PROBABILITIES).is_file():
+        name, reader = (LEXICON, kaldi.read)
+    if not (path / name).is_file():
+        raise InputError(f"{path} holds neither {LEXICON} nor {PROBABILITIES}: give a dictionary folder of Kaldi")
+    for batch in reader(path / name):
+        yield batch.filter(pc.invert(pc.is_in(batch["word"], own)))
+
+
+def validate(path: Path, expected: Expected) -> Iterator[Problem]:
+    """Check every file of a folder, and each against the others."""
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder: give a dictionary folder of Kaldi, or take the format kaldi")
+    silences, phones = _Phones(path, SILENCES), _Phones(path, PHONES)
+    for listed in (silences, phones):
+        yield from listed.problems()
+    for phone in sorted(silences.names & phones.names):
+        yield Problem(0, f"lists {phone}, which {SILENCES} lists too", PHONES)
+    yield from _optional_problems(path, silences.names)
+    known = silences.names | phones.names
+    present = [one for one in _LEXICONS if (path / one.file).is_file()]
+    for one in present:
+        yield from (replace(problem, file=one.file) for problem in one.check(path / one.file, expected))
+        yield from _unknown_phones(path, one, known)
+    if not present:
+        yield Problem(0, "is missing", LEXICON)
+    if len(present) == len(_LEXICONS):
+        yield from _pair_problems(path)
+    yield from _question_problems(path, known, phones)
+
+
+class _Lexicon(NamedTuple):
+    file: str
+    numbers: int
+    check: Callable[[Path, Expected], Iterator[Problem]]
+
+
+_LEXICONS = (
+    _Lexicon(LEXICON, 0, kaldi.validate),
+    _Lexicon(PROBABILITIES, 1, partial(kaldi.validate, numbers=1)),
+)
+
+
+class _Phones:
+    """A list of phones, with what is wrong with it."""
+
+    def __init__(self, folder: Path, file: str) -> None:
+        self.file = file
+        self.names: set[str] = set()
+        self.together: list[list[str]] = []
+        """The phones of each line, which share a root of Kaldi's decision tree."""
+        self._found = [replace(problem, file=file) for problem in self._read(folder / file)]
+
+    def problems(self) -> list[Problem]:
+        return self._found
+
+    def _read(self, path: Path) -> Iterator[Problem]:
+        if not path.is_file():
+            yield Problem(0, "is missing")
+            return
+        for line in lines(path):
+            yield from kaldi.line_problems(line)
+            names = kaldi.fields(line.text)
+            for name in names:
+                if name in self.names:
+                    yield Problem(line.number, f"lists {name} again")
+                if kaldi.is_symbol(name):
+                    yield Problem(line.number, f"has the reserved phone {name}")
+                self.names.add(name)
+            self.together.append(names)
+        if not self.names:
+            yield Problem(0, "is empty")
+
+
+def _optional_problems(path: Path, silences: set[str]) -> Iterator[Problem]:
+    file = path / _OPTIONAL
+    if not file.is_file():
+        yield Problem(0, "is missing", _OPTIONAL)
+        return
+    found = list(lines(file))
+    names = [name for line in found for name in kaldi.fields(line.text)]
+    if len(names) != 1 or len(found) != 1 or names[0] not in silences:
+        yield Problem(0, f"is not one phone of {SILENCES}", _OPTIONAL)
+    if any("\r" in line.text for line in found):
+        yield Problem(1, "holds whitespace other than blank and tab: U+000D", _OPTIONAL)
+
+
+def _unknown_phones(path: Path, lexicon: _Lexicon, known: set[str]) -> Iterator[Problem]:
+    for line in lines(path / lexicon.file):
+        for phone in kaldi.fields(line.text)[1 + lexicon.numbers :]:
+            if phone not in known:
+                yield Problem(line.number, f"has the phone {phone}, which no list of phones has", lexicon.file)
+
+
+def _pair_problems(path: Path) -> Iterator[Problem]:
+    pairs = zip_longest(lines(path / LEXICON), lines(path / PROBABILITIES))
+    for number, (plain, likely) in enumerate(pairs, 1):
+        fields = [] if likely is None else kaldi.fields(likely.text)
+        if plain is None or likely is None or kaldi.fields(plain.text) != fields[:1] + fields[2:]:
+            yield Problem(number, f"is not the same entry as in {LEXICON}", PROBABILITIES)
+            return
+
+
+def _question_problems(path: Path, known: set[str], phones: _Phones) -> Iterator[Problem]:
+    questions: list[set[str]] = []
+    for line in lines(path / _QUESTIONS) if (path / _QUESTIONS).is_file() else ():
+        yield from (replace(problem, file=_QUESTIONS) for problem in kaldi.line_problems(line))
+        asked = kaldi.fields(line.text)
+        for phone in asked:
+            if phone not in known:
+                yield Problem(line.number, f"has the phone {phone}, which no list of phones has", _QUESTIONS)
+        questions.append(set(asked))
+    for number, names in enumerate(phones.together, 1):
+        for one, other in combinations(names, 2):
+            if not any((one in question) != (other in question) for question in questions):
+                yield Problem(number, f"has {one} and {other}, which no line of {_QUESTIONS} tells apart", PHONES)
+
+
+def _collected(batches: Iterable[pa.RecordBatch], phones: set[str]) -> Iterator[pa.RecordBatch]:
+    """Hand batches on, and add their phones to `phones`."""
+    for batch in batches:
+        phones.update(pc.unique(pc.list_flatten(batch["phones"])).to_pylist())
+        yield batch
+
+
+def _write_lexicon(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
+    likely = (path / PROBABILITIES).open("wb") if options.scores else None
+    try:
+        with (path / LEXICON).open("wb") as plain:
+            for word, phone in _OWN_LINES:
+                plain.write(f"{word} {phone}\n".encode())
+                if likely:
+                    likely.write(f"{word} 1.00 {phone}\n".encode())
+            for some in spoken(batches, options):
+                write_lines(plain, [some.word, some.said], " ")
+                if likely:
+                    write_lines(likely, [some.word, chances(some), some.said], " ")
+    finally:
+        if likely:
+            likely.close()
+
+
+def _write_text(path: Path, texts: Sequence[str]) -> None:
+    path.write_bytes("".join(f"{text}\n" for text in texts).encode())
+
+
+_RULES = (
+    *kaldi.RULES,
+    ("reserved_word", reserved([word for word, _ in _OWN_LINES])),
+    ("reserved_phone", any_phone(lambda phone: phone in (_SILENCE, _NOISE))),
+    ("byte_order_mark", any_phone(lambda phone: phone.startswith(BOM))),
+)
+
+KALDI_DICT = Format("kaldi-dict", None, write, read, validate, refuse, order="word", folder=True)

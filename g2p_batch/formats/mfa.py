@@ -1,0 +1,122 @@
+"""Dictionaries of the Montreal Forced Aligner: `word⇥p p`, or `word⇥probability⇥p p`.
+
+The rules are those of MFA's `parse_dictionary_file` and its page on pronunciation dictionaries: lines are split at any
+whitespace, fields after the word that look like numbers are probabilities, words become NFKC. MFA runs Kaldi, whose
+symbols it cannot use either.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from g2p_batch.formats.kaldi import RESERVED, is_symbol
+from g2p_batch.formats.kind import Expected, Format, Problem
+from g2p_batch.formats.lexicon import WriteOptions
+from g2p_batch.formats.reading import Entry, batched, encoding_problems, lines, texts, wrong
+from g2p_batch.formats.rules import BLANKS, SPOKEN, any_phone, first_phone, first_reason, reserved
+from g2p_batch.formats.words import chances, spelt, spoken, write_lines
+
+_OWN_WORDS = ("<unk>", "[bracketed]", "[cutoff]", "[laughter]")
+"""Words to which MFA gives pronunciations of its own; a dictionary that others made may list them."""
+_SILENCES = ("sil", "spn")
+_PROBABILITY = re.compile(r"\b(\d+\.\d+|1)\b")
+_MOST_NUMBERS = 4
+_LEAST = 0.01
+
+
+def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
+    """Write words and phones, a line each variant."""
+    with path.open("wb") as file:
+        for some in spoken(batches, options):
+            write_lines(file, [some.word, some.said], "\t")
+
+
+def write_probabilities(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
+    """Write words, probabilities and phones; the best variant of a word has 1.00, the others are relative to it."""
+    with path.open("wb") as file:
+        for some in spoken(batches, options):
+            write_lines(file, [some.word, chances(some), some.said], "\t")
+
+
+def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    """Refuse what MFA would split, read as a probability or take for a symbol of its own."""
+    return first_reason(rows, options, _RULES)
+
+
+def read(path: Path) -> Iterator[pa.RecordBatch]:
+    """Read a dictionary with or without probabilities.
+
+    Raises:
+        InputError: the file cannot be read, or a line has no pronunciation or a number that is none.
+    """
+    return batched(_entries(path))
+
+
+def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
+    """Check a dictionary with or without probabilities."""
+    for line in lines(path):
+        yield from encoding_problems(line)
+        if "\r" in line.text.removesuffix("\r"):
+            yield Problem(line.number, "holds a carriage return, which ends the line for MFA")
+        if line.text.split():
+            yield from (Problem(line.number, what) for what in _faults(line.text))
+
+
+def _faults(text: str) -> Iterator[str]:
+    word, numbers, phones = _fields(text)
+    if word in RESERVED:
+        yield f"has the reserved word {word}"
+    if not phones:
+        yield f"gives {word} no pronunciation"
+    for number in numbers:
+        if not _is_number(number):
+            yield f"has {number} as first phone, which MFA reads as a probability and cannot"
+    if numbers and _is_number(numbers[0]) and not _LEAST <= float(numbers[0]) <= 1:
+        yield f"has the probability {numbers[0]}, which is not between 0.01 and 1"
+    special = (word[0], word[-1]) in (("<", ">"), ("[", "]"))
+    for phone in phones:
+        if (phone in _SILENCES and not special) or is_symbol(phone):
+            yield f"has the reserved phone {phone}"
+
+
+def _fields(text: str) -> tuple[str, list[str], list[str]]:
+    """Split a line that is not blank as MFA does: word, what it takes for probabilities, phones."""
+    word, *rest = text.split()
+    count = 0
+    while count < min(len(rest), _MOST_NUMBERS) and _PROBABILITY.match(rest[count]):
+        count += 1
+    return word, rest[:count], rest[count:]
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    for number, text in texts(path):
+        word, numbers, phones = _fields(text)
+        if not phones:
+            raise wrong(path, number, f"{word} has no pronunciation: add one, or delete the line")
+        if not all(map(_is_number, numbers)):
+            raise wrong(path, number, f"{' '.join(numbers)} is no probability: begin the pronunciation with a phone")
+        yield Entry(word, "".join(phones), phones, prob=float(numbers[0]) if numbers else None)
+
+
+def _is_number(field: str) -> bool:
+    return _PROBABILITY.fullmatch(field) is not None
+
+
+def _split_by_nfkc(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    """Tell which words hold a blank once they are NFKC: a lone accent such as ´ does."""
+    return pc.match_substring_regex(pc.utf8_normalize(spelt(rows["word"], options), "NFKC"), f"[{BLANKS}]")
+
+
+_RULES = (
+    *SPOKEN,
+    ("space_in_word", _split_by_nfkc),
+    ("reserved_word", reserved(RESERVED + _OWN_WORDS)),
+    ("reserved_phone", any_phone(lambda phone: phone in _SILENCES or is_symbol(phone))),
+    ("number_as_first_phone", first_phone(lambda phone: _PROBABILITY.match(phone) is not None)),
+)
+
+MFA = Format("mfa", ".dict", write, read, validate, refuse)
+MFA_PROB = Format("mfa-prob", None, write_probabilities, read, validate, refuse)

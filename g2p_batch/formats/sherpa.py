@@ -1,0 +1,100 @@
+"""Lexicons of sherpa-onnx text-to-speech: `word token token`, one pronunciation a word.
+
+The rules are those of its `lexicon.cc`: words become lower case in ASCII, of equal words the first counts, and a line
+with a token that `tokens.txt` lacks is skipped.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from g2p_batch.formats import kaldi
+from g2p_batch.formats.kind import Expected, Format, Problem
+from g2p_batch.formats.lexicon import WriteOptions
+from g2p_batch.formats.reading import encoding_problems, lines, texts, wrong
+from g2p_batch.formats.rules import SPOKEN, any_phone, first_reason
+from g2p_batch.formats.words import Lines, best, spoken, write_lines
+
+
+def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
+    """Write words and the phones of their best variant; of words that differ in ASCII case only, the first.
+
+    Words come in bytewise order, where capitals are first: the words that have some are all that is remembered.
+    """
+    seen: set[str] = set()
+    with path.open("wb") as file:
+        for some in map(best, spoken(batches, options)):
+            kept = pa.array(_fresh(some, seen))
+            write_lines(file, [some.word.filter(kept), some.said.filter(kept)], " ")
+
+
+def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    """Refuse what sherpa-onnx would split, and with `options.tokens` what it would skip.
+
+    Raises:
+        InputError: the list of tokens cannot be read.
+    """
+    rules = SPOKEN
+    if options.tokens is not None:
+        known = tokens(options.tokens)
+        rules = (*SPOKEN, ("token_not_in_set", any_phone(lambda phone: phone not in known)))
+    return first_reason(rows, options, rules)
+
+
+def validate(path: Path, expected: Expected) -> Iterator[Problem]:
+    """Check a lexicon, and its tokens if a list is given; words are remembered as 64-bit numbers."""
+    known = None if expected.tokens is None else tokens(expected.tokens)
+    seen: set[int] = set()
+    for line in lines(path):
+        yield from encoding_problems(line)
+        word, *said = kaldi.fields(line.text) or [""]
+        if not said:
+            yield Problem(line.number, f"gives {word} no pronunciation" if word else "is empty")
+            continue
+        key = hash(_lowered(word))
+        if key in seen:
+            yield Problem(line.number, f"has {word} again: sherpa-onnx ignores it")
+        seen.add(key)
+        for token in said:
+            if known is not None and token not in known:
+                yield Problem(line.number, f"has the token {token}, which {expected.tokens} lacks: it is skipped")
+
+
+@lru_cache(maxsize=1)
+def tokens(path: Path) -> frozenset[str]:
+    """Read the tokens of a `tokens.txt`, whose lines are a token and its number; the token may be a blank.
+
+    Raises:
+        InputError: the file cannot be read, or a line is something else.
+    """
+    found = set()
+    for number, text in texts(path):
+        token, _, index = text.rstrip().rpartition(" ")
+        if not (token or text.startswith(" ")) or not index.isdecimal():
+            raise wrong(path, number, "is not a token and its number: give the tokens.txt of the voice")
+        found.add(token.strip() or " ")
+    return frozenset(found)
+
+
+def _fresh(some: Lines, seen: set[str]) -> list[bool]:
+    """Tell which lines are not of a word in `seen` but for its case, and add words with capitals to it."""
+    lowered = pc.ascii_lower(some.word)
+    capitals = pc.not_equal(lowered, some.word)
+    if not seen and not pc.any(capitals).as_py():
+        return [True] * len(lowered)
+    fresh = []
+    for word, has_capitals in zip(lowered.to_pylist(), capitals.to_pylist(), strict=True):
+        fresh.append(word not in seen)
+        if has_capitals:
+            seen.add(word)
+    return fresh
+
+
+def _lowered(word: str) -> str:
+    return word.encode().lower().decode()
+
+
+SHERPA = Format("sherpa", None, write, kaldi.read, validate, refuse, order="word", best_only=True)

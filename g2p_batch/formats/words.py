@@ -1,0 +1,119 @@
+"""Rows to the lines of formats that list a word's variants together: spelt, without repeats, with likelihoods."""
+
+from collections.abc import Iterable, Iterator
+from typing import IO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from g2p_batch.formats.lexicon import WriteOptions
+
+_LF = pa.scalar("\n", pa.large_string())
+_PERCENT = pa.array([f"{percent / 100:.2f}" for percent in range(101)])
+
+
+class Lines(NamedTuple):
+    """N lines of a lexicon; all lines of a word are in the same `Lines`."""
+
+    word: pa.Array
+    """string [N]."""
+    said: pa.Array
+    """string [N]: the phones, separated by blanks, or another text of the pronunciation."""
+    logprob: pa.Array
+    """float32 [N], null where unknown."""
+    number: npt.NDArray[np.int64]
+    """[N]: counts the lines of a word from 1."""
+
+
+def spoken(batches: Iterable[pa.RecordBatch], options: WriteOptions) -> Iterator[Lines]:
+    """Yield words as the options spell them, with their phones; the same line is given once.
+
+    Raises:
+        ValueError: rows have no phones, which `rules.SPOKEN` refuses.
+    """
+    for rows in by_word(batches):
+        said = pc.binary_join(rows["phones"], " ")
+        if said.null_count:
+            raise ValueError(f"rows without phones: {rows.filter(said.is_null())['word'][0]}")
+        yield unrepeated(spelt(rows["word"], options), said, rows["logprob"])
+
+
+def best(lines: Lines) -> Lines:
+    """Keep the first line of each word."""
+    first = lines.number == 1
+    mask = pa.array(first)
+    return Lines(lines.word.filter(mask), lines.said.filter(mask), lines.logprob.filter(mask), lines.number[first])
+
+
+def spelt(words: pa.Array, options: WriteOptions) -> pa.Array:
+    """Return words, string [N], with their spaces replaced if the options say so."""
+    return words if options.space_in_word is None else pc.replace_substring(words, " ", options.space_in_word)
+
+
+def by_word(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut batches anew so that the adjacent rows of a word are in one of them; none is empty."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        if not len(batch):
+            continue
+        rows = _joined([*held, batch])
+        last = int(np.flatnonzero(_first(rows["word"]))[-1])
+        if last:
+            yield rows.slice(0, last)
+        held = [rows.slice(last)]
+    yield from held
+
+
+def unrepeated(word: pa.Array, said: pa.Array, logprob: pa.Array) -> Lines:
+    """Leave out lines [N] that were there before with the same word; the lines of a word are adjacent."""
+    group = np.cumsum(_first(word))
+    if group[-1] < len(group):
+        codes = said.dictionary_encode().indices.to_numpy()
+        _, at = np.unique(np.stack([group, codes]), axis=1, return_index=True)
+        at.sort()
+        kept = pa.array(at)
+        word, said, logprob, group = word.take(kept), said.take(kept), logprob.take(kept), group[at]
+    starts = np.flatnonzero(np.diff(group, prepend=0))
+    return Lines(word, said, logprob, np.arange(len(group)) - starts[group - 1] + 1)
+
+
+def folded(lines: Lines, separator: str) -> tuple[pa.Array, pa.Array]:
+    """Return the distinct words, string [n], and their pronunciations joined, string [n]."""
+    first = pa.array(lines.number == 1)
+    offsets = pa.array(np.append(np.flatnonzero(lines.number == 1), len(lines.word)), pa.int32())
+    return lines.word.filter(first), pc.binary_join(pa.ListArray.from_arrays(offsets, lines.said), separator)
+
+
+def chances(lines: Lines) -> pa.Array:
+    """Return how likely each line [N] is beside the best of its word: "1.00" for that one, else at least "0.01".
+
+    A line without log-probability counts as the best: it comes from a lexicon that was given, and nothing speaks
+    against it.
+    """
+    logprob = lines.logprob.to_numpy(zero_copy_only=False).astype(np.float64)
+    starts = np.flatnonzero(lines.number == 1)
+    top = np.repeat(np.fmax.reduceat(logprob, starts), np.diff(starts, append=len(logprob)))
+    likely = np.nan_to_num(np.exp(logprob - top), nan=1.0)
+    return _PERCENT.take(pa.array(np.clip(np.rint(likely * 100), 1, 100).astype(np.int64)))
+
+
+def write_lines(file: IO[bytes], cells: Iterable[pa.Array], separator: str) -> None:
+    """Write N lines of cells [N], without a Python object a line; null is written as nothing."""
+    texts = [pc.fill_null(cell.cast(pa.large_string()), "") for cell in cells]
+    if not len(texts[0]):
+        return
+    lines = pc.binary_join_element_wise(*texts, pa.scalar(separator, pa.large_string()))
+    file.write(pc.binary_join(pa.LargeListArray.from_arrays([0, len(lines)], lines), _LF)[0].as_buffer())
+    file.write(b"\n")
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+
+
+def _first(words: pa.Array) -> npt.NDArray[np.bool_]:
+    """Tell where in [N] > 0 a word begins that the one before is not, [N]."""
+    changes = pc.not_equal(words.slice(1), words.slice(0, len(words) - 1))
+    return np.concatenate([[True], changes.to_numpy(zero_copy_only=False)])
