@@ -63,6 +63,11 @@ class G2P:
         """What the model was made for: its languages, its lengths and the digest of its checkpoint."""
         return self._artifact.manifest.contract
 
+    @property
+    def dtype(self) -> DType:
+        """Number format of the compiled model."""
+        return self._artifact.manifest.dtype
+
     @overload
     def __call__(self, words: pa.Table) -> pa.Table: ...
 

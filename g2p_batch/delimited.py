@@ -40,6 +40,8 @@ class Layout:
     columns: int
     word: int
     lang: int | None
+    further: tuple[int | None, ...] = ()
+    """Other columns that are wanted; None is one that the file does not have."""
 
 
 class Cells(NamedTuple):
@@ -49,6 +51,8 @@ class Cells(NamedTuple):
     lang: pa.Array | None
     reason: pa.Array
     """Null, or one of `REASONS`."""
+    further: tuple[pa.Array, ...] = ()
+    """One per column of `Layout.further`; null where the file does not have it or the row cannot be split."""
 
 
 def whole_lines(stream: BinaryIO, head: bytes = b"") -> Iterator[bytes]:
@@ -134,20 +138,29 @@ def _cells(block: Bytes, starts: Positions, ends: Positions, layout: Layout) -> 
         layout: which cells are wanted.
     """
     spans, reasons = _spans(block, starts, ends, layout)
+    unknown = pa.array((reasons != _GOOD) | (starts == ends))
     lang = None
     if layout.lang is not None:
-        unknown = pa.array((reasons != _GOOD) | (starts == ends))
         lang = pc.if_else(unknown, None, decode(_cut(block, *spans[layout.lang]))[0])
     word, invalid = decode(_cut(block, *spans[layout.word]))
+    further = []
+    for column in layout.further:
+        if column is None:
+            further.append(pa.nulls(len(word), pa.string()))
+            continue
+        cells, bad = decode(_cut(block, *spans[column]))
+        further.append(pc.if_else(unknown, None, cells))
+        invalid |= bad
     reasons[invalid & (reasons == _GOOD)] = REASONS.index(INVALID_UTF8)
-    return Cells(word, lang, pa.array(REASONS).take(pa.array(reasons, mask=reasons == _GOOD)))
+    reason = pa.array(REASONS).take(pa.array(reasons, mask=reasons == _GOOD))
+    return Cells(word, lang, reason, tuple(further))
 
 
 def _spans(block: Bytes, starts: Positions, ends: Positions, layout: Layout) -> tuple[dict[int, Span], Reasons]:
     """Find where each wanted cell begins and ends [N, N]; a line that cannot be split is one cell."""
     reasons = np.full(len(starts), _GOOD, np.int8)
-    wanted = {layout.word} if layout.lang is None else {layout.word, layout.lang}
-    spans = {column: (starts.copy(), ends.copy()) for column in wanted}
+    wanted = {layout.word, layout.lang, *layout.further}
+    spans = {column: (starts.copy(), ends.copy()) for column in wanted if column is not None}
     quoted = _quoted_lines(block, starts) if layout.delimiter == COMMA else np.zeros(0, np.int64)
     _split_plain(block, layout, spans, reasons, quoted)
     for line in quoted:

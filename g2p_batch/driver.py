@@ -6,6 +6,7 @@ from pathlib import Path
 from g2p_batch import fingerprint, plan
 from g2p_batch.contract import DType
 from g2p_batch.errors import OutputError
+from g2p_batch.languages import LANGUAGES
 from g2p_batch.merge import DamageError, Merging, finished, merged, target_of
 from g2p_batch.plan import Planning, planned
 from g2p_batch.report import Summary, count_of, listed
@@ -50,6 +51,7 @@ def generate(planning: Planning, merging: Merging, team: Team, say: Say) -> Summ
         if (summary := finished(run, made, target)) is not None:
             say(f"{target.output} is complete already: nothing is left to do")
             return summary
+        _warn(made, say)
         for _ in range(_ROUNDS):
             run_missing(run, made, Slice(), team, say, stop)
             try:
@@ -72,7 +74,15 @@ def plan_run(planning: Planning, say: Say) -> Plan:
         f", {count_of(made.duplicates, 'duplicate')}, {sum(made.rejects.values()):,} rejected"
         f"{f' ({listed(made.rejects)})' if made.rejects else ''}."
     )
+    _warn(made, say)
     return made
+
+
+def _warn(made: Plan, say: Say) -> None:
+    """Tell what to know of the languages of a plan, once each; a model may have others, of which nothing is known."""
+    for tag in sorted(made.languages):
+        if (known := LANGUAGES.get(tag)) and known.warning:
+            say(f"Note: {tag}: {known.warning}")
 
 
 def run_plan(run_dir: Path, part: Slice, team: Team, dtype: DType, say: Say) -> None:

@@ -184,6 +184,18 @@ _NEAR = {
 """Codes that mean several tags, or none but a neighbour: suggested, never chosen silently."""
 
 
+COMMA_JOINED = frozenset(
+    (
+        *("ara", "eng-uk", "eng-us", "fas", "fra", "jpn", "khm", "kor", "kur"),
+        *("nob", "ori", "ron", "spa-latin", "tha", "tts", "yue", "zho-s", "zho-t"),
+    )
+)
+"""Tags whose dictionaries write the variants of a word into one cell, with commas between; others repeat the row.
+
+From the files of CharsiuG2P's `dicts/`; in its training split a comma stands in pronunciations of these tags only.
+"""
+
+
 def lookup(query: str) -> Language | None:
     """Return the one language meant by a tag of the model or a BCP-47 tag, in any case, or None.
 
@@ -221,7 +233,11 @@ def search(text: str) -> list[Language]:
 
 
 def normalization(tag: str) -> Literal["NFC"] | None:
-    """Return the Unicode form that a language's words had at training; None where they had no single form."""
+    """Return the Unicode form that a language's words had at training; None where they had no single form.
+
+    Counted in CharsiuG2P's training split: 12.5 % of the words of `grc` are not NFC, and the others are. Of `gre` it is
+    0.35 %, of `zho-t`, `zho-s` and `yue` less than 0.05 % (compatibility ideographs), of the other tags there none.
+    """
     return None if tag == "grc" else "NFC"
 
 

@@ -39,7 +39,7 @@ def screen(batch: pa.RecordBatch, contract: Contract, normalize: Normalize) -> t
     """
     row, given, asked, unread = batch.columns
     tags, exact, prefix_bytes = _languages(asked, contract)
-    word = _prepared(given, exact, normalize)
+    word = prepared(given, exact, normalize)
     src_bytes = pc.add(prefix_bytes, pc.binary_length(word))
     verdicts = {
         EMPTY: pc.equal(pc.coalesce(pc.binary_length(word), 0), 0),
@@ -96,7 +96,7 @@ def _tag(query: str, contract: Contract) -> str | None:
     return language.tag if language and language.tag in contract.languages else None
 
 
-def _prepared(word: pa.Array, exact: pa.Array, normalize: Normalize) -> pa.Array:
+def prepared(word: pa.Array, exact: pa.Array, normalize: Normalize) -> pa.Array:
     """Give words [N] their Unicode form where it is not to stay `exact`, without the blanks around them."""
     if normalize != "none":
         word = pc.if_else(pc.coalesce(exact, False), word, pc.utf8_normalize(word, form=normalize.upper()))

@@ -54,6 +54,16 @@ _Rows = Callable[[int], Iterator[Cells]]
 
 
 @dataclass(frozen=True)
+class Further:
+    """A column wanted beside word and language."""
+
+    names: tuple[str, ...]
+    """What it may be called, in any case; the first of these that a header has is taken."""
+    required: bool = True
+    """An input without it is refused; otherwise its cells are null."""
+
+
+@dataclass(frozen=True)
 class Source:
     """Which word lists to read, and where their words and languages are found."""
 
@@ -63,6 +73,8 @@ class Source:
     """The language of every word; without it each input needs a language column."""
     lang_column: str | None = None
     word_column: str | None = None
+    further: tuple[Further, ...] = ()
+    """Columns to read besides, from inputs that have a header."""
 
 
 def files_of(source: Source) -> list[str]:
@@ -76,6 +88,8 @@ def files_of(source: Source) -> list[str]:
 
 def read(source: Source, batch_rows: int = 65536, stdin: BinaryIO | None = None) -> Iterator[pa.RecordBatch]:
     """Read word lists in the order given and yield their rows as batches of schema `ROWS`.
+
+    Columns of `source.further` follow those of the schema, as strings, each by the first of its names.
 
     All inputs are looked at before this returns: that they exist and have the columns they need. A row that cannot
     be read is a row with a `reason`; its neighbours are not touched. Only LF and CRLF end a row, in CSV quotes too.
@@ -93,17 +107,19 @@ def read(source: Source, batch_rows: int = 65536, stdin: BinaryIO | None = None)
         raise UsageError("--lang and --lang-column exclude each other: name one language, or the column of languages")
     pipe = stdin or sys.stdin.buffer
     opened = [(name, [_open(file, source, pipe) for file in _files(name)]) for name in source.inputs]
-    return _numbered(opened, source.lang, batch_rows)
+    return _numbered(opened, source, batch_rows)
 
 
-def _numbered(opened: list[tuple[str, list[_Rows]]], lang: str | None, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def _numbered(opened: list[tuple[str, list[_Rows]]], source: Source, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    schema = pa.schema([*ROWS, *((column.names[0], pa.string()) for column in source.further)])
+    lang = source.lang
     row = 1
     for name, inputs in opened:
         first = row
         for cells in (cells for rows in inputs for cells in rows(batch_rows)):
             numbers = np.arange(row, row + len(cells.word), dtype=np.int64)
             langs = pa.repeat(pa.scalar(lang, pa.string()), len(numbers)) if cells.lang is None else cells.lang
-            yield pa.record_batch([numbers, cells.word, langs, cells.reason], schema=ROWS)
+            yield pa.record_batch([numbers, cells.word, langs, cells.reason, *cells.further], schema=schema)
             row += len(numbers)
         if row == first:
             raise InputError(f"{_shown(name)} holds no words: fill it, or leave it out")
@@ -197,7 +213,7 @@ def _layout(shown: str, head: bytes, delimiter: bytes | None, source: Source) ->
         raise InputError(f"{shown} is UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`")
     rows_at = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     line = head[rows_at:].strip(b"\r\n")
-    options = source.word_column is not None or source.lang_column is not None
+    options = source.word_column is not None or source.lang_column is not None or bool(source.further)
     if delimiter is None:
         delimiter = TAB if options or TAB in line else LINE
     cells = _first_cells(shown, line, delimiter)
@@ -221,19 +237,33 @@ def _first_cells(shown: str, line: bytes, delimiter: bytes) -> list[str]:
 
 
 def _check_plain(shown: str, source: Source) -> None:
+    if source.further:
+        raise InputError(f"{shown} is a plain list of words: give .tsv, .csv or .parquet with {_named(source.further)}")
     if source.word_column is not None or source.lang_column is not None:
         raise InputError(f"{shown} is a plain list of words without columns: give --lang TAG and no column names")
     if source.lang is None:
         raise InputError(f"{shown} is a plain list of words: name their language with --lang TAG")
 
 
-def _columns(shown: str, names: Sequence[str], source: Source) -> tuple[int, int | None]:
-    """Return the positions of the word column and, unless the language is fixed, of the language column."""
+def _named(further: Sequence[Further]) -> str:
+    names = " and ".join(column.names[0] for column in further if column.required)
+    return f"a header that names word, lang and {names}"
+
+
+def _columns(shown: str, names: Sequence[str], source: Source) -> tuple[int, int | None, tuple[int | None, ...]]:
+    """Return the positions of the word column, of the language column unless the language is fixed, and of others."""
     word = _column(shown, names, source.word_column, WORD_COLUMNS, "name the column of words with --word-column")
+    further = tuple(_further(shown, names, column) for column in source.further)
     if source.lang is not None:
-        return word, None
+        return word, None, further
     remedy = "name the column of languages with --lang-column, or give --lang TAG"
-    return word, _column(shown, names, source.lang_column, LANG_COLUMNS, remedy)
+    return word, _column(shown, names, source.lang_column, LANG_COLUMNS, remedy), further
+
+
+def _further(shown: str, names: Sequence[str], column: Further) -> int | None:
+    if column.required or {*column.names} & {name.lower() for name in names}:
+        return _column(shown, names, None, column.names, f"call it {column.names[0]} in the header")
+    return None
 
 
 def _column(shown: str, names: Sequence[str], wanted: str | None, known: tuple[str, ...], remedy: str) -> int:
@@ -252,25 +282,33 @@ def _column(shown: str, names: Sequence[str], wanted: str | None, known: tuple[s
     return names.index(wanted)
 
 
-def _parquet_columns(name: str, source: Source) -> tuple[str, str | None]:
-    """Return the names of the word column and, unless the language is fixed, of the language column."""
+def _parquet_columns(name: str, source: Source) -> tuple[str, str | None, tuple[str | None, ...]]:
+    """Return the names of the word column, of the language column unless the language is fixed, and of others."""
     with _reading(name):
         schema = pq.read_schema(name)
-    word, lang = _columns(name, schema.names, source)
-    for field in (schema.field(column) for column in (word, lang) if column is not None):
-        if not _is_text(field.type):
+    word, lang, further = _columns(name, schema.names, source)
+    for place, field in ((place, schema.field(place)) for place in (word, lang, *further) if place is not None):
+        if not (_is_text(field.type) or (place in further and pa.types.is_floating(field.type))):
             raise InputError(f"{name} has {field.type}, not text, in its column {field.name!r}: write it as strings")
-    return schema.names[word], None if lang is None else schema.names[lang]
+    known = [None if place is None else schema.names[place] for place in (lang, *further)]
+    return schema.names[word], known[0], tuple(known[1:])
 
 
-def _parquet_rows(name: str, columns: tuple[str, str | None], rows: int) -> Iterator[Cells]:
-    word, lang = columns
+def _parquet_rows(name: str, columns: tuple[str, str | None, tuple[str | None, ...]], rows: int) -> Iterator[Cells]:
+    word, lang, further = columns
+    wanted = [column for column in (word, lang, *further) if column is not None]
     with _reading(name), pq.ParquetFile(name) as file:
-        for batch in file.iter_batches(batch_size=rows, columns=[column for column in columns if column is not None]):
+        for batch in file.iter_batches(batch_size=rows, columns=wanted):
             words, invalid = delimited.decode(_bytes(batch.column(word)))
             langs = None if lang is None else delimited.decode(_bytes(batch.column(lang)))[0]
+            others = []
+            for column in further:
+                cells = pa.nulls(len(words), pa.string()) if column is None else batch.column(column)
+                text, bad = delimited.decode(_bytes(cells))
+                others.append(text)
+                invalid |= bad
             reasons = pc.if_else(pa.array(invalid), delimited.INVALID_UTF8, pa.scalar(None, pa.string()))
-            yield Cells(words, langs, reasons)
+            yield Cells(words, langs, reasons, tuple(others))
 
 
 def _is_text(kind: Any) -> bool:
@@ -281,4 +319,5 @@ def _is_text(kind: Any) -> bool:
 def _bytes(column: pa.Array) -> pa.Array:
     """View text as bytes: readers of Parquet do not check that strings are UTF-8."""
     column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    column = column.cast(pa.string()) if pa.types.is_floating(column.type) else column
     return column.cast(pa.binary())

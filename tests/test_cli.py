@@ -28,6 +28,7 @@ COMMANDS = (
     *(
         "bench",
         "compile",
+        "evaluate",
         "export",
         "generate",
         "info",

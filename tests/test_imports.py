@@ -84,9 +84,14 @@ ALLOWED = {
     "run": "contract crew decode errors pool report rundir shard signals",
     "status": "report rundir",
     "merge": "database errors fingerprint formats formats.lexicon publish rejects report run rundir signals status",
-    "driver": "contract errors fingerprint merge plan report run rundir signals",
+    "evaluation": "evaluation.calibration evaluation.edits evaluation.figures report numpy pyarrow",
+    "evaluation.calibration": "numpy pyarrow",
+    "evaluation.edits": "errors numpy rapidfuzz",
+    "evaluation.figures": "evaluation.calibration evaluation.edits",
+    "evaluation.reference": "errors languages screen wordlist numpy pyarrow",
+    "driver": "contract errors fingerprint languages merge plan report run rundir signals",
     "api": "contract crew decode delimited errors formats.lexicon languages models screen wordlist numpy pyarrow",
-    "cli": "cli.about cli.builds cli.checks cli.lexicons cli.proofs cli.root",
+    "cli": "cli.about cli.builds cli.checks cli.lexicons cli.proofs cli.root cli.scores",
     "cli.root": "artifacts contract errors models click",
     "cli.options": "errors click",
     "cli.progress": "cli.root crew tqdm",
@@ -96,6 +101,8 @@ ALLOWED = {
     "cli.builds": "cli.root contract errors host models publish click",
     "cli.about": "artifacts cli.root contract errors host languages shipped click",
     "cli.proofs": "cli.root contract errors host models screen shipped wordlist click g2p_compile pyarrow",
+    "cli.scores": "api cli.root contract errors evaluation evaluation.calibration evaluation.edits evaluation.figures "
+    "evaluation.reference host languages phones phones.segment publish report wordlist click",
 }
 
 OWNERS = {
@@ -104,13 +111,14 @@ OWNERS = {
     "duckdb": {"database"},
     "click": {name for name in ALLOWED if name.startswith("cli")},
     "tqdm": {"cli.progress"},
+    "rapidfuzz": {"evaluation.edits"},
     "g2p_compile": {"models", "cli.proofs"},
     "torch": set[str](),
     "transformers": set[str](),
 }
 """Who alone may import a package."""
 
-LAZY = {"tvm", "tvm_ffi", "g2p_compile", "tqdm"}
+LAZY = {"tvm", "tvm_ffi", "g2p_compile", "rapidfuzz", "tqdm"}
 """Imported inside functions only."""
 
 PRINTS = {"print", "exit", "quit", "click.echo", "sys.exit", "os._exit", "ctx.exit"}

@@ -1,7 +1,7 @@
 import pytest
 
 from g2p_batch.errors import UnknownLanguageError
-from g2p_batch.languages import LANGUAGES, Language, lookup, normalization, resolve, search
+from g2p_batch.languages import COMMA_JOINED, LANGUAGES, Language, lookup, normalization, resolve, search
 
 TEST_FILES = """
 ady afr amh ang ara arg arm-e arm-w aze bak bel bos bul bur cat cze dan dut egy eng-uk eng-us enm epo est eus fas fin
@@ -126,3 +126,15 @@ def test_a_search_looks_into_tags_names_codes_and_scripts(text, tags):
 def test_only_ancient_greek_keeps_the_form_of_its_words():
     assert [tag for tag in TAGS if normalization(tag) is None] == ["grc"]
     assert normalization("gre") == "NFC"
+
+
+@pytest.mark.parametrize(
+    "query", ["zh-Hans", "ZH-hans", "zh_Hans", "ZH_HANS", "pt-BR", "pt_br", "en_US", "EN-us", "Eng_US"]
+)
+def test_case_and_underscores_do_not_matter(query):
+    assert lookup(query) is lookup(query.lower().replace("_", "-")) is not None
+
+
+def test_dictionaries_that_join_variants_are_those_of_known_tags():
+    assert set(TAGS) >= COMMA_JOINED
+    assert "ger" not in COMMA_JOINED

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from g2p_batch import delimited
 from g2p_batch.errors import InputError, UsageError
-from g2p_batch.wordlist import ROWS, STDIN, SUFFIXES, Source, read
+from g2p_batch.wordlist import ROWS, STDIN, SUFFIXES, Further, Source, read
 
 PLAIN = "hello\nˈstraße\nภาษา\n"
 PLAIN_ROWS = [("hello", "eng-us", None), ("ˈstraße", "eng-us", None), ("ภาษา", "eng-us", None)]
@@ -412,3 +412,77 @@ def test_a_fixed_language_and_a_language_column_exclude_each_other(tmp_path):
     path = written(tmp_path, "words.tsv", "word\tlang\na\tger\n")
     with pytest.raises(UsageError, match="--lang and --lang-column exclude each other"):
         read(Source((str(path),), lang="ger", lang_column="lang"))
+
+
+# Further columns
+
+PRON, SCORE = Further(("pron", "ipa")), Further(("score",), required=False)
+
+
+def further_rows(path, **options):
+    """Read rows with the columns pron and score."""
+    table = pa.Table.from_batches(read(Source((str(path),), further=(PRON, SCORE), **options), 2))
+    assert table.column_names == [*ROWS.names, "pron", "score"]
+    return [tuple(row.values())[1:] for row in table.to_pylist()]
+
+
+@pytest.mark.parametrize("packed", PACKERS)
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (".tsv", "IPA\tlang\tword\nˈa\tfra\tx\n\tfra\ty\nb\tfra\nc\tfra\tz\n"),
+        (".csv", 'IPA,lang,word\n"ˈa",fra,x\n,fra,y\nb,fra\n"c",fra,z\n'),
+    ],
+)
+def test_further_columns_are_read_beside_word_and_language(tmp_path, kind, packed, content):
+    line = content.splitlines()[3]
+    assert further_rows(written(tmp_path, f"words{kind}{packed}", PACKERS[packed](content.encode()))) == [
+        ("x", "fra", None, "ˈa", None),
+        ("y", "fra", None, "", None),
+        (line, None, "ragged", None, None),
+        ("z", "fra", None, "c", None),
+    ]
+
+
+def test_further_columns_of_parquet_may_be_dictionaries_and_numbers(tmp_path):
+    table = pa.table(
+        {
+            "word": ["x", "y"],
+            "ipa": pa.array(["a", None]).dictionary_encode(),
+            "score": pa.array([-0.1, None], pa.float32()),
+        }
+    )
+    pq.write_table(table, tmp_path / "words.parquet")
+    assert further_rows(tmp_path / "words.parquet", lang="fra") == [
+        ("x", "fra", None, "a", "-0.1"),
+        ("y", "fra", None, None, None),
+    ]
+
+
+def test_a_further_cell_that_is_no_utf8_rejects_its_row_alone(tmp_path):
+    path = written(tmp_path, "words.tsv", b"word\tlang\tpron\nx\tfra\t\xe9\ny\tfra\te\n")
+    assert further_rows(path) == [
+        ("x", "fra", "invalid_utf8", "\N{REPLACEMENT CHARACTER}", None),
+        ("y", "fra", None, "e", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "w.tsv",
+            "word\tlang\nx\tfra\n",
+            "w.tsv has none of the columns pron, ipa but word, lang: call it pron in the",
+        ),
+        ("w.tsv", "word\tlang\tpron\tpron\n", "w.tsv has more than one column 'pron' among"),
+        ("w.txt", "x\n", "w.txt is a plain list of words: give .tsv, .csv or .parquet with a header that names word,"),
+    ],
+)
+def test_a_missing_or_doubtful_further_column_is_an_error(tmp_path, name, content, message):
+    assert message in failure(written(tmp_path, name, content), further=(PRON, SCORE))
+
+
+def test_a_further_column_of_lists_is_an_error(tmp_path):
+    pq.write_table(pa.table({"word": ["x"], "lang": ["fra"], "pron": [["a"]]}), tmp_path / "w.parquet")
+    assert "not text, in its column 'pron': write it as strings" in failure(tmp_path / "w.parquet", further=(PRON,))

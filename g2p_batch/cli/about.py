@@ -1,12 +1,12 @@
 """`languages` and `info`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from g2p_batch import artifacts, contract, errors, host, languages
-from g2p_batch.cli.root import folder_size, main
+from g2p_batch.cli.root import folder_size, main, table
 from g2p_batch.shipped import BUNDLED
 
 _PACKAGES = ("apache-tvm", "apache-tvm-ffi", "duckdb", "pyarrow")
@@ -31,14 +31,7 @@ def languages_(query: str) -> None:
         (known.tag, known.name, known.bcp47, known.script, "yes" if known.tag in bundled else "", known.warning or "")
         for known in found
     ]
-    click.echo(_table([header, *rows]))
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    click.echo(table([header, *rows]))
 
 
 @main.command()
@@ -67,7 +60,7 @@ def info() -> None:
         ("  prefix", f"{bundled.prefix} (`{bundled.prefix_for('TAG')}`)"),
         ("  checkpoint", f"sha256 {bundled.checkpoint_sha256}"),
     ]
-    click.echo(_table(rows))
+    click.echo(table(rows))
 
 
 def _cached(root: Path) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """The command group: one handler for errors and signals, and what all commands share."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -80,6 +80,14 @@ def locate(model: str) -> tuple[str, contract.Contract]:
         return model, contract.load_manifest(Path(model)).contract
     program = models.find_program(model, say)
     return str(program), contract.load_contract(program)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as lines with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def folder_size(folder: Path) -> str:

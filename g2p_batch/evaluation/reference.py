@@ -1,0 +1,169 @@
+"""References and hypotheses: files of words with pronunciations, once per word with all its variants."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from g2p_batch import languages
+from g2p_batch.errors import InputError
+from g2p_batch.screen import EMPTY, UNKNOWN_LANGUAGE, Indices, distinct, prepared
+from g2p_batch.wordlist import LANG_COLUMNS, ROWS, Further, Source, read
+
+NO_PRONUNCIATION = "no_pronunciation"
+"""Why a row of a reference says nothing: beside the reasons of `delimited`, `EMPTY` and `UNKNOWN_LANGUAGE`."""
+
+MISSING = "missing"
+"""Status of a word of the reference that the hypotheses do not have."""
+
+PRON = Further(("pron", "pronunciation", "ipa"))
+LOGPROB = Further(("logprob",), required=False)
+OWN_LANG = Further(("own_lang", *LANG_COLUMNS), required=False)
+"""The language as the file has it, whatever `Source.lang` says."""
+
+REFERENCE = pa.schema([("lang", pa.string()), ("word", pa.string()), ("prons", pa.list_(pa.string()))])
+"""`prons` are the variants of a word, at least one, each once, in the order of the file."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is taken for the truth.
+
+    Attributes:
+        words: N distinct words of schema `REFERENCE`.
+        rows: data rows read.
+        rejects: rows that say nothing, by reason.
+    """
+
+    words: pa.Table
+    rows: int
+    rejects: Mapping[str, int]
+
+
+def read_reference(source: Source, tags: Collection[str] = (), stdin: BinaryIO | None = None) -> Reference:
+    """Read words with their pronunciations, all into memory.
+
+    Rows of the same language and word hold variants of that word, and so do the parts between commas in languages of
+    `languages.COMMA_JOINED`. Blanks around a pronunciation are no part of it; nothing else of it is changed.
+
+    Args:
+        source: the files, without `further` columns.
+        tags: tags that a model has, taken as they are; other languages are looked up, and unknown ones kept.
+        stdin: what the input `-` reads; standard input by default.
+
+    Raises:
+        InputError: the file cannot be read, or holds no word with a pronunciation.
+        UsageError: the options of `source` exclude each other.
+    """
+    table, rows, rejects = _read(source, (PRON,), tags, stdin)
+    prons = _variants(table["pron"], table["lang"])
+    parent = pc.list_parent_indices(prons).to_numpy()
+    variant = pc.utf8_trim_whitespace(prons.flatten())
+    full = pc.greater(pc.binary_length(variant), 0)
+    parent, variant = parent[full.to_numpy(zero_copy_only=False)], variant.filter(full)
+    said = np.zeros(len(table), np.bool_)
+    said[parent] = True
+    rejects[NO_PRONUNCIATION] = len(said) - int(said.sum())
+    if not said.any():
+        raise InputError(f"{', '.join(source.inputs)} holds no word with a pronunciation: fill the column pron")
+    place = np.cumsum(said) - 1
+    words = _grouped(table.filter(pa.array(said)), place[parent], variant)
+    return Reference(words, rows, {reason: count for reason, count in rejects.items() if count})
+
+
+def read_hypotheses(source: Source, reference: Reference) -> pa.Table:
+    """Look the words of a reference up in a lexicon, and return the first pronunciation that it gives to each.
+
+    Args:
+        source: the lexicon, without `further` columns; scores are read where it has them. Its `lang` is that of all
+            words only where the lexicon does not say their languages.
+        reference: N words.
+
+    Returns:
+        N rows: those of the reference with `pron` string, null where the lexicon lacks the word, `logprob` float32,
+        null where it is not known, and `status` string, which is null or `MISSING`.
+
+    Raises:
+        InputError: the file cannot be read, or its scores are no numbers.
+        UsageError: the options of `source` exclude each other.
+    """
+    table, _, _ = _read(source, (PRON, LOGPROB, OWN_LANG), (), None)
+    try:
+        text = pc.if_else(pc.equal(table["logprob"], ""), None, table["logprob"])
+        logprob = text.cast(pa.float32())
+    except pa.ArrowInvalid as cause:
+        raise InputError(f"{', '.join(source.inputs)} has a logprob that is no number ({cause}): correct it") from None
+    asked = reference.words.select(["lang", "word"])
+    first, which = distinct(pa.concat_tables([table.select(["lang", "word"]), asked]).combine_chunks())
+    found = first[which[len(table) :]]
+    rows = pa.array(found, mask=found >= len(table))
+    pron = pc.utf8_trim_whitespace(pc.fill_null(table["pron"], ""))
+    status = pc.if_else(pc.is_null(rows), MISSING, pa.scalar(None, pa.string()))
+    answers = {"pron": pron.take(rows), "logprob": logprob.take(rows), "status": status}
+    words = reference.words
+    for name, column in answers.items():
+        words = words.append_column(name, column)
+    return words
+
+
+def _read(
+    source: Source, further: tuple[Further, ...], tags: Collection[str], stdin: BinaryIO | None
+) -> tuple[pa.Table, int, Counter[str]]:
+    """Read the rows that have a word and a language; returns them, how many there were, and the others by reason."""
+    table = pa.Table.from_batches(read(replace(source, further=further), stdin=stdin)).combine_chunks()
+    asked = [table[name] for name in (OWN_LANG.names[0], "lang") if name in table.column_names]
+    lang, exact = _tags(pc.coalesce(*asked), tags)
+    word = prepared(table["word"], exact, "nfc")
+    verdicts = {
+        EMPTY: pc.equal(pc.coalesce(pc.binary_length(word), 0), 0),
+        UNKNOWN_LANGUAGE: pc.is_null(lang),
+    }
+    checks = pa.StructArray.from_arrays([_flat(pc.coalesce(check, False)) for check in verdicts.values()], [*verdicts])
+    reason = pc.coalesce(table["reason"], pc.case_when(checks, *verdicts))
+    good = pa.table({"lang": lang, "word": word} | {name: table[name] for name in table.column_names[len(ROWS) :]})
+    rejects = Counter({row["values"]: row["counts"] for row in pc.value_counts(reason.drop_null()).to_pylist()})
+    return good.filter(pc.is_null(reason)).combine_chunks(), len(table), rejects
+
+
+def _tags(asked: pa.ChunkedArray, tags: Collection[str]) -> tuple[pa.Array, pa.Array]:
+    """Return the tag of each language [N], and whether its words keep their Unicode form [N]."""
+    codes = _flat(asked).dictionary_encode()
+    known = [_tag(query, tags) for query in codes.dictionary.to_pylist()]
+    exact = pa.array([languages.normalization(tag) is None for tag in known], pa.bool_())
+    return pa.array(known, pa.string()).take(codes.indices), exact.take(codes.indices)
+
+
+def _tag(query: str, tags: Collection[str]) -> str:
+    language = None if query in tags else languages.lookup(query)
+    return language.tag if language else query
+
+
+def _variants(pron: pa.ChunkedArray, lang: pa.ChunkedArray) -> pa.Array:
+    """Cut pronunciations [N] into lists of variants [N], at commas where the language joins variants so."""
+    whole = _flat(pc.fill_null(pron, ""))
+    joins = pc.is_in(_flat(lang), pa.array(sorted(languages.COMMA_JOINED)))
+    alone = pa.ListArray.from_arrays(np.arange(len(whole) + 1, dtype=np.int32), whole)
+    return pc.if_else(joins, pc.split_pattern(whole, ","), alone)
+
+
+def _grouped(table: pa.Table, parent: Indices, variant: pa.Array) -> pa.Table:
+    """Gather the variants [V] of rows, whose number is `parent` [V], into distinct words."""
+    first, which = distinct(table)
+    group = which[parent]
+    codes = variant.dictionary_encode()
+    pairs = group * len(codes.dictionary) + codes.indices.to_numpy()
+    kept = np.unique(pairs, return_index=True)[1]
+    kept = kept[np.lexsort((kept, group[kept]))]
+    starts = np.searchsorted(group[kept], np.arange(len(first) + 1)).astype(np.int32)
+    prons = pa.ListArray.from_arrays(starts, variant.take(kept))
+    words = table.select(["lang", "word"]).take(first)
+    return words.append_column("prons", prons).cast(REFERENCE)
+
+
+def _flat(column: Any) -> pa.Array:
+    """Return a column in one piece."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
