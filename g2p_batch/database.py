@@ -1,9 +1,10 @@
 """DuckDB: sorts in bounded memory, and beyond it on disk. The only file that imports duckdb."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -48,7 +49,12 @@ class Database:
         self._interrupted = False
 
     def ordered(
-        self, files: Sequence[Path], columns: Sequence[str], keys: Sequence[str], rows: int
+        self,
+        files: Sequence[Path],
+        columns: Sequence[str],
+        keys: Sequence[str],
+        rows: int,
+        without: Path | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Read some columns of all files, sorted by keys; text sorts by its bytes.
 
@@ -57,10 +63,78 @@ class Database:
             columns: names of the columns to read.
             keys: names of the columns to sort by.
             rows: most rows of a batch.
+            without: a Parquet file; rows whose `key` and `word` it holds are left out.
         """
-        query = f"SELECT {_listed(columns)} FROM read_parquet($files) ORDER BY {_listed(keys)}"
+        known = "" if without is None else "ANTI JOIN read_parquet($without) AS w USING (key, word)"
+        query = f"SELECT {_listed(columns)} FROM read_parquet($files) AS f {known} ORDER BY {_listed(keys)}"
+        given = {"files": [str(file) for file in files]} | ({} if without is None else {"without": str(without)})
+        yield from self._batches(query, given, rows)
+
+    def first_variants(self, entries: Path, into: Path) -> None:
+        """Keep what the first lexicon that holds a word says of it, each variant once, ranked from 1.
+
+        Args:
+            entries: Parquet of `place` int64, `lexicon` int16, `key` int64, `word`, `pron` and `phones`, in which
+                `place` rises with the order of preference.
+            into: the new file, without `place` and `lexicon`, with `rank` int8.
+        """
+        query = f"""
+            COPY (
+                SELECT key, word, pron, phones, least(127, row_number() OVER variants)::TINYINT AS rank
+                FROM (
+                    SELECT key, word, pron, phones, min(place) AS place
+                    FROM (
+                        SELECT *, min(lexicon) OVER (PARTITION BY key, word) AS first
+                        FROM read_parquet({_quoted(entries)})
+                    )
+                    WHERE lexicon = first GROUP BY key, word, pron, phones
+                )
+                WINDOW variants AS (PARTITION BY key, word ORDER BY place)
+            ) TO {_quoted(into)} (FORMAT parquet)
+        """
         with self._told():
-            relation = self._connection.sql(query, params={"files": [str(file) for file in files]})
+            self._connection.execute(query)
+
+    def found(self, words: Path, entries: Path, rows: int) -> Iterator[pa.RecordBatch]:
+        """Look words up; yields all variants of each that is known, once, by the first row that asks for it.
+
+        Args:
+            words: Parquet of `row` int64, `key` int64 and `word`.
+            entries: what `first_variants` made.
+            rows: most rows of a batch.
+
+        Yields:
+            `row`, `key`, `word`, `rank`, `pron` and `phones`, by `row` and `rank`.
+        """
+        query = """
+            SELECT "row", key, word, rank, pron, phones
+            FROM (
+                SELECT min("row") AS "row", key, word
+                FROM read_parquet($words) AS w SEMI JOIN read_parquet($entries) AS e USING (key, word)
+                GROUP BY key, word
+            ) AS first JOIN read_parquet($entries) AS e USING (key, word)
+            ORDER BY "row", rank
+        """
+        yield from self._batches(query, {"words": str(words), "entries": str(entries)}, rows)
+
+    def first_rows(self, words: Path, rows: int, without: Path) -> Iterator[pa.RecordBatch]:
+        """Yield `row`, `key` and `word` of each word that another file does not hold, once, by its first `row`.
+
+        Args:
+            words: Parquet of these columns.
+            rows: most rows of a batch.
+            without: Parquet with `key` and `word`.
+        """
+        query = """
+            SELECT min("row") AS "row", key, word
+            FROM read_parquet($words) AS w ANTI JOIN read_parquet($without) AS o USING (key, word)
+            GROUP BY key, word ORDER BY "row"
+        """
+        yield from self._batches(query, {"words": str(words), "without": str(without)}, rows)
+
+    def _batches(self, query: str, given: Mapping[str, Any], rows: int) -> Iterator[pa.RecordBatch]:
+        with self._told():
+            relation = self._connection.sql(query, params=given)
             # Older releases know the method by another name.
             reader = iter((getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader)(rows))
         while True:
@@ -112,6 +186,10 @@ def database(memory: str, scratch: Path) -> Iterator[Database]:
         usable = connection.sql("SELECT current_setting('threads')").fetchall()[0][0]
         connection.execute(f"SET threads = {max(1, min(usable, limit // _THREAD_BYTES))}")
         yield Database(connection, memory, scratch)
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,12 +7,13 @@ from g2p_batch import fingerprint, plan
 from g2p_batch.contract import DType
 from g2p_batch.errors import OutputError
 from g2p_batch.languages import LANGUAGES
-from g2p_batch.merge import DamageError, Merging, finished, merged, target_of
+from g2p_batch.merge import DamageError, finished, merged
 from g2p_batch.plan import Planning, planned
 from g2p_batch.report import Summary, count_of, listed
 from g2p_batch.run import Say, Slice, Team, run_missing
 from g2p_batch.rundir import Plan, RunDir
 from g2p_batch.signals import stop_on_signals
+from g2p_batch.target import Merging, target_of
 
 _ROUNDS = 3
 """A part that is damaged again as soon as it was written is the disk's fault, and more rounds do not help."""
@@ -34,7 +35,7 @@ def generate(planning: Planning, merging: Merging, team: Team, say: Say) -> Summ
         say: is told what goes beyond progress.
 
     Raises:
-        UsageError: an option is wrong.
+        UsageError: an option is wrong, or the format has no place for so many languages.
         InputError: the word lists cannot be read, or `strict` and rows were rejected (only the rejects are written).
         RunError: the run directory holds another run.
         IncompleteError: shards were given up.
@@ -48,6 +49,7 @@ def generate(planning: Planning, merging: Merging, team: Team, say: Say) -> Summ
     run = RunDir(planning.run_dir)
     with stop_on_signals() as stop:
         made = planned(planning, run, stop)
+        target.require_languages(made.languages)
         if (summary := finished(run, made, target)) is not None:
             say(f"{target.output} is complete already: nothing is left to do")
             return summary
@@ -71,6 +73,7 @@ def plan_run(planning: Planning, say: Say) -> Plan:
         made = planned(planning, RunDir(planning.run_dir), stop)
     say(
         f"{count_of(made.rows_in, 'row')} read: {count_of(made.words, 'word')} in {count_of(len(made.shards), 'shard')}"
+        f"{f', {made.known:,} in existing lexicons' if made.known else ''}"
         f", {count_of(made.duplicates, 'duplicate')}, {sum(made.rejects.values()):,} rejected"
         f"{f' ({listed(made.rejects)})' if made.rejects else ''}."
     )

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from g2p_batch.contract import Contract
 from g2p_batch.errors import InputError, RunError
-from g2p_batch.wordlist import STDIN, Source, files_of
+from g2p_batch.wordlist import STDIN, Source
 
 CHECKPOINT, PREFIX, TOOL = "--model (sha256 of its checkpoint)", "prefix form", "version"
 
@@ -68,9 +68,16 @@ class Heard:
         return data
 
 
-def options_of(source: Source, normalize: str) -> dict[str, Any]:
-    """Return the options of planning that change what a run puts out, by the names that its user knows."""
+def options_of(source: Source, normalize: str, lexicons: Sequence[str]) -> dict[str, Any]:
+    """Return the options of planning that change what a run puts out, by the names that its user knows.
+
+    Args:
+        source: the word lists.
+        normalize: how words are prepared.
+        lexicons: the existing lexicons, as their user gave them.
+    """
     return {
+        "--lexicon": " ".join(lexicons) or None,
         "--lang": source.lang,
         "--lang-column": source.lang_column,
         "--word-column": source.word_column,
@@ -91,13 +98,13 @@ def facts_of(contract: Contract, dtype: str, tool: str) -> dict[str, Any]:
     }
 
 
-def inputs_of(source: Source) -> tuple[Input, ...]:
-    """Look at all files of a source; standard input has no facts yet.
+def inputs_of(files: Iterable[str]) -> tuple[Input, ...]:
+    """Look at files; standard input has no facts yet.
 
     Raises:
         InputError: a file cannot be read.
     """
-    return tuple(_look(name) for name in files_of(source))
+    return tuple(_look(name) for name in files)
 
 
 def heard(inputs: Iterable[Input], stdin: Heard) -> tuple[Input, ...]:
@@ -130,14 +137,13 @@ def require_same(place: Path, planned: Fingerprint, options: Mapping[str, Any]) 
             )
 
 
-def require_same_inputs(place: Path, planned: Fingerprint, source: Source, stdin: BinaryIO) -> None:
-    """Check that a run directory was planned for these inputs; reads files only where size or time tell nothing.
+def require_same_inputs(place: Path, planned: Fingerprint, files: Sequence[str], stdin: BinaryIO) -> None:
+    """Check that a run directory was planned for these files; reads them only where size or time tell nothing.
 
     Raises:
         RunError: it was not; the message names the first that differs.
         InputError: an input cannot be read.
     """
-    files = files_of(source)
     if len(files) != len(planned.inputs):
         raise RunError(
             f"{place} was planned for {_count(len(planned.inputs))}, now there are {len(files)}: "

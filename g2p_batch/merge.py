@@ -1,74 +1,32 @@
 """Committed parts to a lexicon: checked, sorted, streamed; in bounded memory."""
 
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from g2p_batch import fingerprint
-from g2p_batch.database import MEMORY, Database, amount_of_memory, database
-from g2p_batch.errors import IncompleteError
-from g2p_batch.formats import Format, format_for
-from g2p_batch.formats.lexicon import PART, WriteOptions, lexicon
-from g2p_batch.publish import publish, reading, require_writable
-from g2p_batch.rejects import publish_rejects
-from g2p_batch.report import Summary, count_of, ranked
+from g2p_batch.database import Database, database
+from g2p_batch.errors import IncompleteError, InputError
+from g2p_batch.fitting import Fitting, Losses
+from g2p_batch.formats import Format
+from g2p_batch.formats.lexicon import LEXICON, WriteOptions
+from g2p_batch.publish import publish, replace_folder
+from g2p_batch.rejects import publish_rejects, require_whole
+from g2p_batch.report import Summary, count_of, listed, ranked
 from g2p_batch.run import Say
 from g2p_batch.rundir import REJECTS_TSV, SUMMARY, Plan, Receipt, RunDir, shard_name
 from g2p_batch.signals import Stop
 from g2p_batch.status import busy_s, named, statuses
-
-Order = Literal["input", "word"]
+from g2p_batch.target import Merging, Target, facts_of
 
 _ROWS = 65536
-_SORT_KEYS: dict[Order, tuple[str, ...]] = {"input": ("input_row", "rank"), "word": ("lang", "word", "rank")}
-
-
-@dataclass(frozen=True)
-class Merging:
-    """What to write of a run, and where.
-
-    Attributes:
-        output: the lexicon's file.
-        format: name of the lexicon's format; without it the suffix of `output` tells.
-        order: the lexicon's rows by first input row, or by language and word (bytewise).
-        scores: write log-probability and status where the format makes them optional.
-        memory: most memory for sorting.
-        partial: write what is there while shards are missing.
-    """
-
-    output: Path
-    format: str | None = None
-    order: Order = "input"
-    scores: bool = False
-    memory: str = MEMORY
-    partial: bool = False
-
-
-@dataclass(frozen=True)
-class Target:
-    """The lexicon to write."""
-
-    output: Path
-    format: Format
-    order: Order = "input"
-    """By first input row, or by language and word (bytewise)."""
-    scores: bool = False
-    """Write log-probability and status where the format makes them optional."""
-
-
-def target_of(merging: Merging) -> Target:
-    """Find the format of a lexicon, and check that it can be written.
-
-    Raises:
-        UsageError: there is no such format, or the memory is no amount of it.
-        OutputError: the lexicon cannot be written there.
-    """
-    amount_of_memory(merging.memory)
-    known = format_for(merging.output, merging.format)
-    require_writable(merging.output)
-    return Target(merging.output, known, merging.order, merging.scores)
 
 
 class DamageError(IncompleteError):
@@ -83,37 +41,35 @@ def damaged(run: RunDir, receipts: Mapping[int, Receipt]) -> list[int]:
     return bad
 
 
-def _write(
-    run: RunDir, receipts: Mapping[int, Receipt], target: Target, provenance: Mapping[str, str], database: Database
-) -> None:
-    """Write the lexicon of the parts that some receipts name.
-
-    Args:
-        run: where the parts are; they were found undamaged.
-        receipts: by shard.
-        target: what to write, and where; it appears whole, or stays as it was.
-        provenance: where the lexicon comes from, for formats that have a place for it.
-        database: sorts.
-
-    Raises:
-        OutputError: the lexicon cannot be written, or neither memory nor disk hold what sorting needs.
-    """
-    files = [run.store.path(receipt.part.file) for _, receipt in sorted(receipts.items())]
-    rows = database.ordered(files, PART.names, _SORT_KEYS[target.order], _ROWS) if files else iter(())
-    options = WriteOptions(target.scores, provenance)
-    publish(target.output, lambda draft: target.format.write(map(lexicon, rows), draft, options))
-
-
 def merged(run: RunDir, plan: Plan, target: Target, merging: Merging, say: Say, stop: Stop, started: float) -> Summary:
-    """Write rejects, lexicon and summary of a run, in this order; each appears whole.
+    """Write lexicon, rejects and summary of a run, in this order; each appears whole.
 
     Raises:
         IncompleteError: shards are missing, and `merging.partial` is false.
         DamageError: parts are damaged, and `merging.partial` is false.
+        UsageError: the format has no place for so many languages.
+        InputError: `merging.strict`, and the format cannot hold a word; only the rejects are written.
         RunError: what the plan stored is damaged.
         OutputError: a file cannot be written.
         StoppedEarlyError: a signal came; the lexicon is as it was.
     """
+    target.require_languages(plan.languages)
+    kept = _whole_parts(run, plan, merging, say)
+    with (
+        run.scratch("merge") as scratch,
+        database(merging.memory, scratch) as sorter,
+        stop.interrupting(sorter.interrupt),
+    ):
+        facts, losses = _write(run, plan, kept, target, merging.strict, sorter, scratch)
+    summary = _summary(run, plan, kept.values(), target, facts, losses, time.perf_counter() - started)
+    if lacking := [shard_name(number) for number in range(len(plan.shards)) if number not in kept]:
+        say(f"{target.output} lacks {count_of(len(lacking), 'shard')}: {named(lacking)}")
+    run.store.put(SUMMARY, summary.to_json().encode())
+    return summary
+
+
+def _whole_parts(run: RunDir, plan: Plan, merging: Merging, say: Say) -> dict[int, Receipt]:
+    """Return the receipts whose data is what was committed."""
     receipts = run.receipts(plan)
     missing = [number for number in range(len(plan.shards)) if number not in receipts]
     if missing and not merging.partial:
@@ -121,7 +77,8 @@ def merged(run: RunDir, plan: Plan, target: Target, merging: Merging, say: Say, 
             f"{count_of(len(missing), 'shard')} of {run.root} missing ({named(map(shard_name, missing))}): "
             f"do them with `g2p-batch run {run.root}`, or take what is there with --partial"
         )
-    if bad := damaged(run, receipts):
+    bad = damaged(run, receipts)
+    if bad:
         told = (
             f"the data of {count_of(len(bad), 'shard')} in {run.root} is damaged ({named(map(shard_name, bad))}): "
             "it is set aside, to be done again"
@@ -129,20 +86,71 @@ def merged(run: RunDir, plan: Plan, target: Target, merging: Merging, say: Say, 
         if not merging.partial:
             raise DamageError(f"{told}; `g2p-batch run {run.root}` does that")
         say(told)
-    kept = {number: receipt for number, receipt in receipts.items() if number not in bad}
-    publish_rejects(run, plan)
-    provenance = _provenance(plan)
-    with (
-        run.scratch("merge") as scratch,
-        database(merging.memory, scratch) as sorter,
-        stop.interrupting(sorter.interrupt),
-    ):
-        _write(run, kept, target, provenance, sorter)
-    summary = _summary(run, plan, kept.values(), target, time.perf_counter() - started)
-    if lacking := [shard_name(number) for number in range(len(plan.shards)) if number not in kept]:
-        say(f"{target.output} lacks {count_of(len(lacking), 'shard')}: {named(lacking)}")
-    run.store.put(SUMMARY, summary.to_json().encode())
-    return summary
+    return {number: receipt for number, receipt in receipts.items() if number not in bad}
+
+
+def _write(
+    run: RunDir,
+    plan: Plan,
+    receipts: Mapping[int, Receipt],
+    target: Target,
+    strict: bool,
+    database: Database,
+    scratch: Path,
+) -> tuple[dict[str, list[int]], Losses]:
+    """Write the lexicon of the parts that some receipts name, then the rejects.
+
+    Returns:
+        Facts of the lexicon's files by path, as `target.facts_of` has them, and what could not be written.
+    """
+    require_whole(run, plan.looked_up)
+    parts = [receipt.part for _, receipt in sorted(receipts.items())]
+    files = [run.store.path(content.file) for content in (*plan.looked_up, *parts)]
+    options = replace(target.options, provenance=_provenance(plan))
+
+    def fitted() -> tuple[Fitting, Iterator[pa.RecordBatch]]:
+        rows = database.ordered(files, LEXICON.names, target.keys, _ROWS) if files else iter(())
+        fitting = Fitting(target.format, options, target.phonetics, scratch / "refused")
+        return fitting, fitting.rows(rows)
+
+    if strict:
+        fitting, rows = fitted()
+        deque(rows, maxlen=0)
+        if refused := ranked(fitting.losses.refused):
+            publish_rejects(run, plan, fitting.refused())
+            raise InputError(
+                f"{target.format.name} cannot hold {count_of(sum(refused.values()), 'word')} ({listed(refused)}), "
+                f"listed in {run.root / REJECTS_TSV}: choose another --format, or write without --strict"
+            )
+    fitting, rows = fitted()
+    facts = {str(path.absolute()): facts_of(path) for path in _published(target, rows, options)}
+    publish_rejects(run, plan, fitting.refused())
+    return facts, fitting.losses
+
+
+def _published(target: Target, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Path]:
+    """Write one lexicon, or one for each language, and yield each path when it is there."""
+    put = replace_folder if target.format.folder else publish
+    for lang, part in _by_language(rows) if target.by_language else [("", rows)]:
+        path = target.path(lang)
+        put(path, partial(_filled, target.format, part, options))
+        yield path
+
+
+def _filled(known: Format, rows: Iterable[pa.RecordBatch], options: WriteOptions, draft: Path) -> None:
+    known.write(rows, draft, options)
+
+
+def _by_language(rows: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
+    """Part rows that are sorted by language."""
+    pieces = (piece for batch in rows for piece in _cut_at_languages(batch))
+    yield from groupby(pieces, key=lambda piece: piece["lang"][0].as_py())
+
+
+def _cut_at_languages(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    ends = pc.run_end_encode(batch["lang"]).run_ends.to_pylist()
+    for start, end in pairwise([0, *ends]):
+        yield batch.slice(start, end - start)
 
 
 def _provenance(plan: Plan) -> dict[str, str]:
@@ -156,16 +164,32 @@ def _provenance(plan: Plan) -> dict[str, str]:
     }
 
 
-def _summary(run: RunDir, plan: Plan, receipts: Collection[Receipt], target: Target, seconds: float) -> Summary:
-    words = sum(receipt.words for receipt in receipts)
+def _summary(
+    run: RunDir,
+    plan: Plan,
+    receipts: Collection[Receipt],
+    target: Target,
+    facts: Mapping[str, list[int]],
+    losses: Losses,
+    seconds: float,
+) -> Summary:
+    decoded = sum(receipt.words for receipt in receipts)
+    symbols: dict[str, dict[str, int]] = {}
+    for (lang, symbol), count in sorted(losses.unknown.items(), key=lambda pair: (pair[0][0], -pair[1], pair[0][1])):
+        symbols.setdefault(lang, {})[symbol] = count
     return Summary(
         rows_in=plan.rows_in,
-        words=words,
-        missing_words=plan.words - words,
+        words=decoded + plan.known - losses.refused.total(),
+        missing_words=plan.words - decoded,
+        looked_up=plan.known,
         duplicates=plan.duplicates,
-        rejects=ranked(plan.rejects),
+        rejects=ranked(Counter(plan.rejects) + losses.refused),
+        variants_left_out=ranked(losses.variants),
         statuses=statuses(receipts),
         languages=ranked(plan.languages),
+        unknown_symbols=symbols,
+        phones_outside=ranked(losses.outside),
+        rows_outside=losses.outside_rows,
         seconds=round(seconds, 3),
         decode_seconds=round(busy_s(receipts), 3),
         lexicon=str(target.output),
@@ -173,31 +197,22 @@ def _summary(run: RunDir, plan: Plan, receipts: Collection[Receipt], target: Tar
         summary_file=str(run.root / SUMMARY),
         provenance=_provenance(plan),
         plan=plan.id,
-        options=_written(target),
-        lexicon_facts=_facts(target.output),
+        options=target.as_options(),
+        lexicon_facts=facts,
     )
 
 
 def finished(run: RunDir, plan: Plan, target: Target) -> Summary | None:
     """Return the summary of a run whose lexicon is as it was written, with the options of now; without a model."""
     data = run.store.get(SUMMARY)
-    if data is None or not target.output.is_file():
+    if data is None:
         return None
     try:
         summary = Summary.from_json(data.decode())
     except (ValueError, LookupError, TypeError):
         return None  # damaged: it is written again
-    same = (plan.id, _written(target), _facts(target.output), 0)
-    written = (summary.plan, summary.options, summary.lexicon_facts, summary.missing_words)
-    return summary if written == same else None
-
-
-def _written(target: Target) -> dict[str, Any]:
-    path = str(target.output.absolute())
-    return {"format": target.format.name, "order": target.order, "scores": target.scores, "path": path}
-
-
-def _facts(path: Path) -> tuple[int, int]:
-    with reading(path):
-        facts = path.stat()
-    return facts.st_size, facts.st_mtime_ns
+    asked = (plan.id, target.as_options(), 0)
+    written = (summary.plan, summary.options, summary.missing_words)
+    paths = {Path(name): facts for name, facts in summary.lexicon_facts.items()}
+    same = written == asked and all(path.exists() and facts_of(path) == facts for path, facts in paths.items())
+    return summary if same else None

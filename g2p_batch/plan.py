@@ -16,6 +16,7 @@ from g2p_batch.database import MEMORY, amount_of_memory, database
 from g2p_batch.errors import InputError, RunError
 from g2p_batch.fingerprint import Fingerprint, Heard
 from g2p_batch.formats.tsv import write_rejects
+from g2p_batch.lookup import Existing, stage_entries
 from g2p_batch.publish import make_folder, publish, require_writable
 from g2p_batch.rejects import publish_rejects
 from g2p_batch.report import count_of, listed
@@ -23,7 +24,7 @@ from g2p_batch.rundir import REJECTS_TSV, SUMMARY, Plan, RunDir
 from g2p_batch.screen import Normalize
 from g2p_batch.signals import Stop
 from g2p_batch.staging import SHARD_WORDS, cut, stage
-from g2p_batch.wordlist import STDIN, Source, read
+from g2p_batch.wordlist import STDIN, Source, files_of, read
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Planning:
         shard_words: most words of a shard; changes no output, and an existing plan keeps its own.
         strict: refuse to plan if any row is rejected.
         restart: discard what an earlier run left.
+        lexicons: existing lexicons: what the first one that holds a word says of it counts.
     """
 
     source: Source
@@ -53,6 +55,15 @@ class Planning:
     shard_words: int = SHARD_WORDS
     strict: bool = False
     restart: bool = False
+    lexicons: tuple[Existing, ...] = ()
+
+    def files(self) -> list[str]:
+        """Return all files that planning reads.
+
+        Raises:
+            InputError: an input does not exist or may not be read.
+        """
+        return [*files_of(self.source), *(str(known.path) for known in self.lexicons)]
 
 
 def check(planning: Planning) -> None:
@@ -80,7 +91,7 @@ def planned(planning: Planning, run: RunDir, stop: Stop) -> Plan:
     if planning.restart:
         run.discard()
     plan = run.plan()
-    options = fingerprint.options_of(planning.source, planning.normalize)
+    options = fingerprint.options_of(planning.source, planning.normalize, [*map(str, planning.lexicons)])
     asked = options | fingerprint.facts_of(planning.contract, planning.dtype, tool())
     if plan is None:
         run.collect_leftovers(None, {})
@@ -90,7 +101,7 @@ def planned(planning: Planning, run: RunDir, stop: Stop) -> Plan:
             raise RunError(f"another command has planned {run.root} for other inputs meanwhile: use another --run-dir")
         publish_rejects(run, plan)
     else:
-        fingerprint.require_same_inputs(run.root, plan.fingerprint, planning.source, sys.stdin.buffer)
+        fingerprint.require_same_inputs(run.root, plan.fingerprint, planning.files(), sys.stdin.buffer)
     fingerprint.require_same(run.root, plan.fingerprint, asked)
     if planning.strict and plan.rejects:
         publish_rejects(run, plan)
@@ -100,7 +111,7 @@ def planned(planning: Planning, run: RunDir, stop: Stop) -> Plan:
 
 def _made(planning: Planning, asked: Mapping[str, Any], run: RunDir, stop: Stop) -> Plan:
     """Make a plan; its data is stored, itself it is not published yet."""
-    inputs = fingerprint.inputs_of(planning.source)
+    inputs = fingerprint.inputs_of(planning.files())
     stdin = Heard(sys.stdin.buffer)
     rows = read(planning.source, stdin=cast(BinaryIO, stdin))
     with (
@@ -109,11 +120,13 @@ def _made(planning: Planning, asked: Mapping[str, Any], run: RunDir, stop: Stop)
         stop.interrupting(sorter.interrupt),
     ):
         staged = stage(_stoppable(rows, stop), planning.contract, planning.normalize, scratch)
-        fingerprint.require_unchanged(inputs)
         if planning.strict and staged.rejects:
             publish(run.root / REJECTS_TSV, partial(write_rejects, staged.rejected()))
             raise _refusal(run, staged.rows_in, staged.rejects)
-        words = cut(staged, planning.contract, planning.shard_words, run, sorter)
+        prepared = (planning.source.lang, planning.contract, planning.normalize, sorter, scratch)
+        entries = stage_entries(planning.lexicons, *prepared) if planning.lexicons else None
+        words = cut(staged, entries, planning.contract, planning.shard_words, run, sorter)
+        fingerprint.require_unchanged(inputs)
     stop.check("while planning")
     return Plan(
         fingerprint=Fingerprint(fingerprint.heard(inputs, stdin), asked),
@@ -122,9 +135,11 @@ def _made(planning: Planning, asked: Mapping[str, Any], run: RunDir, stop: Stop)
         normalize=planning.normalize,
         rows_in=staged.rows_in,
         words=words.words,
-        duplicates=staged.words - words.words,
+        known=words.known,
+        duplicates=staged.words - words.words - words.known,
         rejects=staged.rejects,
         languages=words.languages,
+        looked_up=words.looked_up,
         rejected=words.rejected,
         shards=words.shards,
     )

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -158,6 +158,54 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise _output_error(path, cause) from cause
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Make a folder of files under its name when it is whole, in place of an earlier one with the same files.
+
+    Between the two there is a moment without the folder, and a process that is killed in it leaves none.
+
+    Args:
+        path: the folder's final name.
+        fill: called once with an empty temporary folder beside it.
+
+    Raises:
+        OutputError: the folder cannot be written, or holds files that the new one does not; it is as before.
+    """
+    require_replaceable_folder(path)
+    try:
+        with scratch_folder(path.parent, path.name) as scratch:
+            draft = scratch / "new"
+            draft.mkdir()
+            fill(draft)
+            for file in draft.iterdir():
+                _sync(file)
+            _sync(draft)
+            _require_no_other_files(path, {file.name for file in draft.iterdir()})
+            if path.exists():
+                path.rename(scratch / "old")
+            draft.rename(path)
+        _sync(path.parent)
+    except OSError as cause:
+        raise _output_error(path, cause) from cause
+
+
+def require_replaceable_folder(path: Path) -> None:
+    """Check what can be known about a folder before the work whose result goes there.
+
+    Raises:
+        OutputError: its name is taken by something else, or the one above it cannot be made or written.
+    """
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} exists and is no folder: delete it, or choose another name")
+    make_folder(path.parent)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path} cannot be made: choose a folder that you may write to")
+
+
+def _require_no_other_files(path: Path, names: Collection[str]) -> None:
+    if path.exists() and (others := sorted({entry.name for entry in path.iterdir()} - set(names))):
+        raise OutputError(f"{path} holds other files too, such as {others[0]}: choose the name of a new folder")
 
 
 def require_new_folder(path: Path) -> None:

@@ -16,29 +16,39 @@ class Summary:
     Attributes:
         rows_in: data rows read.
         words: distinct words in the lexicon.
+        looked_up: words that existing lexicons hold; all others were asked of the model.
         missing_words: words of shards that are not done yet; only a partial lexicon lacks any.
         duplicates: rows that repeat an earlier word of the same language.
-        rejects: rows left out, by reason.
-        statuses: words by status of the lexicon.
+        rejects: rows left out, by reason, words that the lexicon's format cannot hold among them.
+        variants_left_out: pronunciations that it cannot hold, of words of which it holds another, by reason.
+        statuses: words that the model was asked, by status.
         languages: words by language, missing ones included.
+        unknown_symbols: what is not IPA among the phones, by language and symbol.
+        phones_outside: phones that are not in the set to check against.
+        rows_outside: rows with any of these.
         seconds: the command that wrote the lexicon.
         decode_seconds: time in which any worker decoded, over all commands of the run.
-        lexicon: the lexicon's file.
+        lexicon: the lexicon's file, `{lang}` in it standing for each language.
         rejects_file: the rejected rows.
         summary_file: this summary as JSON.
         provenance: tool, checkpoint and decoding facts.
         plan: digest of the plan.
-        options: how the lexicon was written: its format, order and columns.
-        lexicon_facts: size in bytes and time in nanoseconds of the lexicon's file when it was written.
+        options: how the lexicon was written.
+        lexicon_facts: size in bytes and time in nanoseconds of each of the lexicon's files when it was written.
     """
 
     rows_in: int
     words: int
     missing_words: int
+    looked_up: int
     duplicates: int
     rejects: Mapping[str, int]
+    variants_left_out: Mapping[str, int]
     statuses: Mapping[str, int]
     languages: Mapping[str, int]
+    unknown_symbols: Mapping[str, Mapping[str, int]]
+    phones_outside: Mapping[str, int]
+    rows_outside: int
     seconds: float
     decode_seconds: float
     lexicon: str
@@ -47,7 +57,7 @@ class Summary:
     provenance: Mapping[str, str]
     plan: str
     options: Mapping[str, Any]
-    lexicon_facts: tuple[int, int]
+    lexicon_facts: Mapping[str, list[int]]
 
     @property
     def rejected(self) -> int:
@@ -62,7 +72,7 @@ class Summary:
     @property
     def words_per_s(self) -> float:
         """Words per second of decoding."""
-        return self.words / self.decode_seconds if self.decode_seconds else 0.0
+        return sum(self.statuses.values()) / self.decode_seconds if self.decode_seconds else 0.0
 
     @classmethod
     def from_json(cls, text: str) -> "Summary":
@@ -72,8 +82,7 @@ class Summary:
             ValueError, LookupError, TypeError: it is no such summary.
         """
         record = json.loads(text)
-        known = {field.name: record[field.name] for field in fields(cls)}
-        return cls(**known | {"lexicon_facts": tuple(known["lexicon_facts"])})
+        return cls(**{field.name: record[field.name] for field in fields(cls)})
 
     def to_json(self) -> str:
         """Return the summary as a JSON object, one line per field."""
@@ -92,10 +101,20 @@ class Summary:
         ]
         if self.missing_words:
             lines.append(f"Missing: {count_of(self.missing_words, 'word')} of shards that are not done yet.")
+        if self.looked_up:
+            lines.append(f"From existing lexicons: {count_of(self.looked_up, 'word')}.")
         if self.languages:
             lines.append(f"{count_of(len(self.languages), 'language')}: {listed(self.languages)}.")
         if self.rejects:
             lines.append(f"Rejected: {listed(self.rejects)}; see {self.rejects_file}.")
+        if self.variants_left_out:
+            lines.append(f"Variants left out: {listed(self.variants_left_out)}.")
+        if self.unknown_symbols:
+            named = {f"{lang} {name}": n for lang, found in self.unknown_symbols.items() for name, n in found.items()}
+            lines.append(f"Not IPA, written as it is: {listed(ranked(named))}.")
+        if self.phones_outside:
+            rows = count_of(self.rows_outside, "pronunciation")
+            lines.append(f"Phones that are not in the set: {listed(self.phones_outside, 10)}; in {rows}.")
         if doubtful := {status: words for status, words in self.statuses.items() if status != "ok"}:
             lines.append(f"To check: {listed(doubtful)}; see the column `status` (in TSV with --scores).")
         lines += [

@@ -53,7 +53,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to ask the model, and what became of every row: rows_in == words + duplicates + all rejects."""
+    """What to ask the model, and what became of every row: rows_in == words + known + duplicates + all rejects."""
 
     fingerprint: Fingerprint
     model: str
@@ -62,11 +62,15 @@ class Plan:
     normalize: Normalize
     rows_in: int
     words: int
+    known: int
+    """Words that existing lexicons hold."""
     duplicates: int
     rejects: Mapping[str, int]
     """Rows by reason."""
     languages: Mapping[str, int]
-    """Words by language."""
+    """Words and known words by language."""
+    looked_up: tuple[Content, ...]
+    """Parquet of schema `formats.lexicon.LEXICON`: what existing lexicons say of the known words."""
     rejected: tuple[Content, ...]
     """Parquet of schema `screen.REJECTS`, in the order of rows."""
     shards: tuple[Shard, ...]
@@ -86,7 +90,7 @@ class Receipt:
     """Key of the compiled model."""
     words: int
     part: Content
-    """Parquet of schema `formats.lexicon.PART`."""
+    """Parquet of schema `formats.lexicon.LEXICON`."""
     statuses: Mapping[str, int]
     """Words by status of the lexicon."""
     worker: str
@@ -222,7 +226,8 @@ class RunDir:
         """
         named = {receipt.part.file for receipt in receipts.values()}
         if plan is not None:
-            named |= {data.file for data in (*plan.rejected, *(shard.data for shard in plan.shards))}
+            data = (*plan.rejected, *plan.looked_up, *(shard.data for shard in plan.shards))
+            named |= {content.file for content in data}
         now = time.time()
         left = [entry for folder in ("", *_FOLDERS) for entry in self.store.drafts(folder)]
         left += [e for folder in (WORDS_FOLDER, PARTS_FOLDER) for e in self.store.list(folder) if e.name not in named]
@@ -287,6 +292,7 @@ def _plan(raw: dict[str, Any]) -> Plan:
     return Plan(
         fingerprint=Fingerprint(inputs_from(print_["inputs"]), print_["options"]),
         rejected=tuple(Content(**piece) for piece in raw.pop("rejected")),
+        looked_up=tuple(Content(**piece) for piece in raw.pop("looked_up")),
         shards=shards,
         **raw,
     )

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from g2p_batch.contract import Contract
 from g2p_batch.database import Database
+from g2p_batch.formats.lexicon import LEXICON
+from g2p_batch.keys import Keys
 from g2p_batch.parquet import encoded
 from g2p_batch.publish import writing
 from g2p_batch.report import counted, ranked
@@ -26,8 +28,6 @@ _SHARE = 32
 """A shard holds at most one word for so many before it. The first ones, done last, are small: several workers have
 work to the end."""
 
-_LENGTH_STEP = 16
-"""Words whose lengths in bytes lie in the same step are planned together, whatever their language."""
 _ROWS = 65536
 _PIECE_BYTES = 1 << 25
 """Rejects are stored in pieces of about this size."""
@@ -60,32 +60,15 @@ class Cut:
     """Stored words and rejects."""
 
     words: int
+    known: int
+    """Words that existing lexicons hold."""
     languages: Mapping[str, int]
-    """Words by language."""
+    """Words and known words by language."""
+    looked_up: tuple[Content, ...]
+    """Pieces of schema `LEXICON`: what the lexicons say of the known words, in the order of rows."""
     shards: tuple[Shard, ...]
     rejected: tuple[Content, ...]
     """Pieces of schema `screen.REJECTS`, in the order of rows."""
-
-
-class _Keys:
-    """Language and length as one number that sorts by length step, then language, then length."""
-
-    def __init__(self, contract: Contract) -> None:
-        self._tags = pa.array(sorted(contract.languages), pa.string())
-        self._lengths = contract.max_source_bytes + 1
-
-    def of(self, lang: pa.Array, src_bytes: pa.Array) -> pa.Array:
-        """Return the keys of N words, int64."""
-        codes = pc.index_in(lang, self._tags).to_numpy().astype(np.int64)
-        lengths = src_bytes.to_numpy().astype(np.int64)
-        steps = (lengths - 1) // _LENGTH_STEP
-        return pa.array((steps * len(self._tags) + codes) * self._lengths + lengths)
-
-    def read(self, key: pa.Array) -> tuple[pa.Array, pa.Array]:
-        """Return language and src_bytes of N keys."""
-        keys = key.to_numpy()
-        langs = self._tags.take(pa.array(keys // self._lengths % len(self._tags)))
-        return langs, pa.array((keys % self._lengths).astype(np.int32))
 
 
 def stage(batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Normalize, scratch: Path) -> Staged:
@@ -100,7 +83,7 @@ def stage(batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Norm
     Raises:
         OutputError: the disk does not hold them.
     """
-    keys = _Keys(contract)
+    keys = Keys(contract)
     words_file, rejects_file = scratch / "words", scratch / "rejects"
     rows_in = words = 0
     rejects: Counter[str] = Counter()
@@ -121,26 +104,34 @@ def stage(batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Norm
     return Staged(rows_in, words, ranked(rejects), words_file, rejects_file)
 
 
-def cut(staged: Staged, contract: Contract, shard_words: int, run: RunDir, database: Database) -> Cut:
-    """Store staged words as shards, each word once, and the rejected rows.
+def cut(
+    staged: Staged, entries: Path | None, contract: Contract, shard_words: int, run: RunDir, database: Database
+) -> Cut:
+    """Store staged words as shards, each word once, what lexicons say of the others, and the rejected rows.
 
     A shard is the next so many words of one list, which is sorted by steps of length, language, length and bytes: it
     holds words of like length, of one language where there are enough of it.
 
     Args:
         staged: what `stage` returned.
+        entries: what `lookup.stage_entries` wrote, if there are lexicons.
         contract: the same that `stage` was given.
         shard_words: most words of a shard.
         run: where shards and rejects are stored.
-        database: sorts.
+        database: sorts and looks up.
 
     Raises:
         OutputError: neither memory nor disk hold the words.
     """
-    keys = _Keys(contract)
-    ordered = database.ordered([staged.words_file], _STAGED.names, ["key", "word", "row"], _ROWS)
-    shards: list[Shard] = []
+    keys = Keys(contract)
     languages: Counter[str] = Counter()
+    looked_up: list[Content] = []
+    for piece in _pieces(_known(staged, entries, keys, database)):
+        languages.update(counted(piece.filter(pc.equal(piece["rank"], 1))["lang"]))
+        looked_up.append(run.put_content(WORDS_FOLDER, f"known-{len(looked_up):06d}", ".parquet", encoded(piece)))
+    known = sum(languages.values())
+    ordered = database.ordered([staged.words_file], _STAGED.names, ["key", "word", "row"], _ROWS, without=entries)
+    shards: list[Shard] = []
     for table in _tables(_distinct(ordered), keys, shard_words):
         languages.update(counted(table["lang"]))
         data = run.put_content(WORDS_FOLDER, shard_name(len(shards)), ".parquet", encoded(table))
@@ -149,7 +140,24 @@ def cut(staged: Staged, contract: Contract, shard_words: int, run: RunDir, datab
         run.put_content(WORDS_FOLDER, f"rejected-{number:06d}", ".parquet", encoded(piece))
         for number, piece in enumerate(_pieces(staged.rejected()))
     ]
-    return Cut(sum(languages.values()), ranked(languages), tuple(shards), tuple(rejected))
+    words = sum(languages.values()) - known
+    return Cut(words, known, ranked(languages), tuple(looked_up), tuple(shards), tuple(rejected))
+
+
+def _known(staged: Staged, entries: Path | None, keys: Keys, database: Database) -> Iterator[pa.RecordBatch]:
+    """Yield rows of schema `LEXICON` for the words that existing lexicons hold."""
+    if entries is None:
+        return
+    for batch in database.found(staged.words_file, entries, _ROWS):
+        lang, _ = keys.read(batch["key"])
+        columns = {name: batch[name] for name in ("word", "rank", "pron", "phones")} | {
+            "lang": lang,
+            "logprob": pa.nulls(len(batch), pa.float32()),
+            "source": pa.repeat("lexicon", len(batch)),
+            "status": pa.repeat("ok", len(batch)),
+            "input_row": batch["row"],
+        }
+        yield pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
 
 
 def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -167,7 +175,7 @@ def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batch.filter(pa.array(~same))
 
 
-def _tables(ordered: Iterable[pa.RecordBatch], keys: _Keys, most: int) -> Iterator[pa.Table]:
+def _tables(ordered: Iterable[pa.RecordBatch], keys: Keys, most: int) -> Iterator[pa.Table]:
     """Cut sorted words into tables of schema `WORDS`, of at most so many words."""
     held: list[pa.RecordBatch] = []
     count = done = 0
@@ -182,7 +190,7 @@ def _tables(ordered: Iterable[pa.RecordBatch], keys: _Keys, most: int) -> Iterat
         yield _words(pa.Table.from_batches(held), keys)
 
 
-def _words(ordered: pa.Table, keys: _Keys) -> pa.Table:
+def _words(ordered: pa.Table, keys: Keys) -> pa.Table:
     lang, src_bytes = keys.read(ordered["key"].combine_chunks())
     return pa.table([ordered["row"], lang, ordered["word"], src_bytes], schema=WORDS)
 

@@ -10,11 +10,11 @@ from g2p_batch.contract import Shapes
 from g2p_batch.decode import Compiled
 from g2p_batch.driver import generate
 from g2p_batch.errors import G2PError
-from g2p_batch.merge import Merging
 from g2p_batch.plan import Planning
 from g2p_batch.report import Summary
 from g2p_batch.run import Team
 from g2p_batch.rundir import RunDir
+from g2p_batch.target import Merging
 from g2p_batch.wordlist import Source
 from tests.fake_engine import SHAPES, Echo
 from tests.fake_model import CONTRACT as BASE

@@ -22,13 +22,14 @@ from g2p_batch.decode import Compiled
 from g2p_batch.driver import generate
 from g2p_batch.formats.lexicon import Answers, entries
 from g2p_batch.languages import LANGUAGES
-from g2p_batch.merge import Merging, merged, target_of
+from g2p_batch.merge import merged
 from g2p_batch.parquet import decoded, encoded
 from g2p_batch.plan import Planning, planned
 from g2p_batch.report import counted
 from g2p_batch.run import Team
 from g2p_batch.rundir import PARTS_FOLDER, Receipt, RunDir
 from g2p_batch.signals import Stop
+from g2p_batch.target import Merging, target_of
 from g2p_batch.wordlist import Source
 from tests.copying_engine import OpenCopying
 from tests.fake_model import CONTRACT as BASE

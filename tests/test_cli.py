@@ -34,6 +34,7 @@ COMMANDS = (
         "info",
         "languages",
         "merge",
+        "oov",
         "plan",
         "run",
         "status",
@@ -234,7 +235,14 @@ USAGE: dict[str, tuple[list[str], str]] = {
     "an unknown format": (["--lang", "fra", "--format", "xls"], "there is no format 'xls'"),
     "no amount of memory": (["--lang", "fra", "--memory", "lots"], "'lots' is no amount of memory"),
     "no workers": (["--workers", "0"], "Invalid value for '--workers'"),
-    "an unknown option": (["--lexicon", "x"], "No such option"),
+    "an unknown option": (["--lexicons", "x"], "No such option"),
+    "a space that is none": (["--lang", "fra", "--space-in-word", "__"], "'__' cannot stand for a space"),
+    "tokens for another format": (["--lang", "fra", "--tokens", "x"], "--tokens is for sherpa lexicons"),
+    "other phones than a format knows": (
+        ["--lang", "fra", "--format", "charsiu", "--phones", "arpabet"],
+        "charsiu joins phones, which ARPAbet needs apart",
+    ),
+    "a language without ARPAbet": (["--lang", "fra", "--format", "cmudict"], "ARPAbet writes the phones of eng-us"),
 }
 
 
@@ -258,10 +266,13 @@ def test_a_configuration_gives_options_and_the_command_line_wins(opened: list[mo
     ("text", "message"),
     [
         (
-            'lexicon = "x"\n',
-            "run.toml has an unknown key 'lexicon': use some of lang, lang-column, word-column, model, dtype, "
-            "normalize, shard-words, strict, restart, output, format, scores, order, device, workers, memory, run-dir",
+            'lexica = "x"\n',
+            "run.toml has an unknown key 'lexica': use some of lang, lang-column, word-column, normalize, model, "
+            "dtype, lexicon, shard-words, strict, restart, output, format, scores, phones, stress, tones, syllables, "
+            "clean, phone-map, phone-set, tokens, space-in-word, order, device, workers, memory, run-dir",
         ),
+        ('lexicon = "x"\n', "run.toml: lexicon is 'x', not a list of texts in quotes"),
+        ("lexicon = [1]\n", "run.toml: lexicon is [1], not a list of texts in quotes"),
         ("workers = true\n", "run.toml: workers is True, not a whole number"),
         ("strict = 1\n", "run.toml: strict is 1, not true or false"),
         ('lang = ["fra"]\n', "run.toml: lang is ['fra'], not text in quotes"),
@@ -281,7 +292,8 @@ def test_a_configuration_may_name_every_option_but_itself() -> None:
     named = {parameter.name for parameter in command.params if isinstance(parameter, click.Option)}
     assert named - {"config"} == {
         *("output", "lang", "lang_column", "word_column", "model", "format", "device", "dtype", "workers", "scores"),
-        *("order", "normalize", "memory", "run_dir", "strict", "restart", "shard_words"),
+        *("order", "normalize", "memory", "run_dir", "strict", "restart", "shard_words", "lexicons"),
+        *("phones", "stress", "tones", "syllables", "clean", "phone_map", "phone_set", "tokens", "space_in_word"),
     }
 
 
@@ -585,3 +597,14 @@ def test_a_container_may_allow_fewer_cores(
     monkeypatch.setattr(host, "_QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert host.usable_cores() == cores
+
+
+def test_lexicons_are_named_with_or_without_their_language(opened: list[models.Request]) -> None:
+    Path("a=b.dict").write_text("hello\th ə\n", encoding="utf-8")
+    Path("c.dict").write_text("eau\to o\n", encoding="utf-8")
+    Path("words.tsv").write_text("word\tlang\nhello\teng-us\neau\tfra\n", encoding="utf-8")
+    lexicons = ("--lexicon", "en-US=a=b.dict", "--lexicon", "fra=c.dict")
+    assert run("oov", "words.tsv", *lexicons) == Ran(0, "word\tlang\n", "2 rows read: 0 words in no lexicon.\n")
+    assert run("oov", "words.tsv", "--lang", "fra", "--lexicon", "a=b.dict").stdout == "word\tlang\neau\tfra\n"
+    assert generate("words.tsv", *lexicons).exit_code == 0
+    assert Path("lexicon.tsv").read_text(encoding="utf-8") == "word\tlang\tpron\nhello\teng-us\thə\neau\tfra\too\n"

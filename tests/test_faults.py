@@ -22,12 +22,13 @@ from g2p_batch import publish, rundir
 from g2p_batch.decode import Engine
 from g2p_batch.driver import Slice, run_plan
 from g2p_batch.errors import OutputError
-from g2p_batch.merge import merged, target_of
+from g2p_batch.merge import merged
 from g2p_batch.plan import planned
 from g2p_batch.rundir import RunDir
 from g2p_batch.shard import Brief, run_shard
 from g2p_batch.signals import Stop
 from g2p_batch.status import status_of
+from g2p_batch.target import target_of
 from tests.fake_engine import FakeEngine
 from tests.runs import ANSWERS, CONTRACT, LEXICON, MANY, Job, Recorder, fake_team, job_in, no_model
 

@@ -9,8 +9,7 @@ import pytest
 
 from g2p_batch.errors import UsageError
 from g2p_batch.formats import FORMATS, format_for
-from g2p_batch.formats.lexicon import LEXICON, PART, STATUSES, Answers, WriteOptions, entries
-from g2p_batch.formats.lexicon import lexicon as lexicon_rows
+from g2p_batch.formats.lexicon import LEXICON, STATUSES, Answers, WriteOptions, entries
 from g2p_batch.formats.tsv import write_rejects
 
 WORDS = [
@@ -49,7 +48,7 @@ def lexicon() -> pa.RecordBatch:
         np.array([False, False, False, True, False]),
         np.zeros(5, np.bool_),
     )
-    return lexicon_rows(entries(word_table([(word, lang) for word, lang, *_ in WORDS]), said))
+    return entries(word_table([(word, lang) for word, lang, *_ in WORDS]), said)
 
 
 def written(name: str, path: Path, options: WriteOptions, batches: list[pa.RecordBatch] | None = None) -> bytes:
@@ -104,7 +103,7 @@ def test_an_output_becomes_this_pronunciation_and_status(
 
 def test_no_words_make_no_rows() -> None:
     rows = entries(word_table([]), answers([]))
-    assert rows.schema == PART
+    assert rows.schema == LEXICON
     assert rows.num_rows == 0
 
 
@@ -245,3 +244,11 @@ def test_every_format_is_found_by_its_name_and_by_its_suffix() -> None:
         assert format_for(Path("x"), name) is known
         if known.suffix:
             assert format_for(Path("x" + known.suffix)) is known
+
+
+def test_tsv_has_phones_beside_pronunciations_if_they_are_asked_for(tmp_path: Path) -> None:
+    rows = lexicon().slice(0, 1)
+    phones = pa.array([["h", "ə", "ˈl", "oʊ"]], LEXICON.field("phones").type)
+    rows = rows.set_column(LEXICON.names.index("phones"), LEXICON.field("phones"), phones)
+    said = written("tsv", tmp_path / "lexicon.tsv", WriteOptions(phones=True, scores=True), [rows])
+    assert said.decode() == ("word\tlang\tpron\tphones\tlogprob\tstatus\nhello\teng-us\thəˈloʊ\th ə ˈl oʊ\t-0.25\tok\n")

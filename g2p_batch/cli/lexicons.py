@@ -1,6 +1,6 @@
 """`generate`, and its steps: `plan`, `run`, `merge`, and `status` of what they leave."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from g2p_batch import artifacts, contract, host
-from g2p_batch.cli.options import configured
+from g2p_batch.cli.options import all_of, configured, existing, lexicon_option, list_options, memory_option
 from g2p_batch.cli.progress import progress
 from g2p_batch.cli.root import dtype_option, locate, main, say
 
 if TYPE_CHECKING:
     from g2p_batch.decode import Compiled
-    from g2p_batch.merge import Merging
+    from g2p_batch.fitting import Phonetics
     from g2p_batch.plan import Planning
     from g2p_batch.run import Slice, Team
-
-_Command = Callable[..., Any]
+    from g2p_batch.target import Merging
 
 
 @dataclass(frozen=True)
@@ -49,25 +48,6 @@ def _found(model: str, dtype: contract.DType) -> _Model:
     return _Model(folder, facts, dtype)
 
 
-def _all(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
-    """Put options on a command in the order in which they are listed."""
-
-    def decorate(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_memory_option = click.option(
-    "--memory",
-    metavar="SIZE",
-    default="1GiB",
-    show_default=True,
-    help="Most memory for sorting; more words spill to the run directory.",
-)
-
 _workers_option = click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -76,11 +56,8 @@ _workers_option = click.option(
     help="Processes that decode.",
 )
 
-_input_options = _all(
-    click.argument("inputs", metavar="INPUT...", nargs=-1, required=True),
-    click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47."),
-    click.option("--lang-column", metavar="NAME", help="Column of languages.  [default: lang, language, tag, ...]"),
-    click.option("--word-column", metavar="NAME", help="Column of words.  [default: word, grapheme, orthography, ...]"),
+_input_options = all_of(
+    list_options,
     click.option(
         "--model",
         metavar="bundled|DIR|HUB_ID",
@@ -89,12 +66,9 @@ _input_options = _all(
         help="The bundled model, a folder (compiled, program or checkpoint), or a hub id.",
     ),
     dtype_option,
-    click.option(
-        "--normalize",
-        type=click.Choice(["nfc", "nfkc", "none"]),
-        default="nfc",
-        show_default=True,
-        help="Unicode form given to words.",
+    lexicon_option(
+        "An existing lexicon in any format of --format: words that it holds are not asked of the model. May be "
+        "repeated; the first that holds a word counts."
     ),
     click.option(
         "--shard-words",
@@ -103,15 +77,71 @@ _input_options = _all(
         show_default=True,
         help="Most words decoded and committed together, when a run is planned; changes no output.",
     ),
-    click.option("--strict", is_flag=True, help="Fail before decoding if any row is rejected."),
+    click.option("--strict", is_flag=True, help="Fail if any row is rejected."),
     click.option("--restart", is_flag=True, help="Discard what an earlier run left in the run directory."),
 )
 
-_output_options = _all(
-    click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The lexicon to write."),
-    click.option("--format", metavar="F", help="tsv or parquet.  [default: by the suffix of OUTPUT]"),
+_output_options = all_of(
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="The lexicon to write; {lang} in its name makes one for each language.",
+    ),
+    click.option(
+        "--format",
+        metavar="F",
+        help="tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict or "
+        "pls.  [default: by the suffix of OUTPUT]",
+    ),
     click.option(
         "--scores", is_flag=True, help="Also write log-probability and status to TSV; Parquet always has them."
+    ),
+    click.option(
+        "--phones",
+        type=click.Choice(["ipa", "x-sampa", "arpabet"]),
+        help="Alphabet of phones, which TSV then has beside pronunciations.  [default: ipa, in cmudict arpabet]",
+    ),
+    click.option(
+        "--stress",
+        type=click.Choice(["keep", "attach", "separate", "drop"]),
+        help="Stress marks: before the phone where they stand, at the vowel of the syllable, phones of their own, or "
+        "none.  [default: keep]",
+    ),
+    click.option(
+        "--tones",
+        type=click.Choice(["attach", "separate"]),
+        help="Tones at the phone before, or phones of their own.  [default: separate]",
+    ),
+    click.option(
+        "--syllables",
+        type=click.Choice(["keep", "drop"]),
+        help="Dots and other breaks as phones, or none.  [default: drop]",
+    ),
+    click.option("--clean", is_flag=True, help="Mend what a language's training data writes that is not IPA."),
+    click.option(
+        "--phone-map",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Your own phones: lines of IPA, a tab and the phones written for it.",
+    ),
+    click.option(
+        "--phone-set",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Count phones that this list, one a line, does not have.",
+    ),
+    click.option(
+        "--tokens",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="tokens.txt of a sherpa-onnx voice: reject words with other phones.",
+    ),
+    click.option(
+        "--space-in-word",
+        metavar="CHAR",
+        help="Write words with blanks with this character where a format cannot hold blanks.",
     ),
     click.option(
         "--order",
@@ -144,7 +174,7 @@ _run_dir_argument = click.argument("run_dir", metavar="RUN_DIR", type=click.Path
 @_output_options
 @_device_option
 @_workers_option
-@_memory_option
+@memory_option
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
@@ -165,11 +195,12 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
     Examples:
       g2p-batch generate words.txt --lang eng-us -o lexicon.tsv
       g2p-batch generate lists/ --lang-column locale -o lexicon.parquet
+      g2p-batch generate words.tsv --lexicon old.dict --stress drop -o '{lang}.dict'
     """
     from g2p_batch import driver
 
     output: Path = options["output"]
-    run_dir = options["run_dir"] or output.with_name(f"{output.name}.run")
+    run_dir = options["run_dir"] or Path(f"{str(output).replace('{lang}', 'all')}.run")
     model = _found(options["model"], options["dtype"])
     planning, merging = _planning(inputs, options, model, run_dir), _merging(options)
     driver.check(planning, merging)
@@ -178,7 +209,7 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
 
 @main.command("plan")
 @_input_options
-@_memory_option
+@memory_option
 @click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", required=True, help="Folder of the run.")
 @_config_option
 def plan_(inputs: tuple[str, ...], **options: Any) -> None:
@@ -231,8 +262,9 @@ def run_(run_dir: Path, task: str, device: str, workers: int) -> None:
 @main.command("merge")
 @_run_dir_argument
 @_output_options
-@_memory_option
+@memory_option
 @click.option("--partial", is_flag=True, help="Write what is there while shards are missing, and say which.")
+@click.option("--strict", is_flag=True, help="Write nothing but the rejects if the format cannot hold a word.")
 def merge_(run_dir: Path, **options: Any) -> None:
     """Write the lexicon of a run.
 
@@ -242,6 +274,7 @@ def merge_(run_dir: Path, **options: Any) -> None:
     \b
     Example:
       g2p-batch merge big.run -o lexicon.tsv
+      g2p-batch merge big.run --format kaldi-dict --phones x-sampa -o data/local/dict
     """
     from g2p_batch import driver
 
@@ -290,11 +323,12 @@ def _planning(inputs: tuple[str, ...], options: Mapping[str, Any], model: _Model
         shard_words=options["shard_words"],
         strict=options["strict"],
         restart=options["restart"],
+        lexicons=existing(options["lexicons"]),
     )
 
 
 def _merging(options: Mapping[str, Any]) -> "Merging":
-    from g2p_batch.merge import Merging
+    from g2p_batch.target import Merging
 
     return Merging(
         output=options["output"],
@@ -303,7 +337,26 @@ def _merging(options: Mapping[str, Any]) -> "Merging":
         scores=options["scores"],
         memory=options["memory"],
         partial=options.get("partial", False),
+        strict=options["strict"],
+        phonetics=_phonetics(options),
+        space_in_word=options["space_in_word"],
+        tokens=options["tokens"],
     )
+
+
+_STYLE = {"phones": "alphabet", "stress": "stress", "tones": "tones", "syllables": "syllables", "clean": "clean"}
+"""Options of phones, and what `Style` calls them."""
+
+
+def _phonetics(options: Mapping[str, Any]) -> "Phonetics":
+    from g2p_batch.fitting import Phonetics
+    from g2p_batch.phones import Style, read_phone_map, read_phone_set
+
+    given = {field: options[name] for name, field in _STYLE.items() if options[name]}
+    if options["phone_map"] is not None:
+        given["phone_map"] = read_phone_map(options["phone_map"])
+    known = None if options["phone_set"] is None else read_phone_set(options["phone_set"])
+    return Phonetics(Style(**given), bool(given) or known is not None, known)
 
 
 def _slice(text: str) -> "Slice":

@@ -1,12 +1,72 @@
-"""Options from a TOML file."""
+"""Options that several commands have, and options from a TOML file."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from g2p_batch import errors
+
+if TYPE_CHECKING:
+    from g2p_batch.lookup import Existing
+
+_Command = Callable[..., Any]
+_Decorator = Callable[[_Command], _Command]
+
+
+def all_of(*options: _Decorator) -> _Decorator:
+    """Put options on a command in the order in which they are listed."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+list_options = all_of(
+    click.argument("inputs", metavar="INPUT...", nargs=-1, required=True),
+    click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47."),
+    click.option("--lang-column", metavar="NAME", help="Column of languages.  [default: lang, language, tag, ...]"),
+    click.option("--word-column", metavar="NAME", help="Column of words.  [default: word, grapheme, orthography, ...]"),
+    click.option(
+        "--normalize",
+        type=click.Choice(["nfc", "nfkc", "none"]),
+        default="nfc",
+        show_default=True,
+        help="Unicode form given to words.",
+    ),
+)
+"""Word lists, and how they are read."""
+
+memory_option = click.option(
+    "--memory",
+    metavar="SIZE",
+    default="1GiB",
+    show_default=True,
+    help="Most memory for sorting; more words spill to the disk.",
+)
+
+
+def lexicon_option(text: str, required: bool = False) -> _Decorator:
+    """Return the option of existing lexicons."""
+    return click.option("--lexicon", "lexicons", metavar="[TAG=]FILE", multiple=True, required=required, help=text)
+
+
+def existing(given: tuple[str, ...]) -> "tuple[Existing, ...]":
+    """Read `[TAG=]FILE`; a name with an equals sign but no language before it is a file's."""
+    from g2p_batch.languages import lookup
+    from g2p_batch.lookup import Existing
+
+    found = []
+    for text in given:
+        tag, _, file = text.partition("=")
+        language = lookup(tag) if file else None
+        found.append(Existing(Path(text)) if language is None else Existing(Path(file), language.tag))
+    return tuple(found)
 
 
 def configured(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
@@ -23,18 +83,25 @@ def configured(ctx: click.Context, _parameter: click.Parameter, path: Path | Non
         raise errors.UsageError(f"{path} has an unknown key {unknown[0]!r}: use some of {', '.join(options)}")
     for key, value in settings.items():
         wanted = _kind(options[key])
-        if type(value) is not wanted:
+        if not _is(value, wanted):
             raise errors.UsageError(f"{path}: {key} is {value!r}, not {_KINDS[wanted]}")
     ctx.default_map = {options[key].name: value for key, value in settings.items()}
 
 
-_KINDS = {bool: "true or false", int: "a whole number", str: "text in quotes"}
+_KINDS = {bool: "true or false", int: "a whole number", str: "text in quotes", list: "a list of texts in quotes"}
 
 
 def _kind(option: click.Option) -> type:
     if option.is_flag:
         return bool
+    if option.multiple:
+        return list
     return int if isinstance(option.type, click.IntRange) else str
+
+
+def _is(value: Any, wanted: type) -> bool:
+    texts = value if isinstance(value, list) else []
+    return type(value) is wanted and all(type(text) is str for text in texts)
 
 
 def _settings(path: Path) -> dict[str, Any]:

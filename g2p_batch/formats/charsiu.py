@@ -71,4 +71,4 @@ _RULES = (
     ("comma_in_pronunciation", text("pron", ",")),
 )
 
-CHARSIU = Format("charsiu", None, write, read, validate, refuse)
+CHARSIU = Format("charsiu", None, write, read, validate, refuse, phones="joined")

@@ -120,4 +120,4 @@ _RULES: tuple[Rule, ...] = (
     ("variant_mark", word(r".\(\d+\)$")),
 )
 
-CMUDICT = Format("cmudict", None, write, read, validate, refuse)
+CMUDICT = Format("cmudict", None, write, read, validate, refuse, alphabet="arpabet")

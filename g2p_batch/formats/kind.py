@@ -71,3 +71,10 @@ class Format:
     folder: bool = False
     best_only: bool = False
     """Whether readers take one pronunciation a word: the writer keeps the best."""
+    phones: Literal["written", "beside", "joined"] = "written"
+    """Whether it writes phones; or pronunciations, with phones beside them where they are asked for; or pronunciations
+    only, which are the phones joined where those are asked for."""
+    alphabet: Literal["arpabet"] | None = None
+    """The alphabet of its phones, where its readers know one only."""
+    tokens: bool = False
+    """Whether phones may be checked against a `tokens.txt` as it is written."""

@@ -25,10 +25,10 @@ LEXICON = pa.schema(
         pa.field("input_row", pa.int64(), nullable=False),
     ]
 )
-"""One row per word and variant; `phones` is null unless phones were asked for."""
+"""One row per word and variant.
 
-PART = LEXICON.remove(LEXICON.get_field_index("phones"))
-"""What is kept of a finished shard; phones follow from the pronunciation and the options of whoever writes them."""
+`phones` is null where they follow from the pronunciation and from the options of whoever writes them.
+"""
 
 STATUSES = ("truncated", "invalid_utf8", "invalid", "empty", "ok")
 """What became of a word; of several that hold, the first counts.
@@ -72,8 +72,8 @@ class WriteOptions:
         provenance: tool, checkpoint and decoding facts, for formats that have a place for them.
         space_in_word: one character that replaces U+0020 in words where the format cannot hold blanks.
         tokens: sherpa-onnx `tokens.txt` that has to hold every phone of a sherpa lexicon.
-        alphabet: the alphabet that a PLS document names. "ipa" writes pronunciations; "x-sampa" writes phones, which
-            have to be X-SAMPA already.
+        phones: write phones where they are optional.
+        alphabet: the alphabet of pronunciations, which a PLS document names.
 
     Raises:
         UsageError: `space_in_word` is not one visible character.
@@ -83,7 +83,8 @@ class WriteOptions:
     provenance: Mapping[str, str] = field(default_factory=dict)
     space_in_word: str | None = None
     tokens: Path | None = None
-    alphabet: Literal["ipa", "x-sampa"] = "ipa"
+    phones: bool = False
+    alphabet: Literal["ipa", "x-sampa", "arpabet"] = "ipa"
 
     def __post_init__(self) -> None:
         mark = self.space_in_word
@@ -92,7 +93,7 @@ class WriteOptions:
 
 
 def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
-    """Join words and answers into rows of schema `PART`.
+    """Join words and answers into rows of schema `LEXICON`, without phones.
 
     Args:
         words: N rows with `word` string, `lang` string and `row` int64, no nulls.
@@ -107,19 +108,13 @@ def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
         "lang": _flat(words["lang"]),
         "rank": np.ones(len(words), np.int8),
         "pron": pron,
+        "phones": pa.nulls(len(words), LEXICON.field("phones").type),
         "logprob": answers.logprob,
         "source": pa.repeat("model", len(words)),
         "status": _status(answers.truncated, answers.invalid_utf8, invalid, pc.equal(pron, "")),
         "input_row": _flat(words["row"]),
     }
-    return pa.record_batch(columns, schema=PART)
-
-
-def lexicon(parts: pa.RecordBatch) -> pa.RecordBatch:
-    """Turn rows of schema `PART` into rows of schema `LEXICON`."""
-    phones = {"phones": pa.nulls(len(parts), LEXICON.field("phones").type)}
-    columns = {name: parts[name] for name in PART.names} | phones
-    return pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
+    return pa.record_batch(columns, schema=LEXICON)
 
 
 def _status(*conditions: pa.Array | Bool) -> pa.Array:

@@ -263,4 +263,4 @@ _RULES: tuple[Rule, ...] = (
     ("not_xml", lambda rows, options: pc.match_substring_regex(_TEXT[options.alphabet](rows), _NOT_XML)),
 )
 
-PLS = Format("pls", ".pls", write, read, validate, refuse, names_language=True)
+PLS = Format("pls", ".pls", write, read, validate, refuse, names_language=True, phones="joined")

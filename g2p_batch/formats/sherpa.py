@@ -97,4 +97,4 @@ def _lowered(word: str) -> str:
     return word.encode().lower().decode()
 
 
-SHERPA = Format("sherpa", None, write, kaldi.read, validate, refuse, order="word", best_only=True)
+SHERPA = Format("sherpa", None, write, kaldi.read, validate, refuse, order="word", best_only=True, tokens=True)

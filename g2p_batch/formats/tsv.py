@@ -15,23 +15,24 @@ from g2p_batch.formats.rules import BOM, CONTROL, first_reason, text
 from g2p_batch.formats.words import write_lines
 
 PLAIN = ("word", "lang", "pron")
-SCORED = (*PLAIN, "logprob", "status")
+PHONES = ("phones",)
+SCORES = ("logprob", "status")
 REJECTS = ("row", "lang", "word", "reason")
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
-    """Write a lexicon as `word`, `lang`, `pron`, and with scores also `logprob` and `status`.
+    """Write a lexicon as `word`, `lang`, `pron`, then if asked for `phones`, and `logprob` and `status`.
 
     Cells hold no tab and no line break: the plan rejects such words and `lexicon.entries` drops them from
     pronunciations.
     """
-    columns = SCORED if options.scores else PLAIN
+    columns = PLAIN + PHONES * options.phones + SCORES * options.scores
     with path.open("wb") as file:
         _write_header(file, columns)
         for batch in batches:
-            write_lines(file, [batch[name] for name in columns], "\t")
+            write_lines(file, [_text(batch[name]) for name in columns], "\t")
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -106,6 +107,10 @@ def _write_header(file: IO[bytes], columns: Sequence[str]) -> None:
     file.write(("\t".join(columns) + "\n").encode())
 
 
+def _text(column: pa.Array) -> pa.Array:
+    return pc.binary_join(column, " ") if pa.types.is_list(column.type) else column
+
+
 def _printable(cells: pa.Array) -> pa.Array:
     bad = pc.fill_null(pc.match_substring_regex(cells, CONTROL), False)
     shown = [_UNPRINTABLE.sub(_escape, cell) for cell in cells.filter(bad).to_pylist()]
@@ -116,4 +121,4 @@ def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode("ascii")
 
 
-TSV = Format("tsv", ".tsv", write, read, validate, refuse, languages="many", names_language=True)
+TSV = Format("tsv", ".tsv", write, read, validate, refuse, languages="many", names_language=True, phones="beside")
