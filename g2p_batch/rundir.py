@@ -20,6 +20,7 @@ from g2p_batch.screen import Normalize
 from g2p_batch.storage import Folder
 
 PLAN, ENGINE, SUMMARY, REJECTS_TSV = "plan.json", "engine.json", "run-summary.json", "rejects.tsv"
+REPORT = "report.html"
 WORDS_FOLDER, PARTS_FOLDER, DONE_FOLDER = "words", "parts", "done"
 QUARANTINE_FOLDER, DAMAGED_FOLDER = "quarantine", "damaged"
 _FOLDERS = (DONE_FOLDER, PARTS_FOLDER, QUARANTINE_FOLDER, DAMAGED_FOLDER, WORDS_FOLDER)
@@ -212,6 +213,10 @@ class RunDir:
             return key, name
         return raw["key"], raw["name"]
 
+    def engine(self) -> tuple[str, str] | None:
+        """Return key and name of the compiled model of this run, or None where there is none yet."""
+        return self._read(ENGINE, lambda raw: (raw["key"], raw["name"]))
+
     @contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
         """Give a new folder for temporary files, and remove it afterwards."""
@@ -238,7 +243,7 @@ class RunDir:
 
     def discard(self) -> None:
         """Remove all that a run put here; the plan last, so that a half discarded run is still an unfinished one."""
-        for name in (SUMMARY, *_FOLDERS, ENGINE, REJECTS_TSV, PLAN):
+        for name in (REPORT, SUMMARY, *_FOLDERS, ENGINE, REJECTS_TSV, PLAN):
             removing(self.root / name)
 
     def _receipt(self, name: str, plan: Plan) -> Receipt | None:

@@ -1,8 +1,8 @@
 """How planning, merging and the host side of a run behave at scale: `python -m tests.scale --help`.
 
-`make` makes up rows: 100 tags, a fifth duplicates, a hundredth of them bad. `plan`, `answer` and `merge` are
-a run without a model, whose answers repeat the word. `host` is a run with everything but a model: an engine whose steps
-only look up the next byte of the word.
+`make` makes up rows: 100 tags, a fifth duplicates, a hundredth of them bad. `plan`, `answer`, `merge`
+and `report` are a run without a model, whose answers repeat the word. `host` is a run with everything but a model: an
+engine whose steps only look up the next byte of the word.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from g2p_batch.merge import merged
 from g2p_batch.parquet import decoded, encoded
 from g2p_batch.plan import Planning, planned
 from g2p_batch.report import counted
+from g2p_batch.reporting import write_report
 from g2p_batch.run import Team
 from g2p_batch.rundir import PARTS_FOLDER, Receipt, RunDir
 from g2p_batch.signals import Stop
@@ -104,7 +105,7 @@ def _cpu_seconds() -> float:
 def main() -> None:
     """Measure one step; each is a process of its own, so that its peak of memory is its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=["make", "plan", "answer", "merge", "host"])
+    parser.add_argument("step", choices=["make", "plan", "answer", "merge", "report", "host"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=50_000_000)
     parser.add_argument("--memory", default="1GiB")
@@ -122,6 +123,7 @@ def main() -> None:
         "merge": lambda: merged(
             run, run.require_plan(), target_of(merging), merging, lambda _: None, Stop(), time.perf_counter()
         ),
+        "report": lambda: write_report(run, given.folder / "report.html"),
         "host": lambda: generate(planning, merging, team, lambda _: None),
     }
     timed(given.step, given.rows, steps[given.step])

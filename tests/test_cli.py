@@ -36,6 +36,7 @@ COMMANDS = (
         "merge",
         "oov",
         "plan",
+        "report",
         "run",
         "status",
         "validate",

@@ -1,0 +1,35 @@
+"""`report`."""
+
+from pathlib import Path
+
+import click
+
+from g2p_batch.cli.root import main, say
+
+
+@main.command()
+@click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="The page to write.  [default: RUN_DIR/report.html]",
+)
+def report(run_dir: Path, output: Path | None) -> None:
+    """Show a run as a page.
+
+    RUN_DIR is the folder of a run, finished or not. The page is one HTML file that loads nothing: what became of every
+    row, words by language, the words to check first, rejected rows, scores, lengths, speed, settings and digests.
+
+    \b
+    Examples:
+      g2p-batch report lexicon.tsv.run
+      g2p-batch report big.run -o big.html
+    """
+    from g2p_batch.reporting import write_report
+    from g2p_batch.rundir import REPORT, RunDir
+
+    path = output or run_dir / REPORT
+    write_report(RunDir(run_dir), path)
+    say(f"Report: {path}")

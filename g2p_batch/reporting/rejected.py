@@ -1,0 +1,55 @@
+"""Examples of rejected rows, from the file that lists them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from g2p_batch.delimited import TAB, Layout, parse, whole_lines
+from g2p_batch.formats.tsv import REJECTS
+from g2p_batch.publish import reading
+
+_EXAMPLES = 4
+_ROWS = 65536
+_ROW, _LANG, _WORD, _REASON = map(REJECTS.index, ("row", "lang", "word", "reason"))
+_LAYOUT = Layout(TAB, len(REJECTS), word=_WORD, lang=_LANG, further=(_ROW, _REASON))
+
+
+@dataclass(frozen=True)
+class Example:
+    """A rejected row, as its file shows it."""
+
+    row: str
+    lang: str
+    word: str
+
+
+def examples(path: Path, rejects: Mapping[str, int]) -> dict[str, list[Example]]:
+    """Return the first few rejected rows of each reason; fewer where the file is absent or not as it was written.
+
+    Args:
+        path: what `formats.tsv.write_rejects` wrote.
+        rejects: rows by reason: reading ends when enough of each are found.
+
+    Raises:
+        OutputError: the disk failed.
+    """
+    found: dict[str, list[Example]] = {reason: [] for reason in rejects}
+    if not path.is_file():
+        return found
+    lacking = {reason: min(count, _EXAMPLES) for reason, count in rejects.items() if count}
+    with reading(path), path.open("rb") as file:
+        for cells in parse(whole_lines(file), _LAYOUT, _ROWS):
+            row, reason = cells.further
+            columns = pa.table({"row": row, "lang": cells.lang, "word": cells.word, "reason": reason})
+            for name in [*lacking]:
+                mine = columns.filter(pc.equal(reason, name)).slice(0, lacking[name]).to_pylist()
+                found[name] += [Example(one["row"], one["lang"], one["word"]) for one in mine]
+                lacking[name] -= len(mine)
+                if not lacking[name]:
+                    del lacking[name]
+            if not lacking:
+                break
+    return found
