@@ -156,6 +156,8 @@ class Manifest:
     dtype: DType
     shapes: Shapes
     cache: CacheCells
+    tiles: Mapping[str, tuple[int, int]]
+    """Register tiles, vectors by rows, of matrix products for which they were chosen by measuring."""
     functions: Mapping[str, tuple[str, ...]]
     """Names of the tensors that end the parameters of each function."""
     tensors: Mapping[str, Tensor]
@@ -205,6 +207,7 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
         cache=CacheCells(**raw.pop("cache")),
         target=Target(**{**raw["target"], "features": tuple(raw.pop("target")["features"])}),
         shapes=Shapes(tuple(Bucket(**b) for b in shapes["buckets"]), tuple(shapes["ladder"])),
+        tiles={name: tuple(tile) for name, tile in raw.pop("tiles").items()},
         functions={name: tuple(tensors) for name, tensors in raw.pop("functions").items()},
         tensors={name: Tensor(t["offset"], tuple(t["shape"]), t["dtype"]) for name, t in raw.pop("tensors").items()},
         **raw,

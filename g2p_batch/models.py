@@ -123,6 +123,8 @@ class Request:
     dtype: DType = "float32"
     config: Path | None = None
     """Target configuration; the shipped one by default."""
+    tune: bool = False
+    """Choose tiles by measuring them on this CPU."""
 
 
 def compile_model(request: Request, say: Say, folder: Path | None = None) -> Path:
@@ -144,14 +146,20 @@ def compile_model(request: Request, say: Say, folder: Path | None = None) -> Pat
     contract = load_contract(program)
     family = artifacts.target_family(request.target, request.dtype)
     shapes = artifacts.load_shapes(request.config or artifacts.default_config(), contract)
+    if request.tune and request.target != "cpu":
+        raise UsageError(f"--tune measures on this CPU, and the target is {request.target}: leave one of them out")
     key = artifacts.artifact_key(contract, family, shapes, request.dtype)
-    wanted = folder or artifacts.writable_root() / key
-    if folder is None and (wanted / artifacts.MANIFEST).is_file():
-        return wanted
+    tuned = artifacts.writable_root() / f"{key}-tuned"
+    wanted = folder or (tuned if request.tune else artifacts.writable_root() / key)
+    if folder is None:
+        # Tiles change no result: whoever asks for the model may have the faster one.
+        for known in (tuned, wanted):
+            if (known / artifacts.MANIFEST).is_file():
+                return known
     say(f"Compiling {contract.name} for {_describe(request.target, family)} (once)")
     from g2p_compile.build import build
 
-    build(program, family, shapes, request.dtype, wanted)
+    build(program, family, shapes, request.dtype, wanted, say if request.tune else None)
     return wanted
 
 

@@ -14,6 +14,7 @@ from g2p_compile.fold import fold
 from g2p_compile.kernels import KERNELS, WEIGHTS, Kernel, Limits, Machine, Site
 from g2p_compile.kernels.cells import choose_cells
 from g2p_compile.kernels.kernel import Array
+from g2p_compile.kernels.tiles import Tiles
 from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program
 
 CACHE_RANK = 5
@@ -32,10 +33,14 @@ class Bound:
     """Names of the weights of each function, in the order of its last parameters."""
 
 
-def bind(program: Program, machine: Machine, shapes: Shapes, dtype: DType = "float32") -> Bound:
+def bind(
+    program: Program, machine: Machine, shapes: Shapes, dtype: DType = "float32", tiles: Tiles | None = None
+) -> Bound:
     """Choose a kernel for every operation of a program and make its functions for every bucket."""
     longest = shapes.longest
-    binder = _Binder(fold(program), machine, Limits(longest.source_bytes, longest.target_bytes), dtype)
+    binder = _Binder(
+        fold(program), machine, Limits(longest.source_bytes, longest.target_bytes), dtype, tiles or Tiles()
+    )
     for index, bucket in enumerate(shapes.buckets):
         for stage, words in (("encoder", bucket.chunk), ("prefill", bucket.chunk), ("step", bucket.batch)):
             binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(words)))
@@ -55,8 +60,8 @@ def _bounds(stage: str, bucket: Bucket, batch: int) -> list[tuple[int, int, int]
 
 
 class _Binder:
-    def __init__(self, program: Program, machine: Machine, limits: Limits, dtype: DType) -> None:
-        self.program, self.machine, self.limits, self.dtype = program, machine, limits, dtype
+    def __init__(self, program: Program, machine: Machine, limits: Limits, dtype: DType, tiles: Tiles) -> None:
+        self.program, self.machine, self.limits, self.dtype, self.tiles = program, machine, limits, dtype, tiles
         self.builder = relax.BlockBuilder()
         self.tensors: dict[str, Array] = {}
         self.functions: dict[str, tuple[str, ...]] = {}
@@ -127,6 +132,7 @@ class _Rewriter(PyExprMutator):
             shapes=tuple(_shape(t) for t in original if isinstance(t.ty, relax.TensorType)),
             weights=tuple(_shape(w) for w in weights),
             constants=tuple(float(a.value) for a in arguments if not isinstance(a.ty, relax.TensorType)),
+            tiles=self.binder.tiles,
         )
         kernel, function = self.binder.kernel(operation, site)
         if weights:

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -16,16 +16,33 @@ from g2p_compile.bind import bind
 from g2p_compile.kernels import MACHINES
 from g2p_compile.kernels.cells import choose_cells
 from g2p_compile.kernels.kernel import Array
+from g2p_compile.kernels.tiles import Tiles
 from g2p_compile.link import link
 from g2p_compile.pipelines import cpu_passes
 from g2p_compile.program import load_program
+from g2p_compile.tune import tune
 
 _ALIGNMENT = 64
 """Bytes between the starts of packed weights: compiled code reads whole vectors."""
 
 
-def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: Path) -> Manifest:
+def build(
+    program: Path,
+    family: Family,
+    shapes: Shapes,
+    dtype: DType,
+    folder: Path,
+    tuned: Callable[[str], None] | None = None,
+) -> Manifest:
     """Compile a program for a CPU family and publish the artifact as `folder`, which appears whole or not at all.
+
+    Args:
+        program: folder of the program.
+        family: CPUs to compile for.
+        shapes: buckets and batch sizes.
+        dtype: number format.
+        folder: where the artifact goes; absent or empty.
+        tuned: set to choose tiles by measuring them on this CPU, which has to be of the family; is told what is chosen.
 
     Raises:
         ModelError: the program is damaged.
@@ -36,7 +53,8 @@ def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: P
     started = time.monotonic()
     loaded = load_program(program)
     machine = MACHINES[family.name]
-    bound = bind(loaded, machine, shapes, dtype)
+    tiles = tune(loaded, machine, shapes, dtype, tuned) if tuned else Tiles()
+    bound = bind(loaded, machine, shapes, dtype, tiles)
     target = tvm.target.Target({"kind": "llvm", **machine.target})
     executable = tvm.compile(bound.module, target=target, relax_pipeline=tvm.transform.Sequential(cpu_passes()))
     triple = machine.target.get("mtriple")
@@ -54,6 +72,7 @@ def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: P
             dtype=dtype,
             shapes=shapes,
             cache=choose_cells(machine, dtype, loaded.contract.geometry.d_kv).stored,
+            tiles=tiles.measured,
             functions=bound.functions,
             tensors=tensors,
             seconds=round(time.monotonic() - started, 1),

@@ -26,9 +26,16 @@ from g2p_batch.cli.root import dtype_option, folder_size, main, say
     help="Buckets and batch sizes, as in configs/targets/cpu.toml.",
 )
 @click.option(
+    "--tune",
+    is_flag=True,
+    help="Measure a few register tiles for each matrix product on this CPU and take the fastest; results are the same.",
+)
+@click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="A new folder.  [default: in the cache]"
 )
-def compile_(model: str, target: str, dtype: contract.DType, config: Path | None, output: Path | None) -> None:
+def compile_(
+    model: str, target: str, dtype: contract.DType, config: Path | None, tune: bool, output: Path | None
+) -> None:
     """Compile a model for a CPU.
 
     MODEL is `bundled`, the folder of a program or of a checkpoint, or a hub id.
@@ -44,7 +51,7 @@ def compile_(model: str, target: str, dtype: contract.DType, config: Path | None
 
     if output:
         publish.require_new_folder(output)
-    folder = models.compile_model(models.Request(model, target, dtype, config), say, output)
+    folder = models.compile_model(models.Request(model, target, dtype, config, tune), say, output)
     seconds = contract.load_manifest(folder).seconds
     click.echo(f"{folder}\n{seconds:.1f} s to compile, {folder_size(folder)}")
 

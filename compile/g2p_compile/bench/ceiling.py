@@ -4,14 +4,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import Any
-
-import numpy as np
-import tvm
 
 from g2p_batch.contract import DTYPES, DType
 from g2p_batch.host import cpu_family
-from g2p_compile.kernels import KERNELS, MACHINES, Limits, Site
+from g2p_compile.kernels import MACHINES
+from g2p_compile.kernels.tiles import ProductShape
+from g2p_compile.product import compiled_product
 
 _ROWS, _INNER, _OUTPUTS = 2048, 256, 768
 """The product of a batch of words with the widest attention weight of the tiny shapes; both operands stay in cache."""
@@ -32,7 +30,7 @@ def gemm_ceiling(family: str, dtype: DType, workers: int) -> float:
         dtype: number format; rows and results are float32 in all of them.
         workers: threads that multiply at once, each with operands of its own.
     """
-    product = _product(family, dtype)
+    product = compiled_product(MACHINES[family], dtype, ProductShape(_INNER, _OUTPUTS))
     barrier = Barrier(workers)
 
     def work(run: Callable[[], None]) -> tuple[float, float]:
@@ -42,7 +40,7 @@ def gemm_ceiling(family: str, dtype: DType, workers: int) -> float:
             run()
         return started, time.perf_counter()
 
-    runs = [product() for _ in range(workers)]
+    runs = [product(_ROWS) for _ in range(workers)]
     flops = 2 * _ROWS * _INNER * _OUTPUTS * _REPEATS * workers
     best = float("inf")
     with ThreadPoolExecutor(workers) as pool:
@@ -50,24 +48,3 @@ def gemm_ceiling(family: str, dtype: DType, workers: int) -> float:
             starts, ends = zip(*pool.map(work, runs), strict=True)
             best = min(best, max(ends) - min(starts))
     return flops / best
-
-
-def _product(family: str, dtype: DType) -> Callable[[], Callable[[], None]]:
-    """Build the kernel; returns what makes one more product with operands of its own."""
-    machine = MACHINES[family]
-    site = Site(machine, Limits(1, 1), dtype, ((_ROWS, _INNER), (_OUTPUTS, _INNER)), ((_OUTPUTS, _INNER),), ())
-    kernel = KERNELS["linear"](site)
-    target = tvm.target.Target({"kind": "llvm", **machine.target})
-    module = tvm.IRModule({"product": kernel.function.with_attr("global_symbol", "product")})
-    function = tvm.compile(module, target=target).jit()["product"]
-    random = np.random.default_rng(0)
-
-    def values(*shape: int) -> Any:
-        return random.standard_normal(shape, np.float32)
-
-    def make() -> Callable[[], None]:
-        arrays = [values(_ROWS, _INNER), *kernel.pack(values(_OUTPUTS, _INNER)), values(_ROWS, _OUTPUTS)]
-        tensors = [tvm.runtime.tensor(array) for array in arrays]  # unlike NumPy's, these begin at a whole vector
-        return lambda: function(*tensors)
-
-    return make

@@ -18,27 +18,13 @@ from tvm.tirx.script import builder as T
 from g2p_batch.contract import DType
 from g2p_compile.kernels.cells import choose_cells
 from g2p_compile.kernels.kernel import Array, Float32, Kernel, Site
-from g2p_compile.kernels.machine import Machine
 from g2p_compile.kernels.narrow import BFloat16Operands, Int8Pairs, Int8Quads
-from g2p_compile.kernels.operands import Float32Operands, Layout, Operands, Tile
+from g2p_compile.kernels.operands import Float32Operands, Layout, Operands
+from g2p_compile.kernels.tiles import ProductShape
 from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, size
-
-# Register tiles as (vectors across, rows) by register count, best first: accumulators, one row of weights and a
-# broadcast value must fit. Wider ones (3x8, 4x6, 2x12) are as fast from the second-level cache and slower from beyond.
-_TILES = {32: ((2, 8), (1, 14)), 16: ((2, 6), (1, 8))}
 
 _ROW_TILES = 8
 """Row tiles that run over one column tile of the weight while the nearest cache holds it."""
-
-
-def choose_tile(machine: Machine, outputs: int, parts: int = 1) -> Tile:
-    """Choose the tile for `parts` weights of `outputs` rows each that share every tile evenly."""
-    lanes = machine.lanes
-    while True:
-        for vectors, rows in _TILES[machine.registers]:
-            if vectors % parts == 0 and outputs % (lanes * vectors // parts) == 0:
-                return Tile(Lanes(machine, lanes), vectors, rows)
-        lanes //= 2
 
 
 OPERANDS: dict[DType, Callable[[Layout], Operands]] = {
@@ -126,7 +112,7 @@ class Product:
 
 def _operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[Layout, Operands]:
     """Choose tile and number format for `parts` weights [outputs, K] side by side."""
-    tile = choose_tile(site.machine, outputs, parts)
+    tile = site.tiles.choose(site.machine, ProductShape(site.weights[-1][1], outputs, parts))
     layout = Layout(site.machine, tile, site.weights[-1][1], outputs * parts, normed)
     # Instructions on several values at once want whole vectors; odd shapes run in float32.
     whole = tile.lanes.lanes == site.machine.lanes and layout.inner % tile.lanes.lanes == 0

@@ -1,7 +1,7 @@
 """What the build step gets from a kernel family."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from tvm import tirx
 
 from g2p_batch.contract import DType
 from g2p_compile.kernels.machine import Machine
+from g2p_compile.kernels.tiles import Tiles
 
 Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
@@ -36,6 +37,8 @@ class Site:
     weights: tuple[Shape, ...]
     """Shapes of those arguments that are weights."""
     constants: tuple[float, ...]
+    tiles: Tiles = field(default_factory=Tiles)
+    """Which tile each product gets."""
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,8 @@ from tvm.tirx.script import builder as T
 
 from g2p_compile.kernels.kernel import Array, Float32, Packed
 from g2p_compile.kernels.machine import Machine
+from g2p_compile.kernels.tiles import Tile
 from g2p_compile.kernels.vector import Expr, Lanes, buffer, lanes_dividing
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A register tile of `rows` by `vectors` vectors."""
-
-    lanes: Lanes
-    vectors: int
-    rows: int
-
-    @property
-    def columns(self) -> int:
-        """Columns of the packed weight that it covers."""
-        return self.lanes.lanes * self.vectors
 
 
 @dataclass(frozen=True)
