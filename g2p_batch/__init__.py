@@ -4,18 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from g2p_batch.api import G2P as G2P
+    from g2p_batch.api import Predictor as Predictor
 
     __version__: str
 
-__all__ = ["G2P", "__version__"]
+__all__ = ["G2P", "Predictor", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load `G2P` and `__version__` when first asked for: what needs neither starts at once."""
-    if name == "G2P":
-        from g2p_batch.api import G2P
+    """Load what is asked for when it first is: what needs none of it starts at once."""
+    if name in ("G2P", "Predictor"):
+        from g2p_batch import api
 
-        value: Any = G2P
+        value: Any = getattr(api, name)
     elif name == "__version__":
         from importlib.metadata import version
 

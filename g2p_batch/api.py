@@ -1,7 +1,9 @@
-"""`G2P`: pronunciations for Python programs, from lists of words or Arrow tables."""
+"""`G2P`: pronunciations for Python programs, from lists of words or Arrow tables; `Predictor`: for their clusters."""
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -12,7 +14,7 @@ import pyarrow.compute as pc
 from g2p_batch import delimited, languages, models
 from g2p_batch.contract import Contract, DType
 from g2p_batch.crew import pronounce
-from g2p_batch.decode import Indices
+from g2p_batch.decode import Engine, Indices
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
 from g2p_batch.formats.lexicon import entries
 from g2p_batch.screen import Normalize, distinct, screen
@@ -117,6 +119,9 @@ class G2P:
             table = table.append_column(name, column)
         return table
 
+    def _engine(self) -> Engine:
+        return self._artifact.engine()
+
     def _answer(self, octets: pa.Array, lang: pa.Array) -> "_Answered":
         """Pronounce words, binary [N], of languages, string [N]."""
         word, invalid = delimited.decode(octets)
@@ -125,12 +130,65 @@ class G2P:
         good, bad = screen(rows, self.contract, _NORMALIZE)
         first, which = distinct(good)
         words = pa.Table.from_batches([good.take(first)])
-        answers = pronounce(words, self.contract, self._artifact.engine, self._workers, _Silence())
+        answers = pronounce(words, self.contract, self._engine, self._workers, _Silence())
         lexicon = entries(words, answers)
         places = _spread(which, good["row"], len(rows))
         pron, logprob, status = (lexicon[name].take(places) for name in _ANSWERED)
         reasons = bad["reason"].take(_spread(np.arange(len(bad)), bad["row"], len(rows)))
         return _Answered(pron, logprob, pc.coalesce(status, reasons))
+
+
+class Predictor:
+    """Pronounces tables in the workers of other systems: Ray Data, Spark, or anything else that sends functions around.
+
+    It is pickled as its arguments. The model is opened, and compiled if the machine has not done so yet, by the first
+    call in a process; all predictors of a process with the same arguments share it and its one engine, and take turns.
+
+    Args:
+        model: `bundled`, the folder of a compiled model, a program or a checkpoint, or a hub id; a folder is one that
+            every machine sees.
+        dtype: number format of the compiled model.
+        target_config: target configuration to compile with; the shipped one by default.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = models.BUNDLED_NAME,
+        *,
+        dtype: DType = "float32",
+        target_config: str | Path | None = None,
+    ) -> None:
+        self._arguments = (str(model), dtype, None if target_config is None else str(target_config))
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Return a table of N rows with `pron`, `logprob` and `status`, as `G2P` does.
+
+        Raises:
+            ModelError, ArtifactError, UsageError: as `G2P` does when it is made.
+            InputError: as `G2P` does.
+        """
+        with _turns:
+            return _opened(*self._arguments)(table)
+
+    def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield record batches with `pron`, `logprob` and `status`: a function for Spark's `mapInArrow`."""
+        for batch in batches:
+            yield from self(pa.Table.from_batches([batch])).to_batches()
+
+
+class _OneEngine(G2P):
+    """Keeps its engine between calls, which take turns."""
+
+    def __init__(self, model: str, dtype: DType, target_config: str | None) -> None:
+        super().__init__(model, dtype=dtype, target_config=target_config)
+        self._kept = self._artifact.engine()
+
+    def _engine(self) -> Engine:
+        return self._kept
+
+
+_opened = cache(_OneEngine)
+_turns = threading.Lock()
 
 
 class _Answered(NamedTuple):

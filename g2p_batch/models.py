@@ -2,16 +2,18 @@
 
 import hashlib
 import importlib.util
+import logging
+import platform
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from g2p_batch import artifacts
 from g2p_batch.contract import DTYPES, Contract, DType, Prefix, load_contract, load_manifest
 from g2p_batch.decode import Compiled
 from g2p_batch.engine import Artifact, TvmEngine
-from g2p_batch.errors import ModelError, UsageError
+from g2p_batch.errors import ArtifactError, ModelError, UsageError
 from g2p_batch.host import Family, cpu_name
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.publish import new_folder
@@ -20,6 +22,8 @@ from g2p_batch.shipped import BUNDLED, shipped
 BUNDLED_NAME = "bundled"
 Say = Callable[[str], None]
 """Tells the user what takes time."""
+
+_log = logging.getLogger("g2p_batch")
 
 
 @dataclass(frozen=True)
@@ -165,20 +169,50 @@ def compile_model(request: Request, say: Say, folder: Path | None = None) -> Pat
 
 @dataclass(frozen=True)
 class EngineOpener:
-    """Opens engines of a compiled model in any process that it is sent to."""
+    """Opens engines of a compiled model in any process that it is sent to, on this machine or on another one."""
 
     folder: Path
+    """Where the model is compiled, on the machine that sends this."""
+    key: str
+    """Key of the compiled model."""
+    bundled: Request | None
+    """How to compile it where `folder` is absent: every installation has the bundled model."""
 
     def __call__(self) -> TvmEngine:
-        """Load the model and return an engine."""
-        return Artifact(self.folder).engine()
+        """Load the model, compiled first if this machine has not done so yet, and return an engine.
+
+        Raises:
+            ArtifactError: this machine has not the same compiled model and cannot make it, or it is damaged.
+        """
+        folder = self._found()
+        if (key := load_manifest(folder).key) != self.key:
+            raise ArtifactError(
+                f"{folder} on {platform.node()} is build {key[:12]}, the run has build {self.key[:12]}, which may "
+                f"answer differently: install the same version everywhere, or {_SHARE}"
+            )
+        return Artifact(folder).engine()
+
+    def _found(self) -> Path:
+        if (self.folder / artifacts.MANIFEST).is_file():
+            return self.folder
+        if self.bundled is None:
+            raise ArtifactError(f"{platform.node()} has no {self.folder}: {_SHARE}")
+        return compile_model(self.bundled, _log.info)
+
+
+_SHARE = (
+    "compile for the least CPU of all with `g2p-batch compile MODEL --target FAMILY -o DIR` into a folder that all "
+    "machines see under the same path, and plan with --model DIR"
+)
 
 
 def compiled(request: Request, say: Say) -> Compiled:
-    """Return a compiled model for the use of worker processes; nothing of it is loaded here."""
-    folder = compile_model(request, say)
+    """Return a compiled model for the use of workers; nothing of it is loaded here."""
+    folder = compile_model(request, say).absolute()
     manifest = load_manifest(folder)
-    return Compiled(manifest.key, f"{manifest.target.machine} {manifest.dtype}", EngineOpener(folder))
+    bundled = replace(request, model=BUNDLED_NAME) if Path(request.model) in (BUNDLED, Path(BUNDLED_NAME)) else None
+    opener = EngineOpener(folder, manifest.key, bundled)
+    return Compiled(manifest.key, f"{manifest.target.machine} {manifest.dtype}", opener)
 
 
 def open_model(request: Request, say: Say) -> Artifact:

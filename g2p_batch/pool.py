@@ -1,28 +1,62 @@
-"""Worker processes: each is given one shard at a time, and replaced when it dies."""
+"""Feeding workers one shard at a time, and replacing them when they die, wherever they live."""
 
-import signal
-import subprocess
-import sys
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from multiprocessing.connection import Pipe, wait
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Generic, Protocol, TypeVar
 
 from g2p_batch.crew import Progress
 from g2p_batch.decode import Engine
 from g2p_batch.errors import WorkerError
 from g2p_batch.rundir import Plan, RunDir
 from g2p_batch.shard import Brief
-from g2p_batch.worker import Advanced, Assignment, Failed, Fatal, Finished, Orders, Ready
+from g2p_batch.worker import Advanced, Assignment, Died, Failed, Fatal, Finished, Message, Orders, Ready
 
 RETRIES = 3
 """A shard whose worker dies or fails is tried so many times more, then it is given up."""
 
-_PROGRAM = "from g2p_batch.worker import main; main()"
 _FAILED_STARTS = 3
 _POLL_S = 0.2
-_FAREWELL_S = 5.0
+
+
+class Worker(Protocol):
+    """Runs shards, one at a time, and says how it goes."""
+
+    def assign(self, assignment: Assignment) -> None:
+        """Give a shard to a worker that is ready and has none."""
+
+    def kill(self) -> None:
+        """End it at once: whatever it does, it leaves nothing half."""
+
+
+W = TypeVar("W", bound=Worker)
+Heard = tuple[W, Message | Died]
+"""A worker, and what it said."""
+
+
+class Site(Protocol[W]):
+    """Where workers live."""
+
+    @property
+    def most(self) -> int:
+        """Most workers at a time."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do where workers do not start."""
+
+    def hire(self, orders: Orders) -> W:
+        """Start a worker; it says `Ready` when it has its engine."""
+
+    def listen(self, workers: Sequence[W], seconds: float) -> Iterable[Heard[W]]:
+        """Wait for workers to say something; a worker that died says so once."""
+
+    def dismiss(self, workers: Sequence[W]) -> None:
+        """Let workers that have no shard go."""
+
+
+OpenSite = Callable[[int | None], AbstractContextManager[Site[Any]]]
+"""Opens a site for so many workers, or for as many as it has cores for."""
 
 
 class Stop(Protocol):
@@ -37,11 +71,12 @@ def run_shards(
     plan: Plan,
     numbers: Sequence[int],
     open_engine: Callable[[], Engine],
-    workers: int,
+    open_site: OpenSite,
+    workers: int | None,
     progress: Progress,
     stop: Stop,
 ) -> dict[int, tuple[str, ...]]:
-    """Run shards on worker processes.
+    """Run shards on workers.
 
     A worker holds one shard at a time and answers with a word: whatever the input, memory is that of its engine and of
     one shard. Data goes from worker to disk, never through this process.
@@ -51,7 +86,8 @@ def run_shards(
         plan: its plan.
         numbers: the shards to run, in this order.
         open_engine: opens an engine in a worker; is pickled.
-        workers: most processes, at least 1.
+        open_site: where the workers live.
+        workers: most workers, at least 1; None for as many as the site has cores.
         progress: is told how far the decoding is, in this thread; words of a failed attempt are taken back.
         stop: asked several times a second.
 
@@ -59,177 +95,159 @@ def run_shards(
         The shards that were given up, each with the reason of every attempt.
 
     Raises:
-        WorkerError: workers die before they are ready.
+        WorkerError: the site cannot be opened, or workers die before they are ready.
         StoppedEarlyError: `stop` said so; finished shards are kept.
         G2PError: a worker met an error that is not its shard's.
     """
-    crew = _Crew(brief, plan, numbers, open_engine, progress)
-    progress.start(sum(plan.shards[number].words for number in numbers))
+    ledger = _Ledger(RunDir(brief.root), plan, numbers, progress)
     try:
-        while crew.busy(workers):
-            crew.attend()
-            stop.check(f"after {crew.done_words:,} of {crew.total_words:,} words; finished shards are kept")
-        crew.dismiss()
-    finally:
-        crew.kill()
-        progress.close()
-    return crew.given_up
-
-
-class _Worker:
-    """A process and the shard that it has."""
-
-    def __init__(self, orders: Orders) -> None:
-        self.connection, theirs = Pipe()
-        self.ready = False
-        self.open: int | None = None
-        self.open_words = 0
-        """Words of the open shard that are decoded."""
-        command = [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())]
-        with theirs:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),))
-        self.tell(orders)
-
-    def tell(self, message: Orders | Assignment) -> None:
-        """Send a message; a worker that cannot take it is found dead when it is next attended to."""
-        with suppress(ConnectionError):
-            self.connection.send(message)
-
-    def assign(self, assignment: Assignment) -> None:
-        """Give a shard."""
-        self.open, self.open_words = assignment.number, 0
-        self.tell(assignment)
-
-    def fate(self) -> str:
-        """Wait for a process that ends, and tell how it did."""
-        code = self.process.wait()
-        if code >= 0:
-            return f"its worker ended with exit code {code}"
-        name = signal.Signals(-code).name
-        return f"its worker was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
-
-
-class _Crew:
-    """Workers, the shards that wait for them, and what became of the others."""
-
-    def __init__(
-        self,
-        brief: Brief,
-        plan: Plan,
-        numbers: Sequence[int],
-        open_engine: Callable[[], Engine],
-        progress: Progress,
-    ) -> None:
-        self._run, self._plan, self._progress = RunDir(brief.root), plan, progress
-        self._orders = Orders(brief, open_engine)
-        self._todo = deque(numbers)
-        self._workers: list[_Worker] = []
-        self._failed_starts: Counter[str] = Counter()
-        self._reasons: dict[int, list[str]] = {}
-        self.given_up: dict[int, tuple[str, ...]] = {}
-        self.done_words = 0
-        self.total_words = sum(plan.shards[number].words for number in numbers)
-        self._outcomes: dict[type, Callable[[_Worker, Any], None]] = {
-            Ready: self._greet,
-            Advanced: self._advance,
-            Finished: self._finish,
-            Failed: self._fail,
-            Fatal: self._give_in,
-        }
-
-    def busy(self, most: int) -> bool:
-        """Give shards to workers that have none, starting workers if need be; tell whether there is work at all."""
-        self._skip_done()
-        idle = [worker for worker in self._workers if worker.open is None]
-        for worker in idle:
-            if worker.ready and self._todo:
-                worker.assign(self._assignment())
-                self._skip_done()
-        starting = sum(not worker.ready for worker in self._workers)
-        for _ in range(min(most - len(self._workers), len(self._todo) - starting)):
-            self._workers.append(_Worker(self._orders))
-        return bool(self._todo) or any(worker.open is not None for worker in self._workers)
-
-    def attend(self) -> None:
-        """Wait a while for messages, and act on them."""
-        by_connection: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
-        for connection in wait(list(by_connection), _POLL_S):
-            worker = by_connection[connection]
+        with open_site(workers) as site:
+            stop.check(ledger.told())  # opening may take a while
+            crew = _Crew(site, Orders(brief, open_engine), ledger)
+            progress.start(ledger.total_words)
             try:
-                message = worker.connection.recv()
-            except (EOFError, ConnectionError):
-                self._bury(worker)
-            else:
-                self._outcomes[type(message)](worker, message)
+                while crew.busy():
+                    crew.attend()
+                    stop.check(ledger.told())
+                crew.dismiss()
+            finally:
+                crew.kill()
+                progress.close()
+    except Exception:
+        stop.check(ledger.told())  # a signal to the whole process group may have ended the site first
+        raise
+    return ledger.given_up
 
-    def dismiss(self) -> None:
-        """Let workers that have no shard end by themselves."""
-        for worker in self._workers:
-            worker.connection.close()
-        for worker in self._workers:
-            with suppress(subprocess.TimeoutExpired):
-                worker.process.wait(_FAREWELL_S)
 
-    def kill(self) -> None:
-        """End all workers at once: whatever they do, they leave nothing half."""
-        for worker in self._workers:
-            worker.process.kill()
-            worker.process.wait()
-            worker.connection.close()
+class _Ledger:
+    """The shards that wait for a worker, and what became of the others."""
 
-    def _assignment(self) -> Assignment:
+    def __init__(self, run: RunDir, plan: Plan, numbers: Sequence[int], progress: Progress) -> None:
+        self._run, self._plan, self._progress = run, plan, progress
+        self._todo = deque(numbers)
+        self._reasons: dict[int, list[str]] = {}
+        self._done_words = 0
+        self.given_up: dict[int, tuple[str, ...]] = {}
+        self.total_words = sum(plan.shards[number].words for number in numbers)
+
+    def waiting(self) -> int:
+        """Return how many shards wait, passing over those that another run of the same directory has done meanwhile."""
+        while self._todo and self._run.is_done(self._todo[0]):
+            self.count(self._plan.shards[self._todo.popleft()].words)
+        return len(self._todo)
+
+    def take(self) -> Assignment:
+        """Take the next shard that waits."""
         number = self._todo.popleft()
         return Assignment(number, self._plan.shards[number])
 
-    def _skip_done(self) -> None:
-        """Pass over shards that another run of the same directory has done meanwhile."""
-        while self._todo and self._run.is_done(self._todo[0]):
-            self._count(self._plan.shards[self._todo.popleft()].words)
-
-    def _count(self, words: int) -> None:
-        self.done_words += words
+    def count(self, words: int) -> None:
+        """Count decoded words, or take them back."""
+        self._done_words += words
         self._progress.advance(words)
 
-    def _greet(self, worker: _Worker, _message: Ready) -> None:
-        worker.ready = True
-        self._failed_starts.clear()
-
-    def _advance(self, worker: _Worker, message: Advanced) -> None:
-        worker.open_words += message.words
-        self._count(message.words)
-
-    def _finish(self, worker: _Worker, _message: Finished) -> None:
-        worker.open = None
-
-    def _fail(self, worker: _Worker, message: Failed) -> None:
-        self._retry(worker, message.reason)
-
-    def _give_in(self, _worker: _Worker, message: Fatal) -> None:
-        raise message.error
-
-    def _bury(self, worker: _Worker) -> None:
-        self._workers.remove(worker)
-        worker.connection.close()
-        fate = worker.fate()
-        if worker.open is not None:
-            self._retry(worker, fate)
-        elif not worker.ready:
-            self._failed_starts[fate] += 1
-            if self._failed_starts.total() >= _FAILED_STARTS:
-                raise WorkerError(
-                    f"{_FAILED_STARTS} workers in a row did not start ({fate}): "
-                    "is there memory for so many? give fewer with --workers"
-                )
-
-    def _retry(self, worker: _Worker, reason: str) -> None:
-        """Put the open shard of a worker behind all others, or give it up."""
-        number, worker.open = worker.open, None
-        if number is None:
-            return
-        self._count(-worker.open_words)
+    def failed(self, number: int, reason: str) -> None:
+        """Put a shard behind all others, or give it up."""
         reasons = self._reasons.setdefault(number, [])
         reasons.append(reason)
         if len(reasons) <= RETRIES:
             self._todo.append(number)
         else:
             self.given_up[number] = tuple(reasons)
+
+    def told(self) -> str:
+        """Tell how far the run is."""
+        return f"after {self._done_words:,} of {self.total_words:,} words; finished shards are kept"
+
+
+class _Member(Generic[W]):
+    """A worker and the shard that it has."""
+
+    def __init__(self, worker: W) -> None:
+        self.worker = worker
+        self.ready = False
+        self.open: int | None = None
+        self.open_words = 0
+        """Words of the open shard that are decoded."""
+
+    def assign(self, assignment: Assignment) -> None:
+        """Give a shard."""
+        self.open, self.open_words = assignment.number, 0
+        self.worker.assign(assignment)
+
+
+class _Crew(Generic[W]):
+    """The workers of a run."""
+
+    def __init__(self, site: Site[W], orders: Orders, ledger: _Ledger) -> None:
+        self._site, self._orders, self._ledger = site, orders, ledger
+        self._members: dict[W, _Member[W]] = {}
+        self._failed_starts: Counter[str] = Counter()
+        self._outcomes: dict[type, Callable[[_Member[W], Any], None]] = {
+            Ready: self._greet,
+            Advanced: self._advance,
+            Finished: self._finish,
+            Failed: self._fail,
+            Fatal: self._give_in,
+            Died: self._bury,
+        }
+
+    def busy(self) -> bool:
+        """Give shards to workers that have none, starting workers if need be; tell whether there is work at all."""
+        for member in self._members.values():
+            if member.ready and member.open is None and self._ledger.waiting():
+                member.assign(self._ledger.take())
+        starting = sum(not member.ready for member in self._members.values())
+        for _ in range(min(self._site.most - len(self._members), self._ledger.waiting() - starting)):
+            worker = self._site.hire(self._orders)
+            self._members[worker] = _Member(worker)
+        return bool(self._ledger.waiting()) or any(member.open is not None for member in self._members.values())
+
+    def attend(self) -> None:
+        """Wait a while for messages, and act on them."""
+        for worker, message in self._site.listen(list(self._members), _POLL_S):
+            self._outcomes[type(message)](self._members[worker], message)
+
+    def dismiss(self) -> None:
+        """Let workers that have no shard go."""
+        self._site.dismiss(list(self._members))
+
+    def kill(self) -> None:
+        """End all workers at once."""
+        for worker in self._members:
+            worker.kill()
+
+    def _greet(self, member: _Member[W], _message: Ready) -> None:
+        member.ready = True
+        self._failed_starts.clear()
+
+    def _advance(self, member: _Member[W], message: Advanced) -> None:
+        member.open_words += message.words
+        self._ledger.count(message.words)
+
+    def _finish(self, member: _Member[W], _message: Finished) -> None:
+        member.open = None
+
+    def _fail(self, member: _Member[W], message: Failed) -> None:
+        self._retry(member, message.reason)
+
+    def _give_in(self, _member: _Member[W], message: Fatal) -> None:
+        raise message.error
+
+    def _bury(self, member: _Member[W], message: Died) -> None:
+        del self._members[member.worker]
+        if member.open is not None:
+            self._retry(member, message.fate)
+        elif not member.ready:
+            self._failed_starts[message.fate] += 1
+            if self._failed_starts.total() >= _FAILED_STARTS:
+                raise WorkerError(
+                    f"{_FAILED_STARTS} workers in a row did not start ({message.fate}): {self._site.remedy}"
+                )
+
+    def _retry(self, member: _Member[W], reason: str) -> None:
+        number, member.open = member.open, None
+        if number is None:
+            return
+        self._ledger.count(-member.open_words)
+        self._ledger.failed(number, reason)

@@ -7,7 +7,8 @@ from g2p_batch.contract import Contract
 from g2p_batch.crew import Progress
 from g2p_batch.decode import Compiled
 from g2p_batch.errors import IncompleteError, RunError, UsageError
-from g2p_batch.pool import RETRIES, run_shards
+from g2p_batch.pool import RETRIES, OpenSite, run_shards
+from g2p_batch.processes import this_machine
 from g2p_batch.report import count_of
 from g2p_batch.rundir import Plan, Quarantine, RunDir, shard_name
 from g2p_batch.shard import Brief
@@ -36,14 +37,16 @@ class Team:
     Attributes:
         contract: the model's contract.
         compiled: compiles the model if need be; not called where nothing is left to decode.
-        workers: most worker processes.
+        workers: most workers; None for as many as the site has cores.
         progress: is told how far the decoding is.
+        site: where the workers live.
     """
 
     contract: Contract
     compiled: Callable[[], Compiled]
-    workers: int
+    workers: int | None
     progress: Progress
+    site: OpenSite = this_machine
 
 
 def run_missing(run: RunDir, plan: Plan, part: Slice, team: Team, say: Say, stop: Stop) -> None:
@@ -52,7 +55,7 @@ def run_missing(run: RunDir, plan: Plan, part: Slice, team: Team, say: Say, stop
     Raises:
         RunError: the run was begun with another compiled model, or its planned words are damaged.
         IncompleteError: shards were given up.
-        WorkerError: workers die before they are ready.
+        WorkerError: there is no place for workers, or they die before they are ready.
         ArtifactError: the compiled model is damaged, or too short for its contract.
         OutputError: the run directory cannot be written.
         StoppedEarlyError: a signal came; finished shards are kept.
@@ -68,7 +71,7 @@ def run_missing(run: RunDir, plan: Plan, part: Slice, team: Team, say: Say, stop
         model = team.compiled()
     _require_engine(run, model)
     brief = Brief(run.root, plan.id, team.contract, model.key)
-    given_up = run_shards(brief, plan, mine[::-1], model.open_engine, team.workers, team.progress, stop)
+    given_up = run_shards(brief, plan, mine[::-1], model.open_engine, team.site, team.workers, team.progress, stop)
     for number, reasons in given_up.items():
         run.quarantine(Quarantine(number, plan.id, reasons))
     if given_up:

@@ -1,4 +1,4 @@
-"""A worker process: opens an engine, then runs the shards that it is given, one at a time."""
+"""A worker: opens an engine, then runs the shards that it is given, one at a time. What is said to and by one."""
 
 import signal
 import sys
@@ -62,44 +62,36 @@ class Fatal:
     error: G2PError
 
 
-def main() -> None:
-    """Serve the driver at the other end of a connection, whose descriptor the command line names.
-
-    The driver decides when to stop: signals to the whole process group are left to it. When it is gone, the next
-    message to it or from it fails, and the worker ends.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    pa.set_cpu_count(1)
-    driver: Connection[Any, Any] = Connection(int(sys.argv[1]))
-    try:
-        _serve(driver)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
+Message = Ready | Advanced | Finished | Failed | Fatal
+"""What a worker says."""
 
 
-def _serve(driver: "Connection[Any, Any]") -> None:
-    orders: Orders = driver.recv()
-    try:
-        engine = orders.open_engine()
-    except G2PError as error:
-        driver.send(Fatal(error))
-        return
-    driver.send(Ready())
-    while True:
-        assignment: Assignment = driver.recv()
-        driver.send(_outcome(driver, orders.brief, assignment, engine))
+@dataclass(frozen=True)
+class Died:
+    """Said in place of a worker that is no more."""
+
+    fate: str
+    """How it ended, as part of a sentence."""
 
 
-def _outcome(
-    driver: "Connection[Any, Any]", brief: Brief, assignment: Assignment, engine: Engine
+class DriverGoneError(Exception):
+    """Nobody hears what a worker says."""
+
+
+def outcome(
+    brief: Brief, assignment: Assignment, engine: Engine, say: Callable[[Message], None]
 ) -> Finished | Failed | Fatal:
+    """Run a shard, telling how far it is; return what became of it.
+
+    Raises:
+        DriverGoneError: as `say` does.
+    """
     try:
-        run_shard(brief, assignment.number, assignment.shard, engine, _Telling(driver))
+        run_shard(brief, assignment.number, assignment.shard, engine, _Telling(say))
     except G2PError as error:
         return Fatal(error)
-    except ConnectionError:
-        raise  # the driver is gone
+    except DriverGoneError:
+        raise
     except Exception as error:  # a bad shard: the driver counts its attempts
         return Failed(f"{type(error).__name__}: {error}")
     return Finished()
@@ -108,15 +100,63 @@ def _outcome(
 class _Telling:
     """Progress of one shard, told to the driver."""
 
-    def __init__(self, driver: "Connection[Any, Any]") -> None:
-        self._driver = driver
+    def __init__(self, say: Callable[[Message], None]) -> None:
+        self._say = say
 
     def start(self, total_words: int) -> None:
         """Say nothing: the driver knows."""
 
     def advance(self, words: int) -> None:
         """Tell that words are done."""
-        self._driver.send(Advanced(words))
+        self._say(Advanced(words))
 
     def close(self) -> None:
         """Say nothing: the outcome follows."""
+
+
+def main() -> None:
+    """Serve, as a process, the driver at the other end of a connection, whose descriptor the command line names.
+
+    The driver decides when to stop: signals to the whole process group are left to it. When it is gone, the next
+    message to it or from it fails, and the worker ends.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    pa.set_cpu_count(1)
+    try:
+        _serve(_Driver(int(sys.argv[1])))
+    except DriverGoneError:
+        return
+
+
+class _Driver:
+    """The driver of a worker process."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._connection: Connection[Any, Any] = Connection(descriptor)
+
+    def ask(self) -> Any:
+        """Wait for a message."""
+        try:
+            return self._connection.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise DriverGoneError from None
+
+    def say(self, message: Message) -> None:
+        """Send a message."""
+        try:
+            self._connection.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            raise DriverGoneError from None
+
+
+def _serve(driver: _Driver) -> None:
+    orders: Orders = driver.ask()
+    try:
+        engine = orders.open_engine()
+    except G2PError as error:
+        driver.say(Fatal(error))
+        return
+    driver.say(Ready())
+    while True:
+        driver.say(outcome(orders.brief, driver.ask(), engine, driver.say))

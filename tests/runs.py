@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from g2p_batch.actors import ray_site
 from g2p_batch.contract import Shapes
 from g2p_batch.decode import Compiled
 from g2p_batch.driver import generate
 from g2p_batch.errors import G2PError
 from g2p_batch.plan import Planning
+from g2p_batch.pool import OpenSite
+from g2p_batch.processes import this_machine
 from g2p_batch.report import Summary
 from g2p_batch.run import Team
 from g2p_batch.rundir import RunDir
@@ -140,13 +143,16 @@ def no_model() -> Team:
     return Team(CONTRACT, compiled, 2, Recorder())
 
 
+SITES: dict[str, Callable[[], OpenSite]] = {"local": lambda: this_machine, "ray": ray_site}
+
+
 def main() -> None:
-    """Run a job as a process that may be killed: the folder that has its words, and words a shard."""
-    folder, shard_words = Path(sys.argv[1]), int(sys.argv[2])
+    """Run a job as a process that may be killed: the folder that has its words, words a shard, and the engine."""
+    folder, shard_words, engine = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     source = Source((str(folder / "words.tsv"),))
     job = Job(Planning(source, CONTRACT, folder / "run", shard_words=shard_words), Merging(folder / "lexicon.tsv"))
     try:
-        job()
+        job(replace(fake_team(), site=SITES[engine]()))
     except G2PError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)

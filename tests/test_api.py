@@ -1,5 +1,6 @@
 """`G2P` on a model without a compiler: lists, tables, and what becomes of odd rows."""
 
+import pickle
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import g2p_batch
-from g2p_batch import G2P, models
+from g2p_batch import G2P, Predictor, models
 from g2p_batch.api import supported_tag
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
 from g2p_batch.formats.lexicon import STATUSES
@@ -208,3 +209,34 @@ def test_the_package_exports_g2p_and_its_version() -> None:
     assert g2p_batch.__version__.split(".")[0].isdigit()
     with pytest.raises(AttributeError, match="module 'g2p_batch' has no attribute 'g2p'"):
         _ = g2p_batch.g2p
+
+
+def test_a_predictor_answers_like_g2p_and_opens_one_engine(opened: list[models.Request], g2p: G2P) -> None:
+    table = pa.table({"word": ["hello", "", "h"], "lang": ["eng-us", "fra", "fra"], "id": [3, 1, 2]})
+    first, second = Predictor("model-of-this-test"), pickle.loads(pickle.dumps(Predictor("model-of-this-test")))
+    opened.clear()
+    assert first(table).to_pylist() == second(table).to_pylist() == g2p(table).to_pylist()
+    assert [request.model for request in opened] == ["model-of-this-test"]
+
+
+def test_a_predictor_maps_batches_as_spark_hands_them(opened: list[models.Request], g2p: G2P) -> None:
+    table = pa.table({"word": ["hello", "h", "world"] * 3, "lang": ["eng-us", "fra", "eng-us"] * 3})
+    batches = table.to_batches(max_chunksize=4)
+    assert len(batches) == 3
+    answered = list(Predictor("spark").batches(iter([*batches, batches[0].slice(0, 0)])))
+    assert all(isinstance(batch, pa.RecordBatch) for batch in answered)
+    assert answered[0].schema.names == ["word", "lang", "pron", "logprob", "status"]
+    assert pa.Table.from_batches(answered).to_pylist() == g2p(table).to_pylist()
+
+
+def test_threads_that_share_a_predictor_take_turns(opened: list[models.Request]) -> None:
+    predictor = Predictor("threads")
+    table = pa.table({"word": [f"word{i}" for i in range(40)], "lang": ["fra"] * 40})
+    answers: list[pa.Table] = []
+    threads = [threading.Thread(target=lambda: answers.append(predictor(table))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer["pron"].to_pylist() for answer in answers] == [table["word"].to_pylist()] * 4
+    assert len(opened) == 1

@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from g2p_batch import cli, host, models
+from g2p_batch import actors, cli, host, models
 from g2p_batch.cli import progress
 from g2p_batch.contract import Bucket, CacheCells, Manifest, Shapes, Target, digest, save_json
+from g2p_batch.pool import OpenSite
+from g2p_batch.processes import this_machine
 from tests.fake_model import CONTRACT, install
 
 LEXICON = "word\tlang\tpron\nhello\teng-us\thəˈloʊ\nworld\teng-us\tworld\n"
@@ -236,6 +239,9 @@ USAGE: dict[str, tuple[list[str], str]] = {
     "an unknown format": (["--lang", "fra", "--format", "xls"], "there is no format 'xls'"),
     "no amount of memory": (["--lang", "fra", "--memory", "lots"], "'lots' is no amount of memory"),
     "no workers": (["--workers", "0"], "Invalid value for '--workers'"),
+    "an unknown engine": (["--engine", "slurm"], "Invalid value for '--engine'"),
+    "a cluster for processes": (["--ray-address", "auto"], "--ray-address is of no use here: add --engine ray"),
+    "a Ray Client address": (["--engine", "ray", "--ray-address", "ray://head:10001"], "is for Ray Client"),
     "an unknown option": (["--lexicons", "x"], "No such option"),
     "a space that is none": (["--lang", "fra", "--space-in-word", "__"], "'__' cannot stand for a space"),
     "tokens for another format": (["--lang", "fra", "--tokens", "x"], "--tokens is for sherpa lexicons"),
@@ -270,7 +276,8 @@ def test_a_configuration_gives_options_and_the_command_line_wins(opened: list[mo
             'lexica = "x"\n',
             "run.toml has an unknown key 'lexica': use some of lang, lang-column, word-column, normalize, model, "
             "dtype, lexicon, shard-words, strict, restart, output, format, scores, phones, stress, tones, syllables, "
-            "clean, phone-map, phone-set, tokens, space-in-word, order, device, workers, memory, run-dir",
+            "clean, phone-map, phone-set, tokens, space-in-word, order, device, workers, engine, ray-address, memory, "
+            "run-dir",
         ),
         ('lexicon = "x"\n', "run.toml: lexicon is 'x', not a list of texts in quotes"),
         ("lexicon = [1]\n", "run.toml: lexicon is [1], not a list of texts in quotes"),
@@ -295,6 +302,7 @@ def test_a_configuration_may_name_every_option_but_itself() -> None:
         *("output", "lang", "lang_column", "word_column", "model", "format", "device", "dtype", "workers", "scores"),
         *("order", "normalize", "memory", "run_dir", "strict", "restart", "shard_words", "lexicons"),
         *("phones", "stress", "tones", "syllables", "clean", "phone_map", "phone_set", "tokens", "space_in_word"),
+        *("engine", "ray_address"),
     }
 
 
@@ -609,3 +617,49 @@ def test_lexicons_are_named_with_or_without_their_language(opened: list[models.R
     assert run("oov", "words.tsv", "--lang", "fra", "--lexicon", "a=b.dict").stdout == "word\tlang\neau\tfra\n"
     assert generate("words.tsv", *lexicons).exit_code == 0
     assert Path("lexicon.tsv").read_text(encoding="utf-8") == "word\tlang\tpron\nhello\teng-us\thə\neau\tfra\too\n"
+
+
+class _FakeRay:
+    """Stands for a Ray cluster: its workers are processes, and it prints like Ray."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str | None, int, int | None]] = []
+
+    def site(self, address: str | None, gpus: int) -> OpenSite:
+        @contextmanager
+        def opened(workers: int | None) -> Iterator[Any]:
+            self.asked.append((address, gpus, workers))
+            sys.stdout.write("Ray has something to say\n")
+            with this_machine(1) as site:
+                yield site
+
+        return opened
+
+
+@pytest.fixture
+def fake_ray(monkeypatch: pytest.MonkeyPatch) -> _FakeRay:
+    fake = _FakeRay()
+    monkeypatch.setattr(actors, "ray_site", fake.site)
+    return fake
+
+
+def test_generate_and_run_decode_where_the_engine_says(opened: list[models.Request], fake_ray: _FakeRay) -> None:
+    ran = generate(words(), "--lang", "eng-us", "--engine", "ray", "--ray-address", "head:6379", "--workers", "3")
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert "Ray has something to say" in ran.stderr
+    assert Path("lexicon.tsv").read_text(encoding="utf-8") == LEXICON
+    assert run("plan", words(), "--lang", "eng-us", "--model", "model", "--run-dir", "big.run").exit_code == 0
+    assert run("run", "big.run", "--engine", "ray").exit_code == 0
+    assert fake_ray.asked == [("head:6379", 0, 3), (None, 0, None)]
+    assert run("merge", "big.run", "-o", "again.tsv").exit_code == 0
+    assert Path("again.tsv").read_text(encoding="utf-8") == LEXICON
+
+
+def test_ray_that_is_not_installed_is_named_before_any_work(
+    opened: list[models.Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
+    message = "Error: --engine ray needs Ray: `pip install 'g2p-batch[ray]'`, on all nodes of a cluster\n"
+    assert generate(words(), "--lang", "eng-us", "--engine", "ray") == Ran(1, "", message)
+    assert not Path("lexicon.tsv.run").exists()

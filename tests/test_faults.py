@@ -161,7 +161,7 @@ def test_any_series_of_faults_leaves_a_run_that_can_be_finished(script: list[tup
 
 def driver(folder: Path, shard_words: int = 16, under: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
     """Start a driver with workers, in a process group of its own, as an argument of the command `under`."""
-    command = [*under, sys.executable, "-m", "tests.runs", str(folder), str(shard_words)]
+    command = [*under, sys.executable, "-m", "tests.runs", str(folder), str(shard_words), "local"]
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
 
 

@@ -84,7 +84,9 @@ ALLOWED = {
     "shard": "contract crew decode errors formats.lexicon parquet report rundir pyarrow",
     "worker": "decode errors rundir shard pyarrow",
     "pool": "crew decode errors rundir shard worker",
-    "run": "contract crew decode errors pool report rundir shard signals",
+    "processes": "host pool worker",
+    "actors": "errors host pool rundir shard worker pyarrow ray",
+    "run": "contract crew decode errors pool processes report rundir shard signals",
     "status": "report rundir",
     "fitting": "formats.kind formats.lexicon formats.words phones phones.coverage phones.segment report screen numpy "
     "pyarrow",
@@ -118,8 +120,8 @@ ALLOWED = {
     "cli.root": "artifacts contract errors models click",
     "cli.options": "errors languages lookup click",
     "cli.progress": "cli.root crew tqdm",
-    "cli.lexicons": "api artifacts cli.options cli.progress cli.root contract decode driver errors fitting host "
-    "models phones plan run rundir status target wordlist click",
+    "cli.lexicons": "actors api artifacts cli.options cli.progress cli.root contract decode driver errors fitting "
+    "models phones plan pool processes run rundir status target wordlist click",
     "cli.lookups": "cli.options cli.root contract languages oov report shipped wordlist click",
     "cli.checks": "cli.root errors formats formats.kind languages click",
     "cli.builds": "cli.root contract errors host models publish click",
@@ -136,6 +138,7 @@ OWNERS = {
     "duckdb": {"database"},
     "click": {name for name in ALLOWED if name.startswith("cli")},
     "tqdm": {"cli.progress"},
+    "ray": {"actors"},
     "rapidfuzz": {"evaluation.edits"},
     "g2p_compile": {"models", "cli.proofs"},
     "torch": set[str](),
@@ -143,7 +146,7 @@ OWNERS = {
 }
 """Who alone may import a package."""
 
-LAZY = {"tvm", "tvm_ffi", "g2p_compile", "rapidfuzz", "tqdm"}
+LAZY = {"tvm", "tvm_ffi", "g2p_compile", "rapidfuzz", "ray", "tqdm"}
 """Imported inside functions only."""
 
 PRINTS = {"print", "exit", "quit", "click.echo", "sys.exit", "os._exit", "ctx.exit"}

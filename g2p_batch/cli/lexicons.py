@@ -1,6 +1,8 @@
 """`generate`, and its steps: `plan`, `run`, `merge`, and `status` of what they leave."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from g2p_batch import artifacts, contract, host
+from g2p_batch import artifacts, contract
 from g2p_batch.cli.options import all_of, configured, existing, lexicon_option, list_options, memory_option
 from g2p_batch.cli.progress import progress
 from g2p_batch.cli.root import dtype_option, locate, main, say
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from g2p_batch.decode import Compiled
     from g2p_batch.fitting import Phonetics
     from g2p_batch.plan import Planning
+    from g2p_batch.pool import OpenSite, Site
     from g2p_batch.run import Slice, Team
     from g2p_batch.target import Merging
 
@@ -29,11 +32,11 @@ class _Model:
     facts: contract.Contract
     dtype: contract.DType
 
-    def team(self, device: str, workers: int) -> "Team":
+    def team(self, device: str, workers: int | None, site: "OpenSite") -> "Team":
         """Return who decodes with it; it is compiled when there is work."""
         from g2p_batch.run import Team
 
-        return Team(self.facts, partial(self._compiled, device), workers, progress())
+        return Team(self.facts, partial(self._compiled, device), workers, progress(), site)
 
     def _compiled(self, device: str) -> "Compiled":
         from g2p_batch import models
@@ -47,14 +50,6 @@ def _found(model: str, dtype: contract.DType) -> _Model:
         dtype = contract.load_manifest(Path(folder)).dtype
     return _Model(folder, facts, dtype)
 
-
-_workers_option = click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=host.usable_cores,
-    show_default="usable cores",
-    help="Processes that decode.",
-)
 
 _input_options = all_of(
     list_options,
@@ -152,8 +147,26 @@ _output_options = all_of(
     ),
 )
 
-_device_option = click.option(
-    "--device", type=click.Choice(["cpu"]), default="cpu", show_default=True, help="Where to decode."
+_team_options = all_of(
+    click.option("--device", type=click.Choice(["cpu"]), default="cpu", show_default=True, help="Where to decode."),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        help="Processes or actors that decode.  [default: usable cores; those of the cluster where one is joined]",
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Decode in processes of this machine, or in Ray actors.",
+    ),
+    click.option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="Running Ray cluster to join: HOST:PORT of its head, or auto.  [default: RAY_ADDRESS, or else a Ray of "
+        "its own on this machine]",
+    ),
 )
 
 _config_option = click.option(
@@ -172,8 +185,7 @@ _run_dir_argument = click.argument("run_dir", metavar="RUN_DIR", type=click.Path
 @main.command()
 @_input_options
 @_output_options
-@_device_option
-@_workers_option
+@_team_options
 @memory_option
 @click.option(
     "--run-dir",
@@ -200,11 +212,13 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
     from g2p_batch import driver
 
     output: Path = options["output"]
+    site = _site(options)
     run_dir = options["run_dir"] or Path(f"{str(output).replace('{lang}', 'all')}.run")
     model = _found(options["model"], options["dtype"])
     planning, merging = _planning(inputs, options, model, run_dir), _merging(options)
     driver.check(planning, merging)
-    say(driver.generate(planning, merging, model.team(options["device"], options["workers"]), say).to_text())
+    team = model.team(options["device"], options["workers"], site)
+    say(driver.generate(planning, merging, team, say).to_text())
 
 
 @main.command("plan")
@@ -238,25 +252,25 @@ def plan_(inputs: tuple[str, ...], **options: Any) -> None:
     show_default=True,
     help="Do every N-th shard from number I on, I from 0 to N-1: the part of one task of an array of N.",
 )
-@_device_option
-@_workers_option
-def run_(run_dir: Path, task: str, device: str, workers: int) -> None:
+@_team_options
+def run_(run_dir: Path, task: str, **options: Any) -> None:
     """Decode what is planned and not done yet.
 
     RUN_DIR is the folder of a run, on a disk that all its tasks see. A task that is killed is started again with the
     same command; two that do the same shards waste work and harm nothing.
 
     \b
-    Example:
+    Examples:
       g2p-batch run big.run --shards $SLURM_ARRAY_TASK_ID/40
+      g2p-batch run big.run --engine ray --ray-address auto
     """
     from g2p_batch import driver
     from g2p_batch.rundir import RunDir
 
-    part = _slice(task)
+    part, site = _slice(task), _site(options)
     plan = RunDir(run_dir).require_plan()
     model = _found(plan.model, plan.dtype)
-    driver.run_plan(run_dir, part, model.team(device, workers), model.dtype, say)
+    driver.run_plan(run_dir, part, model.team(options["device"], options["workers"], site), model.dtype, say)
 
 
 @main.command("merge")
@@ -367,3 +381,32 @@ def _slice(text: str) -> "Slice":
     if not (index.isdecimal() and of.isdecimal()):
         raise UsageError(f"--shards {text} is not I/N: task 0 of 40 does 0/40, the last one 39/40")
     return Slice(int(index), int(of))
+
+
+def _site(options: Mapping[str, Any]) -> "OpenSite":
+    """Return where workers are to live; what is missing for that is told before any work."""
+    from g2p_batch.errors import UsageError
+    from g2p_batch.processes import this_machine
+
+    address = options["ray_address"]
+    if address is not None and options["engine"] != "ray":
+        raise UsageError("--ray-address is of no use here: add --engine ray")
+    sites: dict[str, Callable[[], OpenSite]] = {
+        "local": lambda: this_machine,
+        "ray": lambda: _ray_site(address, options["device"]),
+    }
+    return sites[options["engine"]]()
+
+
+def _ray_site(address: str | None, device: str) -> "OpenSite":
+    from g2p_batch.actors import ray_site
+
+    open_site = ray_site(address, gpus=int(device != "cpu"))
+
+    @contextmanager
+    def opened(workers: int | None) -> "Iterator[Site[Any]]":
+        # Ray prints what it thinks of dead workers, where only what was asked for belongs.
+        with redirect_stdout(sys.stderr), open_site(workers) as site:
+            yield site
+
+    return opened

@@ -1,0 +1,92 @@
+"""Worker processes of this machine."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Pipe, wait
+from typing import Any
+
+from g2p_batch import host
+from g2p_batch.pool import Heard
+from g2p_batch.worker import Assignment, Died, Orders
+
+_PROGRAM = "from g2p_batch.worker import main; main()"
+_FAREWELL_S = 5.0
+
+
+@contextmanager
+def this_machine(workers: int | None) -> "Iterator[Processes]":
+    """Let workers be processes, as many as there are usable cores where nobody says."""
+    yield Processes(workers or host.usable_cores())
+
+
+class Process:
+    """A worker process."""
+
+    def __init__(self, orders: Orders) -> None:
+        self.connection, theirs = Pipe()
+        command = [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())]
+        with theirs:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),))
+        self._tell(orders)
+
+    def assign(self, assignment: Assignment) -> None:
+        """Give a shard; a process that cannot take it is found dead when it is next listened to."""
+        self._tell(assignment)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+        self.connection.close()
+
+    def leave(self) -> None:
+        """Give it time to end by itself: its connection is closed."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_FAREWELL_S)
+
+    def fate(self) -> str:
+        """Wait for a process that ends, and tell how it did."""
+        code = self._process.wait()
+        if code >= 0:
+            return f"its worker ended with exit code {code}"
+        name = signal.Signals(-code).name
+        return f"its worker was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
+
+    def _tell(self, message: Orders | Assignment) -> None:
+        with suppress(ConnectionError):
+            self.connection.send(message)
+
+
+class Processes:
+    """`pool.Site` of this machine."""
+
+    remedy = "is there memory for so many? give fewer with --workers"
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def hire(self, orders: Orders) -> Process:
+        """Start a process."""
+        return Process(orders)
+
+    def listen(self, workers: Sequence[Process], seconds: float) -> "Iterator[Heard[Process]]":
+        """Yield what processes say, one message each."""
+        by_connection: dict[Any, Process] = {worker.connection: worker for worker in workers}
+        for connection in wait(list(by_connection), seconds):
+            worker = by_connection[connection]
+            try:
+                message = worker.connection.recv()
+            except (EOFError, ConnectionError):
+                worker.connection.close()
+                message = Died(worker.fate())
+            yield worker, message
+
+    def dismiss(self, workers: Sequence[Process]) -> None:
+        """Let processes that have no shard end by themselves."""
+        for worker in workers:
+            worker.connection.close()
+        for worker in workers:
+            worker.leave()
