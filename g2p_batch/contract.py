@@ -156,8 +156,6 @@ class Manifest:
     dtype: DType
     shapes: Shapes
     cache: CacheCells
-    tiles: Mapping[str, tuple[int, int]]
-    """Register tiles, vectors by rows, of matrix products for which they were chosen by measuring."""
     functions: Mapping[str, tuple[str, ...]]
     """Names of the tensors that end the parameters of each function."""
     tensors: Mapping[str, Tensor]
@@ -166,6 +164,8 @@ class Manifest:
     versions: Mapping[str, str]
     files: Mapping[str, str]
     """sha256 of the files beside the manifest, by file name."""
+    tiles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Register tiles, vectors by rows, of matrix products for which they were chosen by measuring."""
     format: int = FORMAT
 
 

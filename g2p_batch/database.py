@@ -74,20 +74,20 @@ class Database:
         """Keep what the first lexicon that holds a word says of it, each variant once, ranked from 1.
 
         Args:
-            entries: Parquet of `place` int64, `lexicon` int16, `key` int64, `word`, `pron` and `phones`, in which
+            entries: Parquet of `place` int64, `lexicon` int16, `key` int64, `word`, and what is told of it, in which
                 `place` rises with the order of preference.
             into: the new file, without `place` and `lexicon`, with `rank` int8.
         """
         query = f"""
             COPY (
-                SELECT key, word, pron, phones, least(127, row_number() OVER variants)::TINYINT AS rank
+                SELECT * EXCLUDE (place, lexicon), least(127, row_number() OVER variants)::TINYINT AS rank
                 FROM (
-                    SELECT key, word, pron, phones, min(place) AS place
+                    SELECT * EXCLUDE (place, first), min(place) AS place
                     FROM (
                         SELECT *, min(lexicon) OVER (PARTITION BY key, word) AS first
                         FROM read_parquet({_quoted(entries)})
                     )
-                    WHERE lexicon = first GROUP BY key, word, pron, phones
+                    WHERE lexicon = first GROUP BY ALL
                 )
                 WINDOW variants AS (PARTITION BY key, word ORDER BY place)
             ) TO {_quoted(into)} (FORMAT parquet)
@@ -104,10 +104,10 @@ class Database:
             rows: most rows of a batch.
 
         Yields:
-            `row`, `key`, `word`, `rank`, `pron` and `phones`, by `row` and `rank`.
+            `row`, `key`, `word` and all else that `entries` has, by `row` and `rank`.
         """
         query = """
-            SELECT "row", key, word, rank, pron, phones
+            SELECT *
             FROM (
                 SELECT min("row") AS "row", key, word
                 FROM read_parquet($words) AS w SEMI JOIN read_parquet($entries) AS e USING (key, word)

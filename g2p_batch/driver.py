@@ -73,7 +73,7 @@ def plan_run(planning: Planning, say: Say) -> Plan:
         made = planned(planning, RunDir(planning.run_dir), stop)
     say(
         f"{count_of(made.rows_in, 'row')} read: {count_of(made.words, 'word')} in {count_of(len(made.shards), 'shard')}"
-        f"{f', {made.known:,} in existing lexicons' if made.known else ''}"
+        f"{f', {made.known:,} in existing lexicons or runs' if made.known else ''}"
         f", {count_of(made.duplicates, 'duplicate')}, {sum(made.rejects.values()):,} rejected"
         f"{f' ({listed(made.rejects)})' if made.rejects else ''}."
     )

@@ -59,3 +59,7 @@ class StoppedEarlyError(G2PError):
     """A signal asked the run to stop before it was complete."""
 
     exit_code = STOPPED_EARLY
+
+
+class DrainedError(StoppedEarlyError):
+    """A signal asked to begin no more shards; all that were begun are finished, and others are left."""

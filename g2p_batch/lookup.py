@@ -1,8 +1,9 @@
-"""Existing lexicons: what they say of a word comes before what a model would."""
+"""Existing lexicons and earlier runs: what they say of a word comes before what a model would."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,22 +12,28 @@ import pyarrow.parquet as pq
 
 from g2p_batch.contract import Contract
 from g2p_batch.database import Database
-from g2p_batch.errors import UsageError
+from g2p_batch.errors import RunError, UsageError
 from g2p_batch.formats import read_lexicon
 from g2p_batch.keys import Keys
+from g2p_batch.parquet import decoded
 from g2p_batch.publish import writing
+from g2p_batch.rundir import PLAN, RunDir
 from g2p_batch.screen import Normalize, screen
 from g2p_batch.wordlist import ROWS
 
-_ENTRIES = pa.schema(
+_TOLD = pa.schema(
     [
-        ("place", pa.int64()),
-        ("lexicon", pa.int16()),
-        ("key", pa.int64()),
-        ("word", pa.string()),
         ("pron", pa.string()),
         ("phones", pa.list_(pa.string())),
+        ("logprob", pa.float32()),
+        ("source", pa.string()),
+        ("status", pa.string()),
     ]
+)
+"""What is told of a word, as the columns of `LEXICON` have it."""
+
+_ENTRIES = pa.schema(
+    [("place", pa.int64()), ("lexicon", pa.int16()), ("key", pa.int64()), ("word", pa.string()), *_TOLD]
 )
 
 
@@ -40,16 +47,94 @@ class Existing:
     def __str__(self) -> str:
         return str(self.path.absolute()) if self.lang is None else f"{self.lang}={self.path.absolute()}"
 
+    def told(self, lang: str | None) -> Iterator[pa.RecordBatch]:
+        """Read `word`, `lang` and the columns of `_TOLD`; `lang` is the language where nothing else tells it.
+
+        Raises:
+            UsageError: nothing tells the language.
+            InputError: the lexicon cannot be read.
+        """
+        fallback = self.lang or lang
+        for batch in read_lexicon(self.path):
+            langs = batch["lang"]
+            if langs.null_count and fallback is None:
+                raise UsageError(
+                    f"{self.path} does not name the language of its words: give --lexicon TAG={self.path}, or "
+                    "--lang TAG"
+                )
+            yield pa.record_batch(
+                {
+                    "word": batch["word"],
+                    "lang": pc.fill_null(langs, fallback or ""),
+                    "pron": batch["pron"],
+                    "phones": batch["phones"],
+                    "logprob": pa.nulls(len(batch), pa.float32()),
+                    "source": pa.repeat("lexicon", len(batch)),
+                    "status": pa.repeat("ok", len(batch)),
+                }
+            )
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A run whose answers count as if the model were asked again; what is not done of it is not there."""
+
+    root: Path
+
+    @property
+    def path(self) -> Path:
+        """The file that tells which run it is."""
+        return self.root / PLAN
+
+    def require_same(self, options: Mapping[str, Any]) -> None:
+        """Check that the model would give the same answers.
+
+        Args:
+            options: of the run that asks, by the names that its user knows.
+
+        Raises:
+            RunError: another model, another option, or no run.
+        """
+        planned = RunDir(self.root).require_plan().fingerprint.options
+        for name, now in options.items():
+            if planned.get(name) != now:
+                raise RunError(
+                    f"--since-run {self.root} was planned with {name} {planned.get(name)}, now it is {now}: leave it "
+                    "out, since its answers may differ"
+                )
+
+    def told(self, _lang: str | None) -> Iterator[pa.RecordBatch]:
+        """Read `word`, `lang` and the columns of `_TOLD` of all that the model has answered.
+
+        Words that the run has of a run before it are among them, those of lexicons are not: they count where they are
+        given.
+
+        Raises:
+            RunError: data is damaged.
+        """
+        run = RunDir(self.root)
+        plan = run.require_plan()
+        parts = [receipt.part for _, receipt in sorted(run.receipts(plan).items())]
+        for content in (*plan.looked_up, *parts):
+            data = run.whole(content)
+            if data is None:
+                raise RunError(
+                    f"{self.root / content.file} is missing or damaged: mend the run with `g2p-batch merge` and "
+                    "`g2p-batch run`, or leave out --since-run"
+                )
+            rows = decoded(data)
+            yield from rows.filter(pc.equal(rows["source"], "model")).to_batches()
+
 
 def stage_entries(
-    lexicons: Sequence[Existing],
+    lexicons: Sequence[Existing | Earlier],
     lang: str | None,
     contract: Contract,
     normalize: Normalize,
     database: Database,
     scratch: Path,
 ) -> Path:
-    """Write the entries of lexicons to a file, prepared as words are, so that they can be looked up.
+    """Write the entries of lexicons and earlier runs to a file, prepared as words are, so that they can be looked up.
 
     Args:
         lexicons: at least one; the first that holds a word is the one that counts.
@@ -65,37 +150,25 @@ def stage_entries(
     Raises:
         UsageError: nothing tells the language of a lexicon.
         InputError: a lexicon cannot be read.
+        RunError: data of an earlier run is damaged.
         OutputError: the disk does not hold the entries.
     """
     keys, into, first = Keys(contract), scratch / "entries", scratch / "first-entries"
     place = 0
     with writing(into), pq.ParquetWriter(into, _ENTRIES, compression="lz4", use_dictionary=False) as file:
         for number, known in enumerate(lexicons):
-            for batch in _told(known, lang):
+            for batch in known.told(lang):
                 rows = np.arange(len(batch))
                 unread = pa.nulls(len(batch), pa.string())
                 good, _ = screen(
                     pa.record_batch([rows, batch["word"], batch["lang"], unread], schema=ROWS), contract, normalize
                 )
                 key = keys.of(good["lang"], good["src_bytes"])
-                pron, phones = (batch[name].take(good["row"]) for name in ("pron", "phones"))
+                told = [batch[name].take(good["row"]) for name in _TOLD.names]
                 places = pc.add(good["row"], place)
                 lexicon = np.full(len(good), number, np.int16)
-                entries = [places, lexicon, key, good["word"], pron, phones]
+                entries = [places, lexicon, key, good["word"], *told]
                 file.write_batch(pa.record_batch(entries, schema=_ENTRIES))
                 place += len(batch)
     database.first_variants(into, first)
     return first
-
-
-def _told(known: Existing, lang: str | None) -> Iterator[pa.RecordBatch]:
-    """Read a lexicon, the language of every entry filled in."""
-    fallback = known.lang or lang
-    for batch in read_lexicon(known.path):
-        langs = batch["lang"]
-        if langs.null_count and fallback is None:
-            raise UsageError(
-                f"{known.path} does not name the language of its words: give --lexicon TAG={known.path}, or --lang TAG"
-            )
-        column = batch.schema.get_field_index("lang")
-        yield batch.set_column(column, batch.schema.field(column), pc.fill_null(langs, fallback or ""))

@@ -16,7 +16,7 @@ from g2p_batch.database import MEMORY, amount_of_memory, database
 from g2p_batch.errors import InputError, RunError
 from g2p_batch.fingerprint import Fingerprint, Heard
 from g2p_batch.formats.tsv import write_rejects
-from g2p_batch.lookup import Existing, stage_entries
+from g2p_batch.lookup import Earlier, Existing, stage_entries
 from g2p_batch.publish import make_folder, publish, require_writable
 from g2p_batch.rejects import publish_rejects
 from g2p_batch.report import count_of, listed
@@ -43,6 +43,7 @@ class Planning:
         strict: refuse to plan if any row is rejected.
         restart: discard what an earlier run left.
         lexicons: existing lexicons: what the first one that holds a word says of it counts.
+        since: an earlier run: words that it has decoded are not asked of the model again.
     """
 
     source: Source
@@ -56,6 +57,12 @@ class Planning:
     strict: bool = False
     restart: bool = False
     lexicons: tuple[Existing, ...] = ()
+    since: Earlier | None = None
+
+    @property
+    def known(self) -> tuple[Existing | Earlier, ...]:
+        """All that may hold words already, by falling preference."""
+        return (*self.lexicons, *((self.since,) if self.since else ()))
 
     def files(self) -> list[str]:
         """Return all files that planning reads.
@@ -63,7 +70,7 @@ class Planning:
         Raises:
             InputError: an input does not exist or may not be read.
         """
-        return [*files_of(self.source), *(str(known.path) for known in self.lexicons)]
+        return [*files_of(self.source), *(str(known.path) for known in self.known)]
 
 
 def check(planning: Planning) -> None:
@@ -92,8 +99,11 @@ def planned(planning: Planning, run: RunDir, stop: Stop) -> Plan:
         run.discard()
     plan = run.plan()
     options = fingerprint.options_of(planning.source, planning.normalize, [*map(str, planning.lexicons)])
-    asked = options | fingerprint.facts_of(planning.contract, planning.dtype, tool())
+    facts = fingerprint.facts_of(planning.contract, planning.dtype, tool())
+    asked = options | facts | {"--since-run": None if planning.since is None else str(planning.since.root.absolute())}
     if plan is None:
+        if planning.since is not None:
+            planning.since.require_same(facts | {"--normalize": planning.normalize})
         run.collect_leftovers(None, {})
         made = _made(planning, asked, run, stop)
         plan = run.publish_plan(made)
@@ -124,7 +134,7 @@ def _made(planning: Planning, asked: Mapping[str, Any], run: RunDir, stop: Stop)
             publish(run.root / REJECTS_TSV, partial(write_rejects, staged.rejected()))
             raise _refusal(run, staged.rows_in, staged.rejects)
         prepared = (planning.source.lang, planning.contract, planning.normalize, sorter, scratch)
-        entries = stage_entries(planning.lexicons, *prepared) if planning.lexicons else None
+        entries = stage_entries(planning.known, *prepared) if planning.known else None
         words = cut(staged, entries, planning.contract, planning.shard_words, run, sorter)
         fingerprint.require_unchanged(inputs)
     stop.check("while planning")

@@ -1,8 +1,9 @@
 """Feeding workers one shard at a time, and replacing them when they die, wherever they live."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from g2p_batch.crew import Progress
@@ -62,8 +63,22 @@ OpenSite = Callable[[int | None], AbstractContextManager[Site[Any]]]
 class Stop(Protocol):
     """Tells whether the run should end."""
 
+    @property
+    def draining(self) -> bool:
+        """Whether no more shards are to be begun."""
+
     def check(self, progress: str) -> None:
         """Raise `StoppedEarlyError` if a signal came."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of shards that are not done."""
+
+    given_up: Mapping[int, tuple[str, ...]]
+    """Those that failed too often, each with the reason of every attempt."""
+    left: int
+    """How many were left when `Stop.draining` began."""
 
 
 def run_shards(
@@ -75,7 +90,7 @@ def run_shards(
     workers: int | None,
     progress: Progress,
     stop: Stop,
-) -> dict[int, tuple[str, ...]]:
+) -> Outcome:
     """Run shards on workers.
 
     A worker holds one shard at a time and answers with a word: whatever the input, memory is that of its engine and of
@@ -91,9 +106,6 @@ def run_shards(
         progress: is told how far the decoding is, in this thread; words of a failed attempt are taken back.
         stop: asked several times a second.
 
-    Returns:
-        The shards that were given up, each with the reason of every attempt.
-
     Raises:
         WorkerError: the site cannot be opened, or workers die before they are ready.
         StoppedEarlyError: `stop` said so; finished shards are kept.
@@ -106,7 +118,7 @@ def run_shards(
             crew = _Crew(site, Orders(brief, open_engine), ledger)
             progress.start(ledger.total_words)
             try:
-                while crew.busy():
+                while crew.busy(stop.draining):
                     crew.attend()
                     stop.check(ledger.told())
                 crew.dismiss()
@@ -116,7 +128,7 @@ def run_shards(
     except Exception:
         stop.check(ledger.told())  # a signal to the whole process group may have ended the site first
         raise
-    return ledger.given_up
+    return Outcome(ledger.given_up, len(ledger.left))
 
 
 class _Ledger:
@@ -128,6 +140,8 @@ class _Ledger:
         self._reasons: dict[int, list[str]] = {}
         self._done_words = 0
         self.given_up: dict[int, tuple[str, ...]] = {}
+        self.left: list[int] = []
+        """Shards that are not to be begun any more."""
         self.total_words = sum(plan.shards[number].words for number in numbers)
 
     def waiting(self) -> int:
@@ -135,6 +149,12 @@ class _Ledger:
         while self._todo and self._run.is_done(self._todo[0]):
             self.count(self._plan.shards[self._todo.popleft()].words)
         return len(self._todo)
+
+    def drain(self) -> None:
+        """Leave the shards that wait."""
+        self.waiting()
+        self.left.extend(self._todo)
+        self._todo.clear()
 
     def take(self) -> Assignment:
         """Take the next shard that waits."""
@@ -192,8 +212,10 @@ class _Crew(Generic[W]):
             Died: self._bury,
         }
 
-    def busy(self) -> bool:
+    def busy(self, draining: bool) -> bool:
         """Give shards to workers that have none, starting workers if need be; tell whether there is work at all."""
+        if draining:
+            self._ledger.drain()
         for member in self._members.values():
             if member.ready and member.open is None and self._ledger.waiting():
                 member.assign(self._ledger.take())

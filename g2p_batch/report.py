@@ -16,7 +16,7 @@ class Summary:
     Attributes:
         rows_in: data rows read.
         words: distinct words in the lexicon.
-        looked_up: words that existing lexicons hold; all others were asked of the model.
+        looked_up: words that existing lexicons or an earlier run hold; all others were asked of the model.
         missing_words: words of shards that are not done yet; only a partial lexicon lacks any.
         duplicates: rows that repeat an earlier word of the same language.
         rejects: rows left out, by reason, words that the lexicon's format cannot hold among them.
@@ -102,7 +102,7 @@ class Summary:
         if self.missing_words:
             lines.append(f"Missing: {count_of(self.missing_words, 'word')} of shards that are not done yet.")
         if self.looked_up:
-            lines.append(f"From existing lexicons: {count_of(self.looked_up, 'word')}.")
+            lines.append(f"From existing lexicons or runs: {count_of(self.looked_up, 'word')}.")
         if self.languages:
             lines.append(f"{count_of(len(self.languages), 'language')}: {listed(self.languages)}.")
         if self.rejects:

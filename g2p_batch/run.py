@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from g2p_batch.contract import Contract
 from g2p_batch.crew import Progress
 from g2p_batch.decode import Compiled
-from g2p_batch.errors import IncompleteError, RunError, UsageError
+from g2p_batch.errors import DrainedError, IncompleteError, RunError, UsageError
 from g2p_batch.pool import RETRIES, OpenSite, run_shards
 from g2p_batch.processes import this_machine
 from g2p_batch.report import count_of
@@ -59,6 +59,7 @@ def run_missing(run: RunDir, plan: Plan, part: Slice, team: Team, say: Say, stop
         ArtifactError: the compiled model is damaged, or too short for its contract.
         OutputError: the run directory cannot be written.
         StoppedEarlyError: a signal came; finished shards are kept.
+        DrainedError: a signal asked to begin no more shards, and some are left.
     """
     for name in run.set_aside_void(plan):
         say(f"{run.root / name} is damaged: it is set aside, and its shard is done again")
@@ -71,9 +72,15 @@ def run_missing(run: RunDir, plan: Plan, part: Slice, team: Team, say: Say, stop
         model = team.compiled()
     _require_engine(run, model)
     brief = Brief(run.root, plan.id, team.contract, model.key)
-    given_up = run_shards(brief, plan, mine[::-1], model.open_engine, team.site, team.workers, team.progress, stop)
+    outcome = run_shards(brief, plan, mine[::-1], model.open_engine, team.site, team.workers, team.progress, stop)
+    given_up = outcome.given_up
     for number, reasons in given_up.items():
         run.quarantine(Quarantine(number, plan.id, reasons))
+    if outcome.left:
+        raise DrainedError(
+            f"drained by SIGUSR1 with {count_of(outcome.left, 'shard')} left; what was begun is finished: "
+            "run the same command again"
+        )
     if given_up:
         told = "; ".join(f"{shard_name(number)}: {reasons[-1]}" for number, reasons in sorted(given_up.items()))
         raise IncompleteError(

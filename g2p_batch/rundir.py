@@ -64,14 +64,14 @@ class Plan:
     rows_in: int
     words: int
     known: int
-    """Words that existing lexicons hold."""
+    """Words that existing lexicons or an earlier run hold."""
     duplicates: int
     rejects: Mapping[str, int]
     """Rows by reason."""
     languages: Mapping[str, int]
     """Words and known words by language."""
     looked_up: tuple[Content, ...]
-    """Parquet of schema `formats.lexicon.LEXICON`: what existing lexicons say of the known words."""
+    """Parquet of schema `formats.lexicon.LEXICON`: what these say of the known words."""
     rejected: tuple[Content, ...]
     """Parquet of schema `screen.REJECTS`, in the order of rows."""
     shards: tuple[Shard, ...]

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a flag that long work looks at."""
+"""SIGINT and SIGTERM, which stop, and SIGUSR1, which drains, as flags that long work looks at."""
 
 import signal
 import threading
@@ -9,9 +9,11 @@ from g2p_batch.errors import StoppedEarlyError
 
 
 class Stop:
-    """The signal that asked to stop, if any."""
+    """The signals that asked to stop or to drain, if any."""
 
     def __init__(self) -> None:
+        self.draining = False
+        """Whether no more shards are to be begun; those that are open are finished."""
         self._name: str | None = None
         self._interrupts: list[Callable[[], None]] = []
 
@@ -20,6 +22,10 @@ class Stop:
         self._name = signal.Signals(number).name
         for interrupt in self._interrupts:
             interrupt()
+
+    def drain(self, _number: int, _frame: object) -> None:
+        """Remember the signal; nothing is interrupted."""
+        self.draining = True
 
     def check(self, progress: str) -> None:
         """Raise `StoppedEarlyError` if a signal came; `progress` tells how far the work is."""
@@ -52,14 +58,21 @@ def _interrupt() -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Turn SIGINT and SIGTERM into a flag; outside the main thread, which alone gets signals, none is ever set."""
+    """Turn signals into flags; outside the main thread, which alone gets signals, none is ever set."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {signal.SIGINT: stop.handle, signal.SIGTERM: stop.handle, signal.SIGUSR1: stop.drain}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)  # None: set by something other than Python
+
+
+def ignore_stops() -> None:
+    """Let SIGINT and SIGTERM interrupt nothing any more: what is left of this process is its way out."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

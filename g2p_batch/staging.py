@@ -114,7 +114,7 @@ def cut(
 
     Args:
         staged: what `stage` returned.
-        entries: what `lookup.stage_entries` wrote, if there are lexicons.
+        entries: what `lookup.stage_entries` wrote, if there are lexicons or an earlier run.
         contract: the same that `stage` was given.
         shard_words: most words of a shard.
         run: where shards and rejects are stored.
@@ -145,18 +145,12 @@ def cut(
 
 
 def _known(staged: Staged, entries: Path | None, keys: Keys, database: Database) -> Iterator[pa.RecordBatch]:
-    """Yield rows of schema `LEXICON` for the words that existing lexicons hold."""
+    """Yield rows of schema `LEXICON` for the words that existing lexicons or an earlier run hold."""
     if entries is None:
         return
     for batch in database.found(staged.words_file, entries, _ROWS):
         lang, _ = keys.read(batch["key"])
-        columns = {name: batch[name] for name in ("word", "rank", "pron", "phones")} | {
-            "lang": lang,
-            "logprob": pa.nulls(len(batch), pa.float32()),
-            "source": pa.repeat("lexicon", len(batch)),
-            "status": pa.repeat("ok", len(batch)),
-            "input_row": batch["row"],
-        }
+        columns = {name: batch[name] for name in batch.schema.names} | {"lang": lang, "input_row": batch["row"]}
         yield pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
 
 

@@ -120,7 +120,7 @@ def main() -> None:
     The driver decides when to stop: signals to the whole process group are left to it. When it is gone, the next
     message to it or from it fails, and the worker ends.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     pa.set_cpu_count(1)
     try:

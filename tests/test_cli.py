@@ -275,9 +275,9 @@ def test_a_configuration_gives_options_and_the_command_line_wins(opened: list[mo
         (
             'lexica = "x"\n',
             "run.toml has an unknown key 'lexica': use some of lang, lang-column, word-column, normalize, model, "
-            "dtype, lexicon, shard-words, strict, restart, output, format, scores, phones, stress, tones, syllables, "
-            "clean, phone-map, phone-set, tokens, space-in-word, order, device, workers, engine, ray-address, memory, "
-            "run-dir",
+            "dtype, lexicon, since-run, shard-words, strict, restart, output, format, scores, phones, stress, tones, "
+            "syllables, clean, phone-map, phone-set, tokens, space-in-word, order, device, workers, engine, "
+            "ray-address, memory, run-dir",
         ),
         ('lexicon = "x"\n', "run.toml: lexicon is 'x', not a list of texts in quotes"),
         ("lexicon = [1]\n", "run.toml: lexicon is [1], not a list of texts in quotes"),
@@ -300,7 +300,7 @@ def test_a_configuration_may_name_every_option_but_itself() -> None:
     named = {parameter.name for parameter in command.params if isinstance(parameter, click.Option)}
     assert named - {"config"} == {
         *("output", "lang", "lang_column", "word_column", "model", "format", "device", "dtype", "workers", "scores"),
-        *("order", "normalize", "memory", "run_dir", "strict", "restart", "shard_words", "lexicons"),
+        *("order", "normalize", "memory", "run_dir", "strict", "restart", "shard_words", "lexicons", "since_run"),
         *("phones", "stress", "tones", "syllables", "clean", "phone_map", "phone_set", "tokens", "space_in_word"),
         *("engine", "ray_address"),
     }
@@ -663,3 +663,18 @@ def test_ray_that_is_not_installed_is_named_before_any_work(
     message = "Error: --engine ray needs Ray: `pip install 'g2p-batch[ray]'`, on all nodes of a cluster\n"
     assert generate(words(), "--lang", "eng-us", "--engine", "ray") == Ran(1, "", message)
     assert not Path("lexicon.tsv.run").exists()
+
+
+def test_an_earlier_run_is_asked_before_the_model(opened: list[models.Request]) -> None:
+    assert generate(words("hello\n"), "--lang", "eng-us").exit_code == 0
+    later = ("generate", words("world\nhello\n", "more.txt"), "--lang", "eng-us", "--model", "model", "--scores")
+    ran = run(*later, "--since-run", "lexicon.tsv.run", "-o", "more.tsv")
+    assert "From existing lexicons or runs: 1 word." in ran.stderr
+    rows = [line.split("\t") for line in Path("more.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    assert [(row[0], row[2], row[3] != "", row[4]) for row in rows] == [
+        ("world", "world", True, "ok"),
+        ("hello", "həˈloʊ", True, "ok"),
+    ]
+    assert run(*later, "--since-run", "absent", "-o", "other.tsv") == failed(
+        "absent holds no plan: make one with `g2p-batch plan` or `g2p-batch generate`"
+    )

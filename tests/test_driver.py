@@ -17,6 +17,7 @@ from g2p_batch.decode import Compiled
 from g2p_batch.driver import generate, merge_run, plan_run, run_plan
 from g2p_batch.errors import (
     ArtifactError,
+    DrainedError,
     IncompleteError,
     InputError,
     OutputError,
@@ -26,7 +27,7 @@ from g2p_batch.errors import (
 )
 from g2p_batch.run import Slice, Team
 from g2p_batch.wordlist import Source
-from tests.fake_model import OpenDeadly
+from tests.fake_model import OpenDeadly, OpenDrainer
 from tests.runs import CONTRACT, LEXICON, MANY, Job, Recorder, fake_team, job_in, no_model
 
 
@@ -231,6 +232,36 @@ def test_a_signal_stops_the_run_and_the_same_command_goes_on(tmp_path: Path, num
     assert progress.told[-1] == ("close", 0)
     assert job.lexicon() == "earlier\n"
     assert [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)] == before
+    job()
+    assert len(job.lexicon().splitlines()) == 301
+
+
+def test_a_drained_run_has_finished_every_shard_that_it_began(tmp_path: Path) -> None:
+    job = job_in(tmp_path, MANY).planned(shard_words=64)
+    before = signal.getsignal(signal.SIGUSR1)
+    progress = Recorder(lambda: os.kill(os.getpid(), signal.SIGUSR1))
+    with pytest.raises(DrainedError, match=r"drained by SIGUSR1 with \d shards? left") as caught:
+        job(fake_team(workers=1, progress=progress))
+    receipts = job.run.receipts(job.run.require_plan())
+    assert (caught.value.exit_code, len(receipts)) == (75, 1)
+    assert progress.advanced() == sum(receipt.words for receipt in receipts.values())
+    assert signal.getsignal(signal.SIGUSR1) == before
+    job()
+    assert len(job.lexicon().splitlines()) == 301
+
+
+def test_a_run_that_is_drained_with_nothing_left_is_complete(tmp_path: Path) -> None:
+    job = job_in(tmp_path).planned(shard_words=64)
+    job(fake_team(progress=Recorder(lambda: os.kill(os.getpid(), signal.SIGUSR1))))
+    assert job.lexicon() == LEXICON
+
+
+def test_a_drained_shard_that_fails_is_left(tmp_path: Path) -> None:
+    job = job_in(tmp_path, MANY).planned(shard_words=512)
+    deadly = replace(fake_team(1).compiled(), open_engine=OpenDrainer())
+    with pytest.raises(DrainedError, match="with 1 shard left"):
+        job(Team(CONTRACT, lambda: deadly, 1, Recorder()))
+    assert job.run.receipts(job.run.require_plan()) == {}
     job()
     assert len(job.lexicon().splitlines()) == 301
 

@@ -257,6 +257,26 @@ def test_sigterm_ends_a_driver_with_75_and_the_same_command_goes_on(tmp_path: Pa
     assert len((tmp_path / "lexicon.tsv").read_text(encoding="utf-8").splitlines()) == 301
 
 
+def test_sigusr1_lets_a_driver_finish_what_it_has_begun_and_no_more(tmp_path: Path) -> None:
+    job_in(tmp_path, MANY)
+    process = driver(tmp_path, shard_words=8)
+    receipts = tmp_path / "run" / "done"
+    until = time.monotonic() + 60
+    while not (receipts.is_dir() and any(receipts.iterdir())) and time.monotonic() < until:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGUSR1)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 75, said
+    kept = len(list(receipts.iterdir()))
+    assert said.decode() == (
+        f"drained by SIGUSR1 with {38 - kept} shards left; what was begun is finished: run the same command again\n"
+    )
+    process = driver(tmp_path, shard_words=8)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len((tmp_path / "lexicon.tsv").read_text(encoding="utf-8").splitlines()) == 301
+
+
 DAMAGE = {
     "truncated": lambda data: data[: len(data) // 2],
     "bit-flipped": lambda data: data[:100] + bytes([data[100] ^ 4]) + data[101:],

@@ -38,7 +38,7 @@ def test_all_variants_of_the_first_lexicon_that_holds_a_word_are_taken_once(tmp_
         2,
     )
     assert sum(summary.statuses.values()) == 8
-    assert "From existing lexicons: 2 words." in summary.to_text()
+    assert "From existing lexicons or runs: 2 words." in summary.to_text()
 
 
 def test_looked_up_words_keep_their_place_phones_and_source(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`generate`, and its steps: `plan`, `run`, `merge`, and `status` of what they leave."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from g2p_batch import artifacts, contract
+from g2p_batch import artifacts, contract, errors, signals
 from g2p_batch.cli.options import all_of, configured, existing, lexicon_option, list_options, memory_option
 from g2p_batch.cli.progress import progress
 from g2p_batch.cli.root import dtype_option, locate, main, say
@@ -64,6 +65,12 @@ _input_options = all_of(
     lexicon_option(
         "An existing lexicon in any format of --format: words that it holds are not asked of the model. May be "
         "repeated; the first that holds a word counts."
+    ),
+    click.option(
+        "--since-run",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder of an earlier run with the same model: words that it has decoded are taken from it, with scores.",
     ),
     click.option(
         "--shard-words",
@@ -253,24 +260,41 @@ def plan_(inputs: tuple[str, ...], **options: Any) -> None:
     help="Do every N-th shard from number I on, I from 0 to N-1: the part of one task of an array of N.",
 )
 @_team_options
-def run_(run_dir: Path, task: str, **options: Any) -> None:
+@click.option(
+    "--requeue",
+    is_flag=True,
+    help="In a Slurm job: when SIGUSR1 has ended it and shards are left, put it back into the queue.",
+)
+def run_(run_dir: Path, task: str, requeue: bool, **options: Any) -> None:
     """Decode what is planned and not done yet.
 
     RUN_DIR is the folder of a run, on a disk that all its tasks see. A task that is killed is started again with the
-    same command; two that do the same shards waste work and harm nothing.
+    same command; two that do the same shards waste work and harm nothing. SIGUSR1 lets a task finish the shards that
+    it has begun and take no more; SIGTERM drops them.
 
     \b
     Examples:
-      g2p-batch run big.run --shards $SLURM_ARRAY_TASK_ID/40
+      g2p-batch run big.run --shards 3/40
+      g2p-batch run big.run --shards $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT --requeue
       g2p-batch run big.run --engine ray --ray-address auto
     """
-    from g2p_batch import driver
+    from g2p_batch import driver, slurm
     from g2p_batch.rundir import RunDir
 
+    job = slurm.own_job(os.environ) if requeue else None
     part, site = _slice(task), _site(options)
     plan = RunDir(run_dir).require_plan()
     model = _found(plan.model, plan.dtype)
-    driver.run_plan(run_dir, part, model.team(options["device"], options["workers"], site), model.dtype, say)
+    team = model.team(options["device"], options["workers"], site)
+    try:
+        driver.run_plan(run_dir, part, team, model.dtype, say)
+    except errors.DrainedError:
+        if job is None:
+            raise
+        say(f"Drained by SIGUSR1: Slurm job {job} goes back into the queue")
+        signals.ignore_stops()  # Slurm ends at once what it requeues
+        slurm.requeue(job)
+        click.get_current_context().exit(errors.STOPPED_EARLY)
 
 
 @main.command("merge")
@@ -317,6 +341,7 @@ def status(run_dir: Path, as_json: bool) -> None:
 
 def _planning(inputs: tuple[str, ...], options: Mapping[str, Any], model: _Model, run_dir: Path) -> "Planning":
     from g2p_batch.api import supported_tag
+    from g2p_batch.lookup import Earlier
     from g2p_batch.plan import Planning
     from g2p_batch.wordlist import Source
 
@@ -338,6 +363,7 @@ def _planning(inputs: tuple[str, ...], options: Mapping[str, Any], model: _Model
         strict=options["strict"],
         restart=options["restart"],
         lexicons=existing(options["lexicons"]),
+        since=Earlier(options["since_run"]) if options["since_run"] else None,
     )
 
 
@@ -374,23 +400,21 @@ def _phonetics(options: Mapping[str, Any]) -> "Phonetics":
 
 
 def _slice(text: str) -> "Slice":
-    from g2p_batch.errors import UsageError
     from g2p_batch.run import Slice
 
     index, _, of = text.partition("/")
     if not (index.isdecimal() and of.isdecimal()):
-        raise UsageError(f"--shards {text} is not I/N: task 0 of 40 does 0/40, the last one 39/40")
+        raise errors.UsageError(f"--shards {text} is not I/N: task 0 of 40 does 0/40, the last one 39/40")
     return Slice(int(index), int(of))
 
 
 def _site(options: Mapping[str, Any]) -> "OpenSite":
     """Return where workers are to live; what is missing for that is told before any work."""
-    from g2p_batch.errors import UsageError
     from g2p_batch.processes import this_machine
 
     address = options["ray_address"]
     if address is not None and options["engine"] != "ray":
-        raise UsageError("--ray-address is of no use here: add --engine ray")
+        raise errors.UsageError("--ray-address is of no use here: add --engine ray")
     sites: dict[str, Callable[[], OpenSite]] = {
         "local": lambda: this_machine,
         "ray": lambda: _ray_site(address, options["device"]),

@@ -1,0 +1,46 @@
+"""The command line on a model that repeats words and takes its time: `python -m tests.slow_cli`.
+
+G2P_TEST_SHARD_S says how many seconds a shard takes.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+
+from g2p_batch import models
+from g2p_batch.cli import main
+from g2p_batch.codec import Int32
+from g2p_batch.contract import Bucket
+from g2p_batch.decode import Compiled
+from tests.copying_engine import CopyingEngine
+
+
+class _Slow(CopyingEngine):
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> tuple[Int32, Int32]:
+        time.sleep(self._seconds)
+        return super().encode(bucket, ids, lengths)
+
+
+@dataclass(frozen=True)
+class OpenSlow:
+    """Opens the engine in a worker."""
+
+    seconds: float
+
+    def __call__(self) -> _Slow:
+        return _Slow(self.seconds)
+
+
+def compiled(_request: models.Request, _say: models.Say) -> Compiled:
+    return Compiled("c0" * 32, "slow copy", OpenSlow(float(os.environ["G2P_TEST_SHARD_S"])))
+
+
+if __name__ == "__main__":
+    # Workers find the class by the name of this module, not by that of the program.
+    from tests import slow_cli
+
+    models.compiled = slow_cli.compiled
+    main(prog_name="g2p-batch")
