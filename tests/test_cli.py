@@ -395,7 +395,7 @@ def test_a_damaged_artifact_is_refused(here: Path) -> None:
     with Path("compiled/weights.bin").open("r+b") as file:
         file.write(b"1")
     assert generate(words(), "--lang", "fra", "--model", "compiled") == failed(
-        f"compiled/weights.bin is missing or damaged: delete compiled, then {REMEDY}"
+        f"{here}/compiled/weights.bin is missing or damaged: delete {here}/compiled, then {REMEDY}"
     )
     assert not Path("lexicon.tsv").exists()
 
@@ -410,7 +410,7 @@ def test_a_damaged_artifact_is_refused(here: Path) -> None:
 def test_an_artifact_for_another_machine_is_refused(here: Path, target: dict[str, Any], message: str) -> None:
     artifact("compiled", **target)
     assert generate(words(), "--lang", "fra", "--model", "compiled") == failed(
-        f"compiled was compiled for {message}: {REMEDY}"
+        f"{here}/compiled was compiled for {message}: {REMEDY}"
     )
 
 
