@@ -13,7 +13,7 @@ import pyarrow as pa
 from g2p_batch import fingerprint
 from g2p_batch.contract import Contract, DType
 from g2p_batch.database import MEMORY, amount_of_memory, database
-from g2p_batch.errors import InputError, RunError
+from g2p_batch.errors import InputError, RunError, UsageError
 from g2p_batch.fingerprint import Fingerprint, Heard
 from g2p_batch.formats.tsv import write_rejects
 from g2p_batch.lookup import Earlier, Existing, stage_entries
@@ -178,6 +178,8 @@ def tool() -> str:
 
 def _prepare(planning: Planning) -> None:
     amount_of_memory(planning.memory)
+    if planning.since is not None and planning.since.root.absolute() == planning.run_dir.absolute():
+        raise UsageError(f"--since-run {planning.since.root} is the folder of this run: choose another --run-dir")
     make_folder(planning.run_dir)
     for name in (REJECTS_TSV, SUMMARY):
         require_writable(planning.run_dir / name)

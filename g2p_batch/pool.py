@@ -144,22 +144,24 @@ class _Ledger:
         """Shards that are not to be begun any more."""
         self.total_words = sum(plan.shards[number].words for number in numbers)
 
+    @property
     def waiting(self) -> int:
-        """Return how many shards wait, passing over those that another run of the same directory has done meanwhile."""
-        while self._todo and self._run.is_done(self._todo[0]):
-            self.count(self._plan.shards[self._todo.popleft()].words)
+        """How many shards wait."""
         return len(self._todo)
 
     def drain(self) -> None:
         """Leave the shards that wait."""
-        self.waiting()
-        self.left.extend(self._todo)
+        self.left.extend(number for number in self._todo if not self._run.is_done(number))
         self._todo.clear()
 
-    def take(self) -> Assignment:
-        """Take the next shard that waits."""
-        number = self._todo.popleft()
-        return Assignment(number, self._plan.shards[number])
+    def take(self) -> Assignment | None:
+        """Take the next shard that waits, if there is one, passing over those that another run has done meanwhile."""
+        while self._todo:
+            number = self._todo.popleft()
+            if not self._run.is_done(number):
+                return Assignment(number, self._plan.shards[number])
+            self.count(self._plan.shards[number].words)
+        return None
 
     def count(self, words: int) -> None:
         """Count decoded words, or take them back."""
@@ -213,17 +215,20 @@ class _Crew(Generic[W]):
         }
 
     def busy(self, draining: bool) -> bool:
-        """Give shards to workers that have none, starting workers if need be; tell whether there is work at all."""
+        """Give shards to workers that have none, starting workers if need be; tell whether there is work at all.
+
+        Where the run is `draining`, no shard is given, and those that wait are put down as left.
+        """
         if draining:
             self._ledger.drain()
         for member in self._members.values():
-            if member.ready and member.open is None and self._ledger.waiting():
-                member.assign(self._ledger.take())
+            if member.ready and member.open is None and (assignment := self._ledger.take()):
+                member.assign(assignment)
         starting = sum(not member.ready for member in self._members.values())
-        for _ in range(min(self._site.most - len(self._members), self._ledger.waiting() - starting)):
+        for _ in range(min(self._site.most - len(self._members), self._ledger.waiting - starting)):
             worker = self._site.hire(self._orders)
             self._members[worker] = _Member(worker)
-        return bool(self._ledger.waiting()) or any(member.open is not None for member in self._members.values())
+        return self._ledger.waiting > 0 or any(member.open is not None for member in self._members.values())
 
     def attend(self) -> None:
         """Wait a while for messages, and act on them."""

@@ -18,10 +18,10 @@ from g2p_batch import G2P, Predictor, actors
 from g2p_batch.actors import Actor, ray_site
 from g2p_batch.contract import Bucket
 from g2p_batch.decode import Compiled, Engine
-from g2p_batch.driver import plan_run, run_plan
+from g2p_batch.driver import plan_run
 from g2p_batch.errors import IncompleteError, RunError, StoppedEarlyError, UsageError, WorkerError
 from g2p_batch.processes import this_machine
-from g2p_batch.run import Slice, Team
+from g2p_batch.run import Team
 from g2p_batch.shard import Brief
 from g2p_batch.signals import stop_on_signals
 from g2p_batch.worker import Fatal, Orders
@@ -62,22 +62,14 @@ def workers_of(job: Job) -> set[int]:
     return {int(receipt.worker.rpartition(":")[2]) for receipt in receipts}
 
 
-def test_actors_make_the_lexicon_of_a_local_run(cluster: Any, tmp_path: Path) -> None:
-    job, progress = job_in(tmp_path), Recorder()
+def test_actors_make_the_lexicon_of_a_local_run(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    job, progress = job_in(tmp_path).planned(run_dir=Path("here.run")), Recorder()
     summary = job(on_ray(fake_team(progress=progress)))
     assert job.lexicon() == LEXICON
     assert (progress.told[0], progress.told[-1], progress.advanced()) == (("start", 10), ("close", 0), 10)
     assert (summary.words, summary.rejected) == (10, 2)
     assert os.getpid() not in workers_of(job)
-
-
-def test_a_relative_run_directory_is_found_by_actors(
-    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    job = job_in(tmp_path).planned(run_dir=Path("here.run"))
-    job(on_ray(fake_team()))
-    assert job.lexicon() == LEXICON
 
 
 def test_killed_actors_cost_no_word_and_double_none(cluster: Any, tmp_path: Path) -> None:
@@ -273,15 +265,6 @@ def test_an_actor_that_sees_another_plan_says_so(tmp_path: Path) -> None:
 def test_ray_client_addresses_are_refused() -> None:
     with pytest.raises(UsageError, match="ray://head:10001 is for Ray Client"):
         ray_site("ray://head:10001")
-
-
-def test_tasks_of_an_array_may_use_different_engines(cluster: Any, tmp_path: Path) -> None:
-    job = job_in(tmp_path)
-    plan_run(job.planning, lambda _: None)
-    run_plan(tmp_path / "run", Slice(0, 2), on_ray(fake_team()), "float32", lambda _: None)
-    run_plan(tmp_path / "run", Slice(1, 2), fake_team(), "float32", lambda _: None)
-    job()
-    assert job.lexicon() == LEXICON
 
 
 def test_a_signal_that_meets_ray_while_it_starts_stops_the_run() -> None:

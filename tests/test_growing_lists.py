@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from g2p_batch.driver import plan_run, run_plan
-from g2p_batch.errors import RunError
+from g2p_batch.errors import RunError, UsageError
 from g2p_batch.lookup import Earlier, Existing
 from g2p_batch.run import Slice
 from tests.runs import CONTRACT, LEXICON, WORDS, Job, fake_team, job_in, no_model
@@ -102,7 +102,15 @@ def test_an_earlier_run_of_another_model_or_option_is_refused(
     with pytest.raises(RunError, match=rf"--since-run {tmp_path}/run was planned with {field}.*leave it out"):
         second(no_model())
     with pytest.raises(RunError, match="was planned for 1 input file, now there are 2"):
-        first.planned(since=Earlier(first.planning.run_dir))(no_model())
+        first.planned(since=Earlier(tmp_path / "second"))(no_model())
+
+
+def test_a_run_is_not_its_own_predecessor_and_loses_nothing_by_it(tmp_path: Path) -> None:
+    first = job_in(tmp_path)
+    first()
+    with pytest.raises(UsageError, match=r"--since-run .*run is the folder of this run: choose another --run-dir"):
+        first.planned(since=Earlier(first.planning.run_dir), restart=True)(no_model())
+    assert len(first.run.receipts(first.run.require_plan())) == 3
 
 
 def test_lost_data_and_absent_runs_are_named(tmp_path: Path) -> None:
