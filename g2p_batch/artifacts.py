@@ -78,6 +78,8 @@ def artifact_key(contract: Contract, family: Family, shapes: Shapes, dtype: DTyp
     facts = {
         "checkpoint": contract.checkpoint_sha256,
         "program": dict(contract.files),
+        "prefix": contract.prefix,
+        "languages": contract.languages,
         "target": asdict(family),
         "shapes": asdict(shapes),
         "dtype": dtype,

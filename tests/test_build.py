@@ -75,6 +75,8 @@ def keys(contract: Contract) -> dict[str, str]:
     contracts = {
         "another checkpoint": other(contract, checkpoint_sha256="0" * 64),
         "another program": other(contract, files={**contract.files, "program.json": "0" * 64}),
+        "another prefix": other(contract, prefix="none" if contract.prefix == "space" else "space"),
+        "fewer languages": other(contract, languages=contract.languages[:1]),
         "other weights": other(contract, files={**contract.files, "weights.safetensors": "0" * 64}),
     }
     families = {f"for {f.name}": f for f in FAMILIES if f is not family} | {
@@ -89,7 +91,7 @@ def keys(contract: Contract) -> dict[str, str]:
 
 def test_every_input_that_shapes_an_artifact_changes_its_key(tiny_program: Path) -> None:
     found = keys(load_contract(tiny_program))
-    assert len(set(found.values())) == len(found) == 10 + len(FAMILIES)
+    assert len(set(found.values())) == len(found) == 12 + len(FAMILIES)
 
 
 def test_the_same_inputs_have_the_same_key_and_the_manifest_bears_it(tiny_program: Path, tiny_artifact: Path) -> None:

@@ -66,10 +66,11 @@ def source_ids(contract: Contract, word: str, lang: str) -> list[int]:
 def generate(checkpoint: Checkpoint, sources: Sequence[list[int]], **options: Any) -> Any:
     """Return what transformers' `generate` does for one batch of ids, padded and masked, greedy under the contract."""
     longest = max(map(len, sources))
+    device = checkpoint.model.device
     with torch.inference_mode():
         return checkpoint.model.generate(
-            input_ids=torch.tensor([s + [0] * (longest - len(s)) for s in sources]),
-            attention_mask=torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sources]),
+            input_ids=torch.tensor([s + [0] * (longest - len(s)) for s in sources], device=device),
+            attention_mask=torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sources], device=device),
             do_sample=False,
             num_beams=1,
             max_new_tokens=checkpoint.contract.max_target_bytes,
@@ -93,6 +94,6 @@ def _decode(checkpoint: Checkpoint, sources: list[list[int]]) -> Iterator[Answer
     real = (tokens == EOS).cumsum(1) - (tokens == EOS).int() == 0
     total = logprob.masked_fill(~real, 0.0).sum(1)
     margin = (best[..., 0] - best[..., 1]).masked_fill(~real, torch.inf).min(1).values
-    prons, _ = detokenize(np.ascontiguousarray(tokens.numpy(), dtype=np.int32))
+    prons, _ = detokenize(np.ascontiguousarray(tokens.cpu().numpy(), dtype=np.int32))
     for pron, score, lead in zip(prons.to_pylist(), total.tolist(), margin.tolist(), strict=True):
         yield Answer(pron, score, lead)

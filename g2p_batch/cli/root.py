@@ -17,7 +17,7 @@ say = partial(click.echo, err=True)
 _MEBIBYTE = 1 << 20
 
 
-class _Commands(click.Group):
+class Commands(click.Group):
     """Commands whose errors all end here: a message on stderr and the exit code of its kind."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -52,7 +52,7 @@ def _interruptible() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="g2p-batch", message="%(prog)s %(version)s")
 def main() -> None:
     """Turn word lists into pronunciation lexicons.
