@@ -161,7 +161,8 @@ class Database:
                 raise
             raise OutputError(
                 f"the words do not fit into {self._memory} of memory and the space left in {self._scratch.parent}: "
-                f"allow more memory, or put the run directory on a disk with more space ({_first_line(cause)})"
+                "allow more memory, or use a disk with more space, for the run directory or, where that is in a "
+                f"bucket, named by TMPDIR ({_first_line(cause)})"
             ) from None
 
 

@@ -1,12 +1,12 @@
 """A run on this machine: plan, run, merge; each goes on where an earlier one stopped."""
 
 import time
-from pathlib import Path
 
 from g2p_batch import fingerprint, plan
 from g2p_batch.contract import DType
 from g2p_batch.errors import OutputError
 from g2p_batch.languages import LANGUAGES
+from g2p_batch.locations import Location
 from g2p_batch.merge import DamageError, finished, merged
 from g2p_batch.plan import Planning, planned
 from g2p_batch.report import Summary, count_of, listed
@@ -88,7 +88,7 @@ def _warn(made: Plan, say: Say) -> None:
             say(f"Note: {tag}: {known.warning}")
 
 
-def run_plan(run_dir: Path, part: Slice, team: Team, dtype: DType, say: Say) -> None:
+def run_plan(run_dir: Location, part: Slice, team: Team, dtype: DType, say: Say) -> None:
     """Do the shards of one task that are not done yet.
 
     Raises:
@@ -102,7 +102,7 @@ def run_plan(run_dir: Path, part: Slice, team: Team, dtype: DType, say: Say) -> 
         run_missing(run, made, part, team, say, stop)
 
 
-def merge_run(run_dir: Path, merging: Merging, say: Say) -> Summary:
+def merge_run(run_dir: Location, merging: Merging, say: Say) -> Summary:
     """Write the lexicon of a run.
 
     Raises:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from g2p_batch import remote
 from g2p_batch.contract import Contract
 from g2p_batch.errors import InputError, RunError
+from g2p_batch.locations import Location, Url, located
+from g2p_batch.remote import Facts
 from g2p_batch.wordlist import STDIN, Source
 
 CHECKPOINT, PREFIX, TOOL = "--model (sha256 of its checkpoint)", "prefix form", "version"
@@ -25,6 +28,13 @@ class Input:
     size_bytes: int
     modified_ns: int
     sha256: str | None
+    etag: str | None = None
+    """Entity tag of an object in a bucket; it changes with the content."""
+
+    @property
+    def facts(self) -> Facts:
+        """What can be known again without reading."""
+        return Facts(self.size_bytes, self.modified_ns, self.etag)
 
 
 @dataclass(frozen=True)
@@ -119,11 +129,11 @@ def require_unchanged(inputs: Iterable[Input]) -> None:
         InputError: one was.
     """
     for known in inputs:
-        if known.path != STDIN and _facts(known.path) != (known.size_bytes, known.modified_ns):
+        if known.path != STDIN and _facts(known.path) != known.facts:
             raise InputError(f"{known.path} was changed while it was read: run again when it is complete")
 
 
-def require_same(place: Path, planned: Fingerprint, options: Mapping[str, Any]) -> None:
+def require_same(place: Location, planned: Fingerprint, options: Mapping[str, Any]) -> None:
     """Check that a run directory was planned with these options.
 
     Raises:
@@ -137,7 +147,7 @@ def require_same(place: Path, planned: Fingerprint, options: Mapping[str, Any]) 
             )
 
 
-def require_same_inputs(place: Path, planned: Fingerprint, files: Sequence[str], stdin: BinaryIO) -> None:
+def require_same_inputs(place: Location, planned: Fingerprint, files: Sequence[str], stdin: BinaryIO) -> None:
     """Check that a run directory was planned for these files; reads them only where size or time tell nothing.
 
     Raises:
@@ -159,12 +169,14 @@ def _difference(name: str, was: Input, stdin: BinaryIO) -> str | None:
     if name == STDIN or was.path == STDIN:
         same = name == was.path and Heard(stdin).drain() == was
         return None if same else "and what is read now differs"
-    size_bytes, modified_ns = _facts(name)
-    path = str(Path(name).absolute())
-    if (path, size_bytes, modified_ns) == (was.path, was.size_bytes, was.modified_ns):
+    facts = _facts(name)
+    path = str(located(name).absolute())
+    if (path, facts) == (was.path, was.facts):
         return None
-    if size_bytes != was.size_bytes:
-        return f"which had {was.size_bytes:,} bytes; {path} has {size_bytes:,}"
+    if facts.size_bytes != was.size_bytes:
+        return f"which had {was.size_bytes:,} bytes; {path} has {facts.size_bytes:,}"
+    if isinstance(located(name), Url):
+        return f"which was another object or another version of it than {path} is now"
     if was.sha256 is None:
         return f"which was too large to keep a digest of; {path} has another name or time"
     return None if _digest(name) == was.sha256 else f"which had other content than {path} has now"
@@ -173,18 +185,21 @@ def _difference(name: str, was: Input, stdin: BinaryIO) -> str | None:
 def _look(name: str) -> Input:
     if name == STDIN:
         return Input(STDIN, 0, 0, None)
-    size_bytes, modified_ns = _facts(name)
-    return Input(
-        str(Path(name).absolute()), size_bytes, modified_ns, _digest(name) if size_bytes <= _CHEAP_BYTES else None
-    )
+    place, facts = located(name), _facts(name)
+    cheap = facts.size_bytes <= _CHEAP_BYTES and not isinstance(place, Url)
+    sha256 = _digest(name) if cheap else None
+    return Input(str(place.absolute()), facts.size_bytes, facts.modified_ns, sha256, facts.etag)
 
 
-def _facts(name: str) -> tuple[int, int]:
+def _facts(name: str) -> Facts:
+    place = located(name)
+    if isinstance(place, Url):
+        return remote.facts(place)
     try:
-        facts = Path(name).stat()
+        facts = place.stat()
     except OSError as cause:
         raise InputError(f"{name} cannot be read ({cause.strerror}): check the path and its permissions") from None
-    return facts.st_size, facts.st_mtime_ns
+    return Facts(facts.st_size, facts.st_mtime_ns, None)
 
 
 def _digest(name: str) -> str:

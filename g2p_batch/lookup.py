@@ -15,6 +15,7 @@ from g2p_batch.database import Database
 from g2p_batch.errors import RunError, UsageError
 from g2p_batch.formats import read_lexicon
 from g2p_batch.keys import Keys
+from g2p_batch.locations import Location
 from g2p_batch.parquet import decoded
 from g2p_batch.publish import writing
 from g2p_batch.rundir import PLAN, RunDir
@@ -79,10 +80,10 @@ class Existing:
 class Earlier:
     """A run whose answers count as if the model were asked again; what is not done of it is not there."""
 
-    root: Path
+    root: Location
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Location:
         """The file that tells which run it is."""
         return self.root / PLAN
 

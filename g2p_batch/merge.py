@@ -17,28 +17,21 @@ from g2p_batch.errors import IncompleteError, InputError
 from g2p_batch.fitting import Fitting, Losses
 from g2p_batch.formats import Format
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
-from g2p_batch.publish import publish, replace_folder
-from g2p_batch.rejects import publish_rejects, require_whole
+from g2p_batch.locations import Location, located
+from g2p_batch.rejects import planned_files, publish_rejects
 from g2p_batch.report import Summary, count_of, listed, ranked
 from g2p_batch.run import Say
 from g2p_batch.rundir import REJECTS_TSV, SUMMARY, Plan, Receipt, RunDir, shard_name
 from g2p_batch.signals import Stop
 from g2p_batch.status import busy_s, named, statuses
-from g2p_batch.target import Merging, Target, facts_of
+from g2p_batch.stores import store_at
+from g2p_batch.target import Merging, Target
 
 _ROWS = 65536
 
 
 class DamageError(IncompleteError):
     """Parts are damaged; their receipts are set aside."""
-
-
-def damaged(run: RunDir, receipts: Mapping[int, Receipt]) -> list[int]:
-    """Read all parts, and revoke the receipts of those that are not what was committed; returns their shards."""
-    bad = [number for number, receipt in sorted(receipts.items()) if run.whole(receipt.part) is None]
-    for number in bad:
-        run.revoke(receipts[number])
-    return bad
 
 
 def merged(run: RunDir, plan: Plan, target: Target, merging: Merging, say: Say, stop: Stop, started: float) -> Summary:
@@ -54,13 +47,12 @@ def merged(run: RunDir, plan: Plan, target: Target, merging: Merging, say: Say, 
         StoppedEarlyError: a signal came; the lexicon is as it was.
     """
     target.require_languages(plan.languages)
-    kept = _whole_parts(run, plan, merging, say)
-    with (
-        run.scratch("merge") as scratch,
-        database(merging.memory, scratch) as sorter,
-        stop.interrupting(sorter.interrupt),
-    ):
-        facts, losses = _write(run, plan, kept, target, merging.strict, sorter, scratch)
+    receipts = _receipts(run, plan, merging.partial)
+    with run.scratch("merge") as scratch:
+        parts = _whole_parts(run, receipts, merging.partial, scratch, say, stop)
+        with database(merging.memory, scratch) as sorter, stop.interrupting(sorter.interrupt):
+            facts, losses = _write(run, plan, parts.values(), target, merging.strict, sorter, scratch)
+    kept = {number: receipt for number, receipt in receipts.items() if number in parts}
     summary = _summary(run, plan, kept.values(), target, facts, losses, time.perf_counter() - started)
     if lacking := [shard_name(number) for number in range(len(plan.shards)) if number not in kept]:
         say(f"{target.output} lacks {count_of(len(lacking), 'shard')}: {named(lacking)}")
@@ -68,44 +60,57 @@ def merged(run: RunDir, plan: Plan, target: Target, merging: Merging, say: Say, 
     return summary
 
 
-def _whole_parts(run: RunDir, plan: Plan, merging: Merging, say: Say) -> dict[int, Receipt]:
-    """Return the receipts whose data is what was committed."""
+def _receipts(run: RunDir, plan: Plan, partial: bool) -> dict[int, Receipt]:
+    """Return all receipts, or those that there are if that is enough."""
     receipts = run.receipts(plan)
     missing = [number for number in range(len(plan.shards)) if number not in receipts]
-    if missing and not merging.partial:
+    if missing and not partial:
         raise IncompleteError(
             f"{count_of(len(missing), 'shard')} of {run.root} missing ({named(map(shard_name, missing))}): "
             f"do them with `g2p-batch run {run.root}`, or take what is there with --partial"
         )
-    bad = damaged(run, receipts)
-    if bad:
+    return receipts
+
+
+def _whole_parts(
+    run: RunDir, receipts: Mapping[int, Receipt], partial: bool, scratch: Path, say: Say, stop: Stop
+) -> dict[int, Path]:
+    """Return the parts that are what was committed, by shard; receipts of others are revoked."""
+    numbers = sorted(receipts)
+    files = run.local([receipts[number].part for number in numbers], scratch)
+    parts: dict[int, Path] = {}
+    for number, file in zip(numbers, files, strict=True):
+        stop.check("while reading what is decoded")
+        if file is not None:
+            parts[number] = file
+    if bad := [number for number in numbers if number not in parts]:
+        for number in bad:
+            run.revoke(receipts[number])
         told = (
             f"the data of {count_of(len(bad), 'shard')} in {run.root} is damaged ({named(map(shard_name, bad))}): "
             "it is set aside, to be done again"
         )
-        if not merging.partial:
+        if not partial:
             raise DamageError(f"{told}; `g2p-batch run {run.root}` does that")
         say(told)
-    return {number: receipt for number, receipt in receipts.items() if number not in bad}
+    return parts
 
 
 def _write(
     run: RunDir,
     plan: Plan,
-    receipts: Mapping[int, Receipt],
+    parts: Iterable[Path],
     target: Target,
     strict: bool,
     database: Database,
     scratch: Path,
-) -> tuple[dict[str, list[int]], Losses]:
-    """Write the lexicon of the parts that some receipts name, then the rejects.
+) -> tuple[dict[str, list[int | str]], Losses]:
+    """Write the lexicon of some parts, then the rejects.
 
     Returns:
-        Facts of the lexicon's files by path, as `target.facts_of` has them, and what could not be written.
+        Facts of the lexicon's files by place, as `Store.facts` has them, and what could not be written.
     """
-    require_whole(run, plan.looked_up)
-    parts = [receipt.part for _, receipt in sorted(receipts.items())]
-    files = [run.store.path(content.file) for content in (*plan.looked_up, *parts)]
+    files = [*planned_files(run, plan.looked_up, scratch), *parts]
     options = replace(target.options, provenance=_provenance(plan))
 
     def fitted() -> tuple[Fitting, Iterator[pa.RecordBatch]]:
@@ -123,18 +128,18 @@ def _write(
                 f"listed in {run.root / REJECTS_TSV}: choose another --format, or write without --strict"
             )
     fitting, rows = fitted()
-    facts = {str(path.absolute()): facts_of(path) for path in _published(target, rows, options)}
+    facts = {str(place.absolute()): _facts(place) for place in _published(target, rows, options)}
     publish_rejects(run, plan, fitting.refused())
     return facts, fitting.losses
 
 
-def _published(target: Target, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Path]:
-    """Write one lexicon, or one for each language, and yield each path when it is there."""
-    put = replace_folder if target.format.folder else publish
+def _published(target: Target, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Location]:
+    """Write one lexicon, or one for each language, and yield the place of each when it is there."""
     for lang, part in _by_language(rows) if target.by_language else [("", rows)]:
-        path = target.path(lang)
-        put(path, partial(_filled, target.format, part, options))
-        yield path
+        place = target.place(lang)
+        write = partial(_filled, target.format, part, options)
+        store_at(place.parent).publish(place.name, write, target.format.folder)
+        yield place
 
 
 def _filled(known: Format, rows: Iterable[pa.RecordBatch], options: WriteOptions, draft: Path) -> None:
@@ -169,7 +174,7 @@ def _summary(
     plan: Plan,
     receipts: Collection[Receipt],
     target: Target,
-    facts: Mapping[str, list[int]],
+    facts: Mapping[str, list[int | str]],
     losses: Losses,
     seconds: float,
 ) -> Summary:
@@ -213,6 +218,9 @@ def finished(run: RunDir, plan: Plan, target: Target) -> Summary | None:
         return None  # damaged: it is written again
     asked = (plan.id, target.as_options(), 0)
     written = (summary.plan, summary.options, summary.missing_words)
-    paths = {Path(name): facts for name, facts in summary.lexicon_facts.items()}
-    same = written == asked and all(path.exists() and facts_of(path) == facts for path, facts in paths.items())
-    return summary if same else None
+    there = all(was and _facts(located(name)) == was for name, was in summary.lexicon_facts.items())
+    return summary if written == asked and there else None
+
+
+def _facts(place: Location) -> list[int | str]:
+    return list(store_at(place.parent).facts(place.name) or ())

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -16,14 +15,15 @@ from g2p_batch.database import MEMORY, amount_of_memory, database
 from g2p_batch.errors import InputError, RunError, UsageError
 from g2p_batch.fingerprint import Fingerprint, Heard
 from g2p_batch.formats.tsv import write_rejects
+from g2p_batch.locations import Location
 from g2p_batch.lookup import Earlier, Existing, stage_entries
-from g2p_batch.publish import make_folder, publish, require_writable
 from g2p_batch.rejects import publish_rejects
 from g2p_batch.report import count_of, listed
 from g2p_batch.rundir import REJECTS_TSV, SUMMARY, Plan, RunDir
 from g2p_batch.screen import Normalize
 from g2p_batch.signals import Stop
 from g2p_batch.staging import SHARD_WORDS, cut, stage
+from g2p_batch.stores import store_at
 from g2p_batch.wordlist import STDIN, Source, files_of, read
 
 
@@ -48,7 +48,7 @@ class Planning:
 
     source: Source
     contract: Contract
-    run_dir: Path
+    run_dir: Location
     model: str = "bundled"
     dtype: DType = "float32"
     normalize: Normalize = "nfc"
@@ -131,7 +131,7 @@ def _made(planning: Planning, asked: Mapping[str, Any], run: RunDir, stop: Stop)
     ):
         staged = stage(_stoppable(rows, stop), planning.contract, planning.normalize, scratch)
         if planning.strict and staged.rejects:
-            publish(run.root / REJECTS_TSV, partial(write_rejects, staged.rejected()))
+            run.store.publish(REJECTS_TSV, partial(write_rejects, staged.rejected()))
             raise _refusal(run, staged.rows_in, staged.rejects)
         prepared = (planning.source.lang, planning.contract, planning.normalize, sorter, scratch)
         entries = stage_entries(planning.known, *prepared) if planning.known else None
@@ -180,6 +180,7 @@ def _prepare(planning: Planning) -> None:
     amount_of_memory(planning.memory)
     if planning.since is not None and planning.since.root.absolute() == planning.run_dir.absolute():
         raise UsageError(f"--since-run {planning.since.root} is the folder of this run: choose another --run-dir")
-    make_folder(planning.run_dir)
+    store = store_at(planning.run_dir)
+    store.make()
     for name in (REJECTS_TSV, SUMMARY):
-        require_writable(planning.run_dir / name)
+        store.require_writable(name)

@@ -1,15 +1,15 @@
 """The rejected rows of a run, where their user looks for them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
 import pyarrow as pa
 
 from g2p_batch.errors import RunError
 from g2p_batch.formats.tsv import write_rejects
 from g2p_batch.parquet import decoded
-from g2p_batch.publish import publish
 from g2p_batch.rundir import REJECTS_TSV, Content, Plan, RunDir
 
 
@@ -25,17 +25,21 @@ def publish_rejects(run: RunDir, plan: Plan, refused: Iterable[pa.RecordBatch] =
         RunError: what the plan stored is damaged.
         OutputError: the file cannot be written.
     """
-    publish(run.root / REJECTS_TSV, partial(write_rejects, chain(_rejected(run, plan), refused)))
+    run.store.publish(REJECTS_TSV, partial(write_rejects, chain(_rejected(run, plan), refused)))
 
 
-def require_whole(run: RunDir, contents: Iterable[Content]) -> None:
-    """Check that what a plan stored is as it was.
+def planned_files(run: RunDir, contents: Sequence[Content], scratch: Path) -> list[Path]:
+    """Return files of this machine with what a plan stored, each checked.
 
     Raises:
         RunError: it is missing or damaged.
     """
-    for content in contents:
-        _whole(run, content)
+    files = []
+    for content, file in zip(contents, run.local(contents, scratch), strict=True):
+        if file is None:
+            raise _lost(run, content)
+        files.append(file)
+    return files
 
 
 def _rejected(run: RunDir, plan: Plan) -> Iterator[pa.RecordBatch]:
@@ -46,5 +50,9 @@ def _rejected(run: RunDir, plan: Plan) -> Iterator[pa.RecordBatch]:
 def _whole(run: RunDir, content: Content) -> bytes:
     data = run.whole(content)
     if data is None:
-        raise RunError(f"{run.root / content.file} is missing or damaged: restore it, or plan again with --restart")
+        raise _lost(run, content)
     return data
+
+
+def _lost(run: RunDir, content: Content) -> RunError:
+    return RunError(f"{run.root / content.file} is missing or damaged: restore it, or plan again with --restart")

@@ -34,7 +34,8 @@ class Summary:
         provenance: tool, checkpoint and decoding facts.
         plan: digest of the plan.
         options: how the lexicon was written.
-        lexicon_facts: size in bytes and time in nanoseconds of each of the lexicon's files when it was written.
+        lexicon_facts: each of the lexicon's files as it was written: its size in bytes, and its time in nanoseconds or,
+            in a bucket, its entity tag.
     """
 
     rows_in: int
@@ -57,7 +58,7 @@ class Summary:
     provenance: Mapping[str, str]
     plan: str
     options: Mapping[str, Any]
-    lexicon_facts: Mapping[str, list[int]]
+    lexicon_facts: Mapping[str, list[int | str]]
 
     @property
     def rejected(self) -> int:

@@ -5,8 +5,8 @@ them; nothing is ever found by listing data.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from g2p_batch.contract import DType
 from g2p_batch.errors import RunError
 from g2p_batch.fingerprint import Fingerprint, inputs_from
-from g2p_batch.publish import removing
+from g2p_batch.locations import Location
 from g2p_batch.records import DamagedError, seal, sha256_of, unseal
 from g2p_batch.screen import Normalize
-from g2p_batch.storage import Folder
+from g2p_batch.stores import store_at
 
 PLAN, ENGINE, SUMMARY, REJECTS_TSV = "plan.json", "engine.json", "run-summary.json", "rejects.tsv"
 REPORT = "report.html"
@@ -115,9 +115,9 @@ class Quarantine:
 class RunDir:
     """One run directory. Any number of processes may use one at a time: a race wastes work, and loses nothing."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         self.root = root
-        self.store = Folder(root)
+        self.store = store_at(root)
 
     def plan(self) -> Plan | None:
         """Return the plan, or None where there is none yet.
@@ -167,16 +167,26 @@ class RunDir:
     def whole(self, content: Content) -> bytes | None:
         """Return data if it is what was stored, or None where it is absent or damaged."""
         data = self.store.get(content.file)
-        return data if data is not None and sha256_of(data) == content.sha256 else None
+        return data if _is(content, data) else None
+
+    def local(self, contents: Iterable[Content], scratch: Path) -> Iterator[Path | None]:
+        """Check data, and yield for each a file of this machine that holds it, or None where it is absent or damaged.
+
+        Args:
+            contents: the data.
+            scratch: a folder for copies, where the data lies elsewhere.
+        """
+        wanted = list(contents)
+        for content, data in zip(wanted, self.store.get_all(content.file for content in wanted), strict=True):
+            yield self.store.local(content.file, data, scratch) if data is not None and _is(content, data) else None
 
     def receipts(self, plan: Plan) -> dict[int, Receipt]:
         """Return the receipts of a plan by shard; one that is damaged, or of another plan, is none."""
-        found = (self._receipt(entry.name, plan) for entry in self.store.list(DONE_FOLDER))
-        return {receipt.shard: receipt for receipt in found if receipt is not None}
+        return {receipt.shard: receipt for _, receipt in self._receipts(plan) if receipt is not None}
 
     def set_aside_void(self, plan: Plan) -> list[str]:
         """Clear the way for new receipts where there is one that is none; returns the names of those files."""
-        void = [e.name for e in self.store.list(DONE_FOLDER) if self._receipt(e.name, plan) is None]
+        void = [name for name, receipt in self._receipts(plan) if receipt is None]
         for name in void:
             self._set_aside(name)
         return void
@@ -200,7 +210,7 @@ class RunDir:
 
     def quarantined(self, plan: Plan) -> dict[int, Quarantine]:
         """Return the shards of a plan that were given up, done later or not."""
-        records = [self._read(entry.name, _quarantine) for entry in self.store.list(QUARANTINE_FOLDER)]
+        records = (record for _, record in self._records(QUARANTINE_FOLDER, _quarantine))
         return {record.shard: record for record in records if record is not None and record.plan == plan.id}
 
     def fixed_engine(self, key: str, name: str) -> tuple[str, str]:
@@ -215,13 +225,15 @@ class RunDir:
 
     def engine(self) -> tuple[str, str] | None:
         """Return key and name of the compiled model of this run, or None where there is none yet."""
-        return self._read(ENGINE, lambda raw: (raw["key"], raw["name"]))
+        try:
+            raw = unseal(self.store.get(ENGINE) or b"")
+        except DamagedError:
+            return None
+        return raw["key"], raw["name"]
 
-    @contextmanager
-    def scratch(self, name: str) -> Iterator[Path]:
-        """Give a new folder for temporary files, and remove it afterwards."""
-        with self.store.scratch(name) as folder:
-            yield folder
+    def scratch(self, name: str) -> AbstractContextManager[Path]:
+        """Give a new folder of this machine for temporary files, and remove it afterwards."""
+        return self.store.scratch(name)
 
     def collect_leftovers(self, plan: Plan | None, receipts: Mapping[int, Receipt]) -> int:
         """Remove what killed writers left behind long ago; returns how many files and folders those were.
@@ -236,28 +248,33 @@ class RunDir:
         now = time.time()
         left = [entry for folder in ("", *_FOLDERS) for entry in self.store.drafts(folder)]
         left += [e for folder in (WORDS_FOLDER, PARTS_FOLDER) for e in self.store.list(folder) if e.name not in named]
-        old = [entry.name for entry in left if now - _newest(self.store.path(entry.name)) > LEFTOVER_S]
+        old = [entry.name for entry in left if now - entry.modified_s > LEFTOVER_S]
         for name in old:
             self.store.remove(name)
         return len(old)
 
     def discard(self) -> None:
         """Remove all that a run put here; the plan last, so that a half discarded run is still an unfinished one."""
-        for name in (REPORT, SUMMARY, *_FOLDERS, ENGINE, REJECTS_TSV, PLAN):
-            removing(self.root / name)
+        self.store.remove(SUMMARY)
+        for folder in _FOLDERS:
+            self.store.clear(folder)
+        for name in (REPORT, ENGINE, REJECTS_TSV, PLAN):
+            self.store.remove(name)
 
-    def _receipt(self, name: str, plan: Plan) -> Receipt | None:
-        receipt = self._read(name, _receipt)
-        if receipt is None or receipt.plan != plan.id or name != _done(receipt.shard):
-            return None
-        return receipt
+    def _receipts(self, plan: Plan) -> Iterator[tuple[str, Receipt | None]]:
+        """Yield the names of receipts, each with what it says unless it is damaged or of another plan."""
+        for name, receipt in self._records(DONE_FOLDER, _receipt):
+            valid = receipt is not None and receipt.plan == plan.id and name == _done(receipt.shard)
+            yield name, receipt if valid else None
 
-    def _read(self, name: str, parse: Callable[[dict[str, Any]], T]) -> T | None:
-        data = self.store.get(name)
-        try:
-            return None if data is None else parse(unseal(data))
-        except (DamagedError, LookupError, TypeError):
-            return None
+    def _records(self, folder: str, parse: Callable[[dict[str, Any]], T]) -> Iterator[tuple[str, T | None]]:
+        """Yield the names of records, each with what it says unless it is damaged."""
+        names = [entry.name for entry in self.store.list(folder)]
+        for name, data in zip(names, self.store.get_all(names), strict=True):
+            try:
+                yield name, None if data is None else parse(unseal(data))
+            except (DamagedError, LookupError, TypeError):
+                yield name, None
 
     def _set_aside(self, name: str) -> None:
         data = self.store.get(name)
@@ -271,23 +288,16 @@ def shard_name(shard: int) -> str:
     return f"{shard:06d}"
 
 
+def _is(content: Content, data: bytes | None) -> bool:
+    return data is not None and sha256_of(data) == content.sha256
+
+
 def _done(shard: int) -> str:
     return f"{DONE_FOLDER}/{shard_name(shard)}.json"
 
 
 def _given_up(shard: int) -> str:
     return f"{QUARANTINE_FOLDER}/{shard_name(shard)}.json"
-
-
-def _newest(path: Path) -> float:
-    """Return when a file, or anything in a folder, was last written; now if it is gone."""
-    times = []
-    for place in (path, *(path.rglob("*") if path.is_dir() else ())):
-        try:
-            times.append(place.stat().st_mtime)
-        except FileNotFoundError:
-            continue
-    return max(times, default=time.time())
 
 
 def _plan(raw: dict[str, Any]) -> Plan:

@@ -4,7 +4,6 @@ import os
 import platform
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -13,6 +12,7 @@ from g2p_batch.crew import Progress, pronounce
 from g2p_batch.decode import Engine
 from g2p_batch.errors import RunError
 from g2p_batch.formats.lexicon import entries
+from g2p_batch.locations import Location
 from g2p_batch.parquet import decoded, encoded
 from g2p_batch.report import counted
 from g2p_batch.rundir import PARTS_FOLDER, Receipt, RunDir, Shard, shard_name
@@ -22,7 +22,7 @@ from g2p_batch.rundir import PARTS_FOLDER, Receipt, RunDir, Shard, shard_name
 class Brief:
     """What all shards of a run have in common."""
 
-    root: Path
+    root: Location
     """The run directory."""
     plan: str
     """`Plan.id`."""

@@ -1,12 +1,25 @@
 """Where a run keeps its files: few calls, that folders and object stores can both keep."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from g2p_batch.publish import DRAFT, make_folder, put, put_if_absent, reading, removing, scratch_folder
+from g2p_batch.publish import (
+    DRAFT,
+    make_folder,
+    publish,
+    put,
+    put_if_absent,
+    reading,
+    removing,
+    replace_folder,
+    require_replaceable_folder,
+    require_writable,
+    scratch_folder,
+)
 
 
 @dataclass(frozen=True)
@@ -21,7 +34,13 @@ class Entry:
 
 
 class Store(Protocol):
-    """Files under names. A file is never seen half: it is whole, or absent."""
+    """Files under names. A file is never seen half: it is whole, or absent.
+
+    All calls raise `OutputError` where the disk, or the network, fails.
+    """
+
+    def make(self) -> None:
+        """Make the place itself, where places need it."""
 
     def put_if_absent(self, name: str, data: bytes) -> bool:
         """Make a file durable unless the name is taken; tell whether it is this one that was put."""
@@ -32,6 +51,9 @@ class Store(Protocol):
     def get(self, name: str) -> bytes | None:
         """Return the content of a file, or None where there is none."""
 
+    def get_all(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """Yield the contents of files in the order of their names; few are held in memory at a time."""
+
     def head(self, name: str) -> Entry | None:
         """Return what is known of a file without reading it, or None where there is none."""
 
@@ -41,15 +63,48 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file; one that is absent already is no error."""
 
+    def clear(self, folder: str) -> None:
+        """Remove all files at any depth below a folder, and the folder."""
+
+    def drafts(self, folder: str) -> tuple[Entry, ...]:
+        """Return what writers of one folder have not finished, or left when they were killed."""
+
+    def scratch(self, name: str) -> AbstractContextManager[Path]:
+        """Give a new folder on this machine for temporary files, and remove it afterwards."""
+
+    def local(self, name: str, data: bytes, scratch: Path) -> Path:
+        """Return where a file, whose content is `data`, can be read on this machine; if need be a copy in `scratch`."""
+
+    def require_writable(self, name: str, folder: bool = False) -> None:
+        """Check what can be known before the work whose result is published.
+
+        Args:
+            name: what the result is to be called.
+            folder: whether it is a folder of files.
+        """
+
+    def publish(self, name: str, write: Callable[[Path], None], folder: bool = False) -> None:
+        """Make a result of any size durable under its name, in place of an earlier one, only when it is whole.
+
+        Args:
+            name: what the result is called.
+            write: called once with a temporary name on this machine; it creates that file, or fills that folder.
+            folder: whether it is a folder of files.
+        """
+
+    def facts(self, name: str) -> tuple[int, int | str] | None:
+        """Return what changes whenever a result is written again, or None where there is none."""
+
 
 @dataclass(frozen=True)
 class Folder:
-    """A store in a folder of this machine, or of one that several machines mount.
-
-    All its calls raise `OutputError` where the disk fails.
-    """
+    """A store in a folder of this machine, or of one that several machines mount."""
 
     root: Path
+
+    def make(self) -> None:
+        """Make the folder and those above it, unless it is there."""
+        make_folder(self.root)
 
     def put_if_absent(self, name: str, data: bytes) -> bool:
         """Write a draft, make it durable, and link it to its name; the first of several writers wins."""
@@ -69,6 +124,10 @@ class Folder:
             except FileNotFoundError:
                 return None
 
+    def get_all(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """Read one file after the other."""
+        return map(self.get, names)
+
     def head(self, name: str) -> Entry | None:
         """Return the size and the age of a file."""
         return self._entry(name)
@@ -81,13 +140,14 @@ class Folder:
         """Remove a file."""
         removing(self.root / name)
 
-    def path(self, name: str) -> Path:
-        """Return where a file lies, for readers that want a path."""
-        return self.root / name
+    def clear(self, folder: str) -> None:
+        """Remove a folder with all it holds."""
+        removing(self.root / folder)
 
     def drafts(self, folder: str) -> tuple[Entry, ...]:
-        """Return what writers of one folder have not finished, or left when they were killed."""
-        return tuple(entry for entry in self._all(folder) if Path(entry.name).name.startswith(DRAFT))
+        """Return drafts with the time of what was last written in them."""
+        left = [entry for entry in self._all(folder) if Path(entry.name).name.startswith(DRAFT)]
+        return tuple(replace(entry, modified_s=_newest(self.root / entry.name)) for entry in left)
 
     @contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -95,6 +155,31 @@ class Folder:
         make_folder(self.root)
         with scratch_folder(self.root, name) as folder:
             yield folder
+
+    def local(self, name: str, data: bytes, scratch: Path) -> Path:
+        """Return where the file lies."""
+        return self.path(name)
+
+    def path(self, name: str) -> Path:
+        """Return where a file lies."""
+        return self.root / name
+
+    def require_writable(self, name: str, folder: bool = False) -> None:
+        """Look at the name and at the permissions above it."""
+        (require_replaceable_folder if folder else require_writable)(self.root / name)
+
+    def publish(self, name: str, write: Callable[[Path], None], folder: bool = False) -> None:
+        """Write a draft beside the name, make it durable, and rename it."""
+        (replace_folder if folder else publish)(self.root / name, write)
+
+    def facts(self, name: str) -> tuple[int, int | str] | None:
+        """Return size in bytes and time in nanoseconds of a file, or of all files of a folder."""
+        path = self.root / name
+        with reading(path):
+            if not path.exists():
+                return None
+            facts = [file.stat() for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+        return sum(fact.st_size for fact in facts), max((fact.st_mtime_ns for fact in facts), default=0)
 
     def _all(self, folder: str) -> tuple[Entry, ...]:
         place = self.root / folder
@@ -110,3 +195,14 @@ class Folder:
             except FileNotFoundError:
                 return None
         return Entry(name, facts.st_size, facts.st_mtime)
+
+
+def _newest(path: Path) -> float:
+    """Return when a file, or anything in a folder, was last written; now if it is gone."""
+    times = []
+    for place in (path, *(path.rglob("*") if path.is_dir() else ())):
+        try:
+            times.append(place.stat().st_mtime)
+        except FileNotFoundError:
+            continue
+    return max(times, default=time.time())

@@ -11,9 +11,10 @@ from g2p_batch.fitting import Phonetics
 from g2p_batch.formats import Format, format_for
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.sherpa import tokens
+from g2p_batch.locations import Location, Url, located
 from g2p_batch.phones import PhoneMap, PhoneSet
-from g2p_batch.publish import make_folder, reading, require_replaceable_folder, require_writable
 from g2p_batch.records import sha256_of
+from g2p_batch.stores import store_at
 
 Order = Literal["input", "word"]
 
@@ -41,7 +42,7 @@ class Merging:
         tokens: a sherpa-onnx `tokens.txt` that has to hold every phone.
     """
 
-    output: Path
+    output: Location
     format: str | None = None
     order: Order = "input"
     scores: bool = False
@@ -57,7 +58,7 @@ class Merging:
 class Target:
     """The lexicon to write, checked."""
 
-    output: Path
+    output: Location
     format: Format
     order: Order
     options: WriteOptions
@@ -74,7 +75,7 @@ class Target:
         keys = _BY_WORD if self.format.order == "word" else _KEYS[self.order]
         return ("lang", *keys) if self.by_language else keys
 
-    def path(self, lang: str) -> Path:
+    def place(self, lang: str) -> Location:
         """Return where the lexicon of a language goes, in a folder that is there.
 
         Raises:
@@ -82,9 +83,9 @@ class Target:
         """
         if not self.by_language:
             return self.output
-        path = Path(str(self.output).replace(LANG, lang))
-        make_folder(path.parent)
-        return path
+        place = located(str(self.output).replace(LANG, lang))
+        store_at(place.parent).make()
+        return place
 
     def require_languages(self, tags: Iterable[str]) -> None:
         """Check that the lexicon has a place for so many languages, and that their phones can be written.
@@ -129,6 +130,8 @@ def target_of(merging: Merging) -> Target:
         OutputError: the lexicon cannot be written there.
     """
     amount_of_memory(merging.memory)
+    if isinstance(merging.output, Url) and not merging.output.key:
+        raise UsageError(f"{merging.output} is a bucket: add the name of the lexicon to write in it")
     known = format_for(merging.output, merging.format)
     if merging.tokens is not None and not known.tokens:
         raise UsageError(f"--tokens is for sherpa lexicons, not for {known.name}: check phones with --phone-set")
@@ -137,8 +140,8 @@ def target_of(merging: Merging) -> Target:
         raise UsageError(f"{known.name} joins phones, which ARPAbet needs apart: choose --phones ipa or x-sampa")
     if known.alphabet is not None and not phonetics.asked:
         phonetics = replace(phonetics, style=replace(phonetics.style, alphabet=known.alphabet))
-    if LANG not in str(merging.output):
-        (require_replaceable_folder if known.folder else require_writable)(merging.output)
+    if LANG not in str(merging.output) or isinstance(merging.output, Url):  # folders of languages are not made yet
+        store_at(merging.output.parent).require_writable(merging.output.name, known.folder)
     options = WriteOptions(
         merging.scores,
         space_in_word=merging.space_in_word,
@@ -153,14 +156,3 @@ def _listed(phones: PhoneMap | PhoneSet | frozenset[str]) -> bytes:
     if isinstance(phones, PhoneMap):
         return repr(sorted(phones.rows.items())).encode()
     return repr(sorted(phones.phones if isinstance(phones, PhoneSet) else phones)).encode()
-
-
-def facts_of(path: Path) -> list[int]:
-    """Return size in bytes and time in nanoseconds of a file, or of all files of a folder.
-
-    Raises:
-        OutputError: it cannot be read.
-    """
-    with reading(path):
-        facts = [file.stat() for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-    return [sum(fact.st_size for fact in facts), max((fact.st_mtime_ns for fact in facts), default=0)]

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from g2p_batch import delimited
+from g2p_batch import delimited, remote
 from g2p_batch.delimited import COMMA, LINE, TAB, Cells, Layout
 from g2p_batch.errors import InputError, UsageError
+from g2p_batch.locations import Url, located
 
 ROWS = pa.schema([("row", pa.int64()), ("word", pa.string()), ("lang", pa.string()), ("reason", pa.string())])
 """`row` counts data rows over all inputs from 1; `reason` is null, or one of `delimited.REASONS`."""
@@ -127,6 +128,9 @@ def _numbered(opened: list[tuple[str, list[_Rows]]], source: Source, batch_rows:
 
 def _files(name: str) -> list[str]:
     """Return the files that one input means: itself, the word lists of a folder, or the matches of a glob."""
+    place = located(name)
+    if isinstance(place, Url):
+        return _bucket(place)
     if name == STDIN or os.path.lexists(name) or not glob.has_magic(name):
         return _folder(name) if Path(name).is_dir() else [name]
     found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
@@ -147,6 +151,20 @@ def _folder(name: str) -> list[str]:
     return sorted(found)
 
 
+def _bucket(url: Url) -> list[str]:
+    """Return the word lists at or below a URL; the same names as in a folder are left out."""
+    if glob.has_magic(url.key):
+        raise InputError(f"{url} is a pattern, which buckets do not know: give the name above it, or each file")
+    found = remote.files_at(url)
+    if found == [str(url)]:
+        return found
+    below = len(str(url)) + 1
+    lists = [name for name in found if name.lower().endswith(SUFFIXES) and all(map(_visible, name[below:].split("/")))]
+    if not lists:
+        raise InputError(f"{url} holds no word list: their names end in {', '.join(SUFFIXES)}")
+    return lists
+
+
 def _visible(name: str) -> bool:
     return not name.startswith((".", "_"))
 
@@ -165,6 +183,8 @@ def _reading(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as cause:
+        if isinstance(located(name), Url):
+            raise InputError(f"{name} {remote.said(cause)}") from None
         text = next(text for kind, text in _CAUSES if isinstance(cause, kind))
         raise InputError(f"{_shown(name)} {text.format(cause)}") from None
 
@@ -192,7 +212,8 @@ def _stream(name: str, compression: str | None, stdin: BinaryIO) -> Iterator[Bin
         if name == STDIN:
             yield stdin
             return
-        with Path(name).open("rb") as file:
+        place = located(name)
+        with remote.stream(place) if isinstance(place, Url) else place.open("rb") as file:
             # pyarrow's stream is a raw file in all but name.
             packed = cast(io.RawIOBase, pa.input_stream(file, compression=compression))
             yield cast(BinaryIO, io.BufferedReader(packed))
@@ -284,8 +305,8 @@ def _column(shown: str, names: Sequence[str], wanted: str | None, known: tuple[s
 
 def _parquet_columns(name: str, source: Source) -> tuple[str, str | None, tuple[str | None, ...]]:
     """Return the names of the word column, of the language column unless the language is fixed, and of others."""
-    with _reading(name):
-        schema = pq.read_schema(name)
+    with _reading(name), _parquet(name) as file:
+        schema = file.schema_arrow
     word, lang, further = _columns(name, schema.names, source)
     for place, field in ((place, schema.field(place)) for place in (word, lang, *further) if place is not None):
         if not (_is_text(field.type) or (place in further and pa.types.is_floating(field.type))):
@@ -297,7 +318,7 @@ def _parquet_columns(name: str, source: Source) -> tuple[str, str | None, tuple[
 def _parquet_rows(name: str, columns: tuple[str, str | None, tuple[str | None, ...]], rows: int) -> Iterator[Cells]:
     word, lang, further = columns
     wanted = [column for column in (word, lang, *further) if column is not None]
-    with _reading(name), pq.ParquetFile(name) as file:
+    with _reading(name), _parquet(name) as file:
         for batch in file.iter_batches(batch_size=rows, columns=wanted):
             words, invalid = delimited.decode(_bytes(batch.column(word)))
             langs = None if lang is None else delimited.decode(_bytes(batch.column(lang)))[0]
@@ -309,6 +330,11 @@ def _parquet_rows(name: str, columns: tuple[str, str | None, tuple[str | None, .
                 invalid |= bad
             reasons = pc.if_else(pa.array(invalid), delimited.INVALID_UTF8, pa.scalar(None, pa.string()))
             yield Cells(words, langs, reasons, tuple(others))
+
+
+def _parquet(name: str) -> Any:
+    place = located(name)
+    return pq.ParquetFile(remote.opened(place) if isinstance(place, Url) else place)
 
 
 def _is_text(kind: Any) -> bool:

@@ -1,8 +1,13 @@
 """Fixtures that several test files share. Nothing here imports torch unless a test asks for it."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.object_server import ObjectServer
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +28,24 @@ def tiny_artifact(tiny_program: Path, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("artifacts") / "tiny"
     build(tiny_program, cpu_family(), TINY_SHAPES, "float32", folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator["ObjectServer"]:
+    """Return an S3 server on this machine, to which the environment points."""
+    pytest.importorskip("moto", reason="needs moto[s3,server], which serves buckets on this machine")
+    pytest.importorskip("obstore", reason="needs obstore, of the extra `cloud`")
+    from tests.object_server import ObjectServer
+
+    server = ObjectServer()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment().items():
+            patch.setenv(name, value)
+        yield server
+    server.close()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: "ObjectServer") -> str:
+    """Return the URL of a new bucket."""
+    return s3_server.new_bucket()

@@ -8,18 +8,23 @@ from typing import Any
 
 from g2p_batch.actors import ray_site
 from g2p_batch.contract import Shapes
-from g2p_batch.decode import Compiled
+from g2p_batch.decode import Compiled, Engine
 from g2p_batch.driver import generate
 from g2p_batch.errors import G2PError
-from g2p_batch.plan import Planning
+from g2p_batch.locations import Location, located
+from g2p_batch.merge import merged
+from g2p_batch.plan import Planning, planned
 from g2p_batch.pool import OpenSite
 from g2p_batch.processes import this_machine
 from g2p_batch.report import Summary
 from g2p_batch.run import Team
 from g2p_batch.rundir import RunDir
-from g2p_batch.target import Merging
+from g2p_batch.shard import Brief, run_shard
+from g2p_batch.signals import Stop
+from g2p_batch.stores import store_at
+from g2p_batch.target import Merging, target_of
 from g2p_batch.wordlist import Source
-from tests.fake_engine import SHAPES, Echo
+from tests.fake_engine import SHAPES, Echo, FakeEngine
 from tests.fake_model import CONTRACT as BASE
 from tests.fake_model import OpenFake
 
@@ -116,10 +121,18 @@ class Job:
         return replace(self, merging=replace(self.merging, **changes))
 
     def lexicon(self) -> str:
-        return self.merging.output.read_bytes().decode()
+        data = store_at(self.merging.output.parent).get(self.merging.output.name)
+        assert data is not None, f"{self.merging.output} is not there"
+        return data.decode()
 
     def rejects(self) -> str:
-        return (self.planning.run_dir / "rejects.tsv").read_text(encoding="utf-8")
+        data = self.run.store.get("rejects.tsv")
+        assert data is not None, f"{self.run.root} holds no rejects"
+        return data.decode()
+
+    def at(self, place: Location) -> "Job":
+        """Return this job with its run and its lexicon at another place."""
+        return self.planned(run_dir=place / "run").merged(output=place / "lexicon.tsv")
 
 
 def job_in(folder: Path, text: str | bytes = WORDS, name: str = "words.tsv", lang: str | None = None) -> Job:
@@ -132,6 +145,18 @@ def job_in(folder: Path, text: str | bytes = WORDS, name: str = "words.tsv", lan
 def fake_team(workers: int = 2, progress: Recorder | None = None, shapes: Shapes = SHAPES) -> Team:
     compiled = Compiled("fa" * 32, "fake float32", OpenFake(ANSWERS, shapes))
     return Team(CONTRACT, lambda: compiled, workers, progress or Recorder())
+
+
+def attempt(job: Job) -> Summary:
+    """Plan, run and merge in this process, without workers: quick, and every call meets what is patched."""
+    run, stop = job.run, Stop()
+    made = planned(job.planning, run, stop)
+    brief = Brief(run.root, made.id, CONTRACT, "fa" * 32)
+    engine: Engine = FakeEngine(ANSWERS)
+    for number, shard in enumerate(made.shards):
+        if not run.is_done(number):
+            run_shard(brief, number, shard, engine, Recorder())
+    return merged(run, made, target_of(job.merging), job.merging, lambda _: None, stop, 0.0)
 
 
 def no_model() -> Team:
@@ -147,10 +172,11 @@ SITES: dict[str, Callable[[], OpenSite]] = {"local": lambda: this_machine, "ray"
 
 
 def main() -> None:
-    """Run a job as a process that may be killed: the folder that has its words, words a shard, and the engine."""
+    """Run a job as a process that may be killed: folder of its words, words a shard, the engine, where it is kept."""
     folder, shard_words, engine = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    place = located(sys.argv[4]) if len(sys.argv) > 4 else folder
     source = Source((str(folder / "words.tsv"),))
-    job = Job(Planning(source, CONTRACT, folder / "run", shard_words=shard_words), Merging(folder / "lexicon.tsv"))
+    job = Job(Planning(source, CONTRACT, place / "run", shard_words=shard_words), Merging(place / "lexicon.tsv"))
     try:
         job(replace(fake_team(), site=SITES[engine]()))
     except G2PError as error:

@@ -19,18 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from g2p_batch import publish, rundir
-from g2p_batch.decode import Engine
 from g2p_batch.driver import Slice, run_plan
 from g2p_batch.errors import OutputError
-from g2p_batch.merge import merged
 from g2p_batch.plan import planned
 from g2p_batch.rundir import RunDir
-from g2p_batch.shard import Brief, run_shard
 from g2p_batch.signals import Stop
 from g2p_batch.status import status_of
-from g2p_batch.target import target_of
-from tests.fake_engine import FakeEngine
-from tests.runs import ANSWERS, CONTRACT, LEXICON, MANY, Job, Recorder, fake_team, job_in, no_model
+from tests.runs import LEXICON, MANY, Job, attempt, fake_team, job_in, no_model
 
 ROOT = Path(__file__).parent.parent
 
@@ -93,18 +88,6 @@ def _on_drafts(method: Any, faults: Faults) -> Any:
         return (faulty if path.name.startswith(publish.DRAFT) else method)(path, *arguments, **options)
 
     return called
-
-
-def attempt(job: Job) -> None:
-    """Plan, run and merge in this process, without workers: every call meets the faults."""
-    run, stop = job.run, Stop()
-    made = planned(job.planning, run, stop)
-    brief = Brief(run.root, made.id, CONTRACT, "fa" * 32)
-    engine: Engine = FakeEngine(ANSWERS)
-    for number, shard in enumerate(made.shards):
-        if not run.is_done(number):
-            run_shard(brief, number, shard, engine, Recorder())
-    merged(run, made, target_of(job.merging), job.merging, lambda _: None, stop, 0.0)
 
 
 def interrupted(job: Job, faults: Faults) -> bool:

@@ -46,7 +46,7 @@ ALLOWED = {
     "formats.pls": "errors formats.kind formats.lexicon formats.reading formats.rules formats.words languages pyarrow",
     "formats": "errors formats.charsiu formats.cmudict formats.icefall formats.jsonl formats.kaldi formats.kaldi_dict "
     "formats.kind formats.mfa formats.parquet formats.pls formats.reading formats.rules formats.sherpa formats.tsv "
-    "pyarrow",
+    "locations pyarrow",
     "phones": "phones.coverage phones.phonemap phones.segment phones.style",
     "phones.symbols": "",
     "phones.quirks": "",
@@ -61,7 +61,9 @@ ALLOWED = {
     "phones.segment": "phones.arpabet phones.clean phones.style phones.symbols phones.writing phones.xsampa numpy "
     "pyarrow",
     "phones.coverage": "errors phones.lines numpy pyarrow",
-    "wordlist": "delimited errors numpy pyarrow",
+    "locations": "errors",
+    "remote": "errors locations pyarrow",
+    "wordlist": "delimited errors locations remote numpy pyarrow",
     "screen": "codec contract delimited languages numpy pyarrow",
     "report": "pyarrow",
     "parquet": "pyarrow",
@@ -69,20 +71,22 @@ ALLOWED = {
     "signals": "errors",
     "slurm": "errors",
     "storage": "publish",
-    "fingerprint": "contract errors wordlist",
-    "rundir": "contract errors fingerprint publish records screen storage",
+    "bucket": "errors locations publish storage obstore",
+    "stores": "bucket locations storage",
+    "fingerprint": "contract errors locations remote wordlist",
+    "rundir": "contract errors fingerprint locations records screen stores",
     "database": "errors duckdb pyarrow",
     "keys": "contract numpy pyarrow",
-    "lookup": "contract database errors formats keys parquet publish rundir screen wordlist numpy pyarrow",
+    "lookup": "contract database errors formats keys locations parquet publish rundir screen wordlist numpy pyarrow",
     "staging": "contract database formats.lexicon keys parquet publish report rundir screen numpy pyarrow",
     "oov": "contract database formats.words keys languages lookup publish screen staging wordlist pyarrow",
-    "rejects": "errors formats.tsv parquet publish rundir pyarrow",
-    "plan": "contract database errors fingerprint formats.tsv lookup publish rejects report rundir screen signals "
-    "staging wordlist pyarrow",
+    "rejects": "errors formats.tsv parquet rundir pyarrow",
+    "plan": "contract database errors fingerprint formats.tsv locations lookup rejects report rundir screen signals "
+    "staging stores wordlist pyarrow",
     "engine": "artifacts codec contract decode errors host numpy tvm_ffi",
     "models": "artifacts contract decode engine errors host languages publish shipped g2p_compile",
     "crew": "codec contract decode errors formats.lexicon numpy pyarrow",
-    "shard": "contract crew decode errors formats.lexicon parquet report rundir pyarrow",
+    "shard": "contract crew decode errors formats.lexicon locations parquet report rundir pyarrow",
     "worker": "decode errors rundir shard pyarrow",
     "pool": "crew decode errors rundir shard worker",
     "processes": "host pool worker",
@@ -91,21 +95,21 @@ ALLOWED = {
     "status": "report rundir",
     "fitting": "formats.kind formats.lexicon formats.words phones phones.coverage phones.segment report screen numpy "
     "pyarrow",
-    "target": "database errors fitting formats formats.lexicon formats.sherpa phones publish records",
-    "merge": "database errors fingerprint fitting formats formats.lexicon publish rejects report run rundir signals "
-    "status target pyarrow",
+    "target": "database errors fitting formats formats.lexicon formats.sherpa locations phones records stores",
+    "merge": "database errors fingerprint fitting formats formats.lexicon locations rejects report run rundir signals "
+    "status stores target pyarrow",
     "evaluation": "evaluation.calibration evaluation.edits evaluation.figures report numpy pyarrow",
     "evaluation.calibration": "numpy pyarrow",
     "evaluation.edits": "errors numpy rapidfuzz",
     "evaluation.figures": "evaluation.calibration evaluation.edits",
     "evaluation.reference": "errors languages screen wordlist numpy pyarrow",
-    "reporting": "publish reporting.facts reporting.page rundir",
+    "reporting": "locations reporting.facts reporting.page rundir stores",
     "reporting.histogram": "numpy",
     "reporting.lowest": "numpy pyarrow",
     "reporting.tally": "evaluation.calibration report reporting.histogram reporting.lowest numpy pyarrow",
     "reporting.pace": "rundir numpy",
-    "reporting.rejected": "delimited formats.tsv publish pyarrow",
-    "reporting.facts": "parquet report reporting.pace reporting.rejected reporting.tally rundir status",
+    "reporting.rejected": "delimited formats.tsv locations publish stores pyarrow",
+    "reporting.facts": "locations parquet report reporting.pace reporting.rejected reporting.tally rundir status",
     "reporting.markup": "languages",
     "reporting.charts": "reporting.markup",
     "reporting.style": "",
@@ -115,20 +119,20 @@ ALLOWED = {
     "reporting.details": "fingerprint languages report reporting.facts reporting.markup pyarrow",
     "reporting.page": "reporting.details reporting.facts reporting.figures reporting.markup reporting.overview "
     "reporting.style",
-    "driver": "contract errors fingerprint languages merge plan report run rundir signals target",
+    "driver": "contract errors fingerprint languages locations merge plan report run rundir signals target",
     "api": "contract crew decode delimited errors formats.lexicon languages models screen wordlist numpy pyarrow",
     "cli": "cli.about cli.builds cli.checks cli.lexicons cli.lookups cli.proofs cli.reports cli.root cli.scores",
     "cli.root": "artifacts contract errors models click",
-    "cli.options": "errors languages lookup click",
+    "cli.options": "errors languages locations lookup click",
     "cli.progress": "cli.root crew tqdm",
     "cli.lexicons": "actors api artifacts cli.options cli.progress cli.root contract decode driver errors fitting "
-    "lookup models phones plan pool processes run rundir signals slurm status target wordlist click",
+    "locations lookup models phones plan pool processes run rundir signals slurm status target wordlist click",
     "cli.lookups": "cli.options cli.root contract languages oov report shipped wordlist click",
     "cli.checks": "cli.root errors formats formats.kind languages click",
     "cli.builds": "cli.root contract errors host models publish click",
     "cli.about": "artifacts cli.root contract errors host languages shipped click",
     "cli.proofs": "cli.root contract errors host models screen shipped wordlist click g2p_compile pyarrow",
-    "cli.reports": "cli.root reporting rundir click",
+    "cli.reports": "cli.root locations reporting rundir click",
     "cli.scores": "api cli.root contract errors evaluation evaluation.calibration evaluation.edits evaluation.figures "
     "evaluation.reference host languages phones phones.segment publish report wordlist click",
 }
@@ -137,6 +141,7 @@ OWNERS = {
     "tvm": {"engine"},
     "tvm_ffi": {"engine"},
     "duckdb": {"database"},
+    "obstore": {"bucket"},
     "click": {name for name in ALLOWED if name.startswith("cli")},
     "tqdm": {"cli.progress"},
     "ray": {"actors"},
@@ -147,7 +152,7 @@ OWNERS = {
 }
 """Who alone may import a package."""
 
-LAZY = {"tvm", "tvm_ffi", "g2p_compile", "rapidfuzz", "ray", "tqdm"}
+LAZY = {"tvm", "tvm_ffi", "g2p_compile", "obstore", "rapidfuzz", "ray", "tqdm"}
 """Imported inside functions only."""
 
 PRINTS = {"print", "exit", "quit", "click.echo", "sys.exit", "os._exit", "ctx.exit"}

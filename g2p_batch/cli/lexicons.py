@@ -15,6 +15,7 @@ from g2p_batch import artifacts, contract, errors, signals
 from g2p_batch.cli.options import all_of, configured, existing, lexicon_option, list_options, memory_option
 from g2p_batch.cli.progress import progress
 from g2p_batch.cli.root import dtype_option, locate, main, say
+from g2p_batch.locations import Location, located
 
 if TYPE_CHECKING:
     from g2p_batch.decode import Compiled
@@ -68,7 +69,7 @@ _input_options = all_of(
     ),
     click.option(
         "--since-run",
-        type=click.Path(path_type=Path),
+        type=located,
         metavar="DIR",
         help="Folder of an earlier run with the same model: words that it has decoded are taken from it, with scores.",
     ),
@@ -87,7 +88,8 @@ _output_options = all_of(
     click.option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path),
+        type=located,
+        metavar="PATH|URL",
         required=True,
         help="The lexicon to write; {lang} in its name makes one for each language.",
     ),
@@ -186,7 +188,7 @@ _config_option = click.option(
     help='Options as TOML, named as here (`lang-column = "tag"`); the command line wins.',
 )
 
-_run_dir_argument = click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
+_run_dir_argument = click.argument("run_dir", metavar="RUN_DIR", type=located)
 
 
 @main.command()
@@ -196,8 +198,8 @@ _run_dir_argument = click.argument("run_dir", metavar="RUN_DIR", type=click.Path
 @memory_option
 @click.option(
     "--run-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
+    type=located,
+    metavar="DIR|URL",
     help="Folder of the run: its plan, finished parts, rejects.tsv and run-summary.json.  [default: OUTPUT.run]",
 )
 @_config_option
@@ -205,7 +207,8 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn word lists into a lexicon.
 
     INPUT is a word list: .txt (a word a line), .tsv or .csv (with a header, or word and language), .parquet, the text
-    kinds also with .gz or .zst, a folder of these, a glob, or - for standard input.
+    kinds also with .gz or .zst, a folder of these, a glob, or - for standard input. INPUT, OUTPUT and the folder of the
+    run may be in a bucket: s3://, gs:// or az:// (docs/cluster.md tells what the environment has to say).
 
     A row that cannot be pronounced is listed with its reason in rejects.tsv and costs no other row. However a run ends,
     the same command goes on where it was; once complete, it does nothing.
@@ -215,12 +218,13 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
       g2p-batch generate words.txt --lang eng-us -o lexicon.tsv
       g2p-batch generate lists/ --lang-column locale -o lexicon.parquet
       g2p-batch generate words.tsv --lexicon old.dict --stress drop -o '{lang}.dict'
+      g2p-batch generate s3://corpus/lists -o s3://corpus/lexicon.parquet
     """
     from g2p_batch import driver
 
-    output: Path = options["output"]
+    output: Location = options["output"]
     site = _site(options)
-    run_dir = options["run_dir"] or Path(f"{str(output).replace('{lang}', 'all')}.run")
+    run_dir = options["run_dir"] or located(f"{str(output).replace('{lang}', 'all')}.run")
     model = _found(options["model"], options["dtype"])
     planning, merging = _planning(inputs, options, model, run_dir), _merging(options)
     driver.check(planning, merging)
@@ -231,7 +235,7 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
 @main.command("plan")
 @_input_options
 @memory_option
-@click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", required=True, help="Folder of the run.")
+@click.option("--run-dir", type=located, metavar="DIR|URL", required=True, help="Folder of the run.")
 @_config_option
 def plan_(inputs: tuple[str, ...], **options: Any) -> None:
     """Prepare a run that any number of tasks can work on.
@@ -265,12 +269,12 @@ def plan_(inputs: tuple[str, ...], **options: Any) -> None:
     is_flag=True,
     help="In a Slurm job: when SIGUSR1 has ended it and shards are left, put it back into the queue.",
 )
-def run_(run_dir: Path, task: str, requeue: bool, **options: Any) -> None:
+def run_(run_dir: Location, task: str, requeue: bool, **options: Any) -> None:
     """Decode what is planned and not done yet.
 
-    RUN_DIR is the folder of a run, on a disk that all its tasks see. A task that is killed is started again with the
-    same command; two that do the same shards waste work and harm nothing. SIGUSR1 lets a task finish the shards that
-    it has begun and take no more; SIGTERM drops them.
+    RUN_DIR is the folder of a run, on a disk or in a bucket that all its tasks see. A task that is killed is started
+    again with the same command; two that do the same shards waste work and harm nothing. SIGUSR1 lets a task finish the
+    shards that it has begun and take no more; SIGTERM drops them.
 
     \b
     Examples:
@@ -303,7 +307,7 @@ def run_(run_dir: Path, task: str, requeue: bool, **options: Any) -> None:
 @memory_option
 @click.option("--partial", is_flag=True, help="Write what is there while shards are missing, and say which.")
 @click.option("--strict", is_flag=True, help="Write nothing but the rejects if the format cannot hold a word.")
-def merge_(run_dir: Path, **options: Any) -> None:
+def merge_(run_dir: Location, **options: Any) -> None:
     """Write the lexicon of a run.
 
     RUN_DIR is the folder of a run. While shards are missing, nothing is written and they are named; data that was
@@ -322,7 +326,7 @@ def merge_(run_dir: Path, **options: Any) -> None:
 @main.command()
 @_run_dir_argument
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object, for scripts.")
-def status(run_dir: Path, as_json: bool) -> None:
+def status(run_dir: Location, as_json: bool) -> None:
     """Tell how far a run is.
 
     Reads nothing but RUN_DIR, the folder of a run, and changes nothing in it: shards done and remaining, words a
@@ -339,7 +343,7 @@ def status(run_dir: Path, as_json: bool) -> None:
     click.echo(found.to_json().rstrip() if as_json else found.to_text())
 
 
-def _planning(inputs: tuple[str, ...], options: Mapping[str, Any], model: _Model, run_dir: Path) -> "Planning":
+def _planning(inputs: tuple[str, ...], options: Mapping[str, Any], model: _Model, run_dir: Location) -> "Planning":
     from g2p_batch.api import supported_tag
     from g2p_batch.lookup import Earlier
     from g2p_batch.plan import Planning

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from g2p_batch import errors
+from g2p_batch.locations import located
 
 if TYPE_CHECKING:
     from g2p_batch.lookup import Existing
@@ -65,7 +66,10 @@ def existing(given: tuple[str, ...]) -> "tuple[Existing, ...]":
     for text in given:
         tag, _, file = text.partition("=")
         language = lookup(tag) if file else None
-        found.append(Existing(Path(text)) if language is None else Existing(Path(file), language.tag))
+        place = located(text if language is None else file)
+        if not isinstance(place, Path):
+            raise errors.UsageError(f"--lexicon {place} is in a bucket: copy it to this machine first")
+        found.append(Existing(place, None if language is None else language.tag))
     return tuple(found)
 
 

@@ -1,22 +1,21 @@
 """`report`."""
 
-from pathlib import Path
-
 import click
 
 from g2p_batch.cli.root import main, say
+from g2p_batch.locations import Location, located
 
 
 @main.command()
-@click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="RUN_DIR", type=located)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=located,
     metavar="FILE.html",
     help="The page to write.  [default: RUN_DIR/report.html]",
 )
-def report(run_dir: Path, output: Path | None) -> None:
+def report(run_dir: Location, output: Location | None) -> None:
     """Show a run as a page.
 
     RUN_DIR is the folder of a run, finished or not. The page is one HTML file that loads nothing: what became of every

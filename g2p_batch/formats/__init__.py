@@ -21,6 +21,7 @@ from g2p_batch.formats.reading import lines
 from g2p_batch.formats.rules import BOM
 from g2p_batch.formats.sherpa import SHERPA
 from g2p_batch.formats.tsv import TSV
+from g2p_batch.locations import Location
 
 __all__ = ["FORMATS", "Format", "format_for", "read_lexicon", "readable_format"]
 
@@ -49,7 +50,7 @@ _PACKED = (".gz", ".zst")
 _LINES_LOOKED_AT = 20
 
 
-def format_for(path: Path, name: str | None = None) -> Format:
+def format_for(path: Location, name: str | None = None) -> Format:
     """Return the format called `name`, or without a name the one that the suffix of `path` stands for.
 
     Raises:

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from g2p_batch.publish import publish, require_writable
+from g2p_batch.locations import Location
 from g2p_batch.reporting.facts import facts_of
 from g2p_batch.reporting.page import page
 from g2p_batch.rundir import RunDir
+from g2p_batch.stores import store_at
 
 
-def write_report(run: RunDir, path: Path) -> None:
+def write_report(run: RunDir, place: Location) -> None:
     """Write the page of a run, finished or not; it appears whole.
 
     Raises:
@@ -16,10 +17,11 @@ def write_report(run: RunDir, path: Path) -> None:
         OutputError: the page cannot be written.
     """
     plan = run.require_plan()
-    require_writable(path)
+    store = store_at(place.parent)
+    store.require_writable(place.name)
     # A folder's name need not be text.
     text = page(facts_of(run, plan)).encode("utf-8", "replace")
-    publish(path, lambda draft: _write(draft, text))
+    store.publish(place.name, lambda draft: _write(draft, text))
 
 
 def _write(draft: Path, text: bytes) -> None:

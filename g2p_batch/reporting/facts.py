@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from g2p_batch.locations import Location
 from g2p_batch.parquet import decoded
 from g2p_batch.report import Summary
 from g2p_batch.reporting.pace import Pace, pace_of
@@ -31,7 +31,7 @@ class Facts:
         summary: of the lexicon that was written last, if one was.
     """
 
-    root: Path
+    root: Location
     plan: Plan
     engine: tuple[str, str] | None
     receipts: Mapping[int, Receipt]

@@ -1,15 +1,19 @@
 """Examples of rejected rows, from the file that lists them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from io import BytesIO
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.delimited import TAB, Layout, parse, whole_lines
 from g2p_batch.formats.tsv import REJECTS
+from g2p_batch.locations import Location, Url
 from g2p_batch.publish import reading
+from g2p_batch.stores import store_at
 
 _EXAMPLES = 4
 _ROWS = 65536
@@ -26,7 +30,7 @@ class Example:
     word: str
 
 
-def examples(path: Path, rejects: Mapping[str, int]) -> dict[str, list[Example]]:
+def examples(path: Location, rejects: Mapping[str, int]) -> dict[str, list[Example]]:
     """Return the first few rejected rows of each reason; fewer where the file is absent or not as it was written.
 
     Args:
@@ -37,10 +41,8 @@ def examples(path: Path, rejects: Mapping[str, int]) -> dict[str, list[Example]]
         OutputError: the disk failed.
     """
     found: dict[str, list[Example]] = {reason: [] for reason in rejects}
-    if not path.is_file():
-        return found
     lacking = {reason: min(count, _EXAMPLES) for reason, count in rejects.items() if count}
-    with reading(path), path.open("rb") as file:
+    with _opened(path) as file:
         for cells in parse(whole_lines(file), _LAYOUT, _ROWS):
             row, reason = cells.further
             columns = pa.table({"row": row, "lang": cells.lang, "word": cells.word, "reason": reason})
@@ -53,3 +55,14 @@ def examples(path: Path, rejects: Mapping[str, int]) -> dict[str, list[Example]]
             if not lacking:
                 break
     return found
+
+
+@contextmanager
+def _opened(path: Location) -> Iterator[BinaryIO]:
+    if isinstance(path, Url):
+        yield BytesIO(store_at(path.parent).get(path.name) or b"")
+    elif path.is_file():
+        with reading(path), path.open("rb") as file:
+            yield file
+    else:
+        yield BytesIO()
