@@ -205,7 +205,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_the_package_exports_g2p_and_its_version() -> None:
-    assert g2p_batch.__all__ == ["G2P", "__version__"]
+    assert g2p_batch.__all__ == ["G2P", "Predictor", "__version__"]
     assert g2p_batch.__version__.split(".")[0].isdigit()
     with pytest.raises(AttributeError, match="module 'g2p_batch' has no attribute 'g2p'"):
         _ = g2p_batch.g2p
