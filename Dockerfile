@@ -15,5 +15,5 @@ COPY configs/cluster/nightly.sh /usr/local/bin/
 ENV G2P_BATCH_CACHE=/opt/g2p-batch/cache
 ENV PATH=/opt/g2p-batch/venv/bin:/usr/local/bin:/usr/bin:/bin
 USER 10001:10001
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["g2p-batch"]

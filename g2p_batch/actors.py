@@ -33,14 +33,13 @@ _EARS = "ears"
 _FATE_CHARS = 200
 
 
-def ray_site(address: str | None = None, gpus: int = 0) -> OpenSite:
+def ray_site(address: str | None = None) -> OpenSite:
     """Let workers be Ray actors, each with a core of its own.
 
     Args:
         address: a running cluster, as `ray.init` takes it; `$RAY_ADDRESS` if none is given. Where there is neither, a
             Ray of its own is started on this machine, and ended with the site. A program that is connected already
             stays so.
-        gpus: GPUs for each actor.
 
     Raises:
         UsageError: the address is for Ray Client.
@@ -58,7 +57,7 @@ def ray_site(address: str | None = None, gpus: int = 0) -> OpenSite:
     @contextmanager
     def opened(workers: int | None) -> Iterator[Actors]:
         with _connected(address, workers) as ray:
-            yield Actors(ray, workers or _cores(ray), gpus)
+            yield Actors(ray, workers or _cores(ray))
 
     return opened
 
@@ -174,13 +173,13 @@ class Actors:
         "and see `ray list actors --detail`"
     )
 
-    def __init__(self, ray: Any, most: int, gpus: int) -> None:
+    def __init__(self, ray: Any, most: int) -> None:
         self.most = most
         self._ray = ray
         # Ray restarts no actor and repeats no call: one that died is replaced by a new one, so that attempts of shards
         # and failed starts are counted in one place, and the same way for all sites.
         self._actor = ray.remote(concurrency_groups={_EARS: 1})(Actor).options(
-            num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0
+            num_cpus=1, max_restarts=0, max_task_retries=0
         )
         self._heard_s = time.monotonic()
 

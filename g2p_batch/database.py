@@ -176,8 +176,13 @@ def database(memory: str, scratch: Path) -> Iterator[Database]:
 
     Raises:
         UsageError: `memory` is no amount of memory.
+        OutputError: the folder's name is not UTF-8, which DuckDB cannot open.
     """
     limit = int(amount_of_memory(memory) * _SHARE)
+    try:
+        str(scratch).encode()
+    except UnicodeEncodeError:
+        raise OutputError(f"{str(scratch.parent)!r} has a name that is not UTF-8: choose another folder") from None
     config: dict[str, str | bool | int] = {
         "temp_directory": str(scratch),
         "preserve_insertion_order": False,

@@ -77,13 +77,16 @@ class Fitting:
     def _spoken(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Fill in phones where the format writes them or they are asked for."""
         phonetics = self._phonetics
-        if self._format.phones != "written" and not phonetics.asked:
+        wanted = self._format.phones == "written" or phonetics.asked
+        if not wanted and phonetics.known is None:
             return batch
         phones = self._phones(batch)
         if phonetics.known is not None:
             found = coverage(phones, phonetics.known)
             self.losses.outside.update(found.outside)
             self.losses.outside_rows += pc.sum(found.rows).as_py() or 0
+        if not wanted:
+            return batch
         columns = {"phones": phones} | ({"pron": pc.binary_join(phones, "")} if self._format.phones == "joined" else {})
         return pa.record_batch([columns.get(name, batch[name]) for name in LEXICON.names], schema=LEXICON)
 

@@ -153,18 +153,19 @@ def compile_model(request: Request, say: Say, folder: Path | None = None) -> Pat
     if request.tune and request.target != "cpu":
         raise UsageError(f"--tune measures on this CPU, and the target is {request.target}: leave one of them out")
     key = artifacts.artifact_key(contract, family, shapes, request.dtype)
-    tuned = artifacts.writable_root() / f"{key}-tuned"
-    wanted = folder or (tuned if request.tune else artifacts.writable_root() / key)
     if folder is None:
+        root = artifacts.writable_root()
+        tuned = root / f"{key}-tuned"
+        folder = tuned if request.tune else root / key
         # Tiles change no result: whoever asks for the model may have the faster one.
-        for known in (tuned, wanted):
+        for known in (tuned, folder):
             if (known / artifacts.MANIFEST).is_file():
                 return known
     say(f"Compiling {contract.name} for {_describe(request.target, family)} (once)")
     from g2p_compile.build import build
 
-    build(program, family, shapes, request.dtype, wanted, say if request.tune else None)
-    return wanted
+    build(program, family, shapes, request.dtype, folder, say if request.tune else None)
+    return folder
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ class Status:
         words_done: words of finished shards.
         words_per_s: words over the time in which any worker was busy; None before the first receipt.
         eta_s: seconds that the rest takes at that rate; None where it is unknown.
-        rows_in: data rows read.
+        rows_in: data rows read: `rows_in == words + looked_up + duplicates + all rejects`.
+        looked_up: words that existing lexicons or earlier runs hold.
         duplicates: rows that repeat an earlier word of the same language.
         rejects: rows left out, by reason.
         statuses: finished words by status of the lexicon.
@@ -40,6 +41,7 @@ class Status:
     words_per_s: float | None
     eta_s: float | None
     rows_in: int
+    looked_up: int
     duplicates: int
     rejects: Mapping[str, int]
     statuses: Mapping[str, int]
@@ -50,11 +52,13 @@ class Status:
 
     def to_text(self) -> str:
         """Return the status in words, without a final line break."""
+        looked_up = f"{self.looked_up:,} in existing lexicons or runs, " if self.looked_up else ""
         lines = [
             f"{self.shards_done:,} of {count_of(self.shards, 'shard')} done, "
             f"{self.words_done:,} of {count_of(self.words, 'word')}.",
             self._pace(),
-            f"{count_of(self.rows_in, 'row')} read: {count_of(self.duplicates, 'duplicate')}, "
+            f"{count_of(self.rows_in, 'row')} read: {count_of(self.words, 'word')}, {looked_up}"
+            f"{count_of(self.duplicates, 'duplicate')}, "
             f"{sum(self.rejects.values()):,} rejected{f' ({listed(self.rejects)})' if self.rejects else ''}.",
         ]
         if self.remaining:
@@ -91,6 +95,7 @@ def status_of(run: RunDir) -> Status:
         words_per_s=rate,
         eta_s=None if rate is None else round((plan.words - words_done) / rate, 1),
         rows_in=plan.rows_in,
+        looked_up=plan.known,
         duplicates=plan.duplicates,
         rejects=plan.rejects,
         statuses=statuses(receipts.values()),

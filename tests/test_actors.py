@@ -40,11 +40,11 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A cluster of one node with two cores and a GPU that is none, joined by this process."""
+    """A cluster of one node with two cores, joined by this process."""
     import ray
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 2, "num_gpus": 1, "object_store_memory": 80 << 20}
+    head = {"num_cpus": 2, "object_store_memory": 80 << 20}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     ray.init(address=cluster.address, log_to_driver=False)
     yield cluster
@@ -130,20 +130,6 @@ def test_a_shard_that_kills_its_actors_is_given_up_and_the_others_are_done(clust
     assert job.lexicon() == LEXICON
 
 
-class OpenOnGpu(OpenFake):
-    def __call__(self) -> Engine:
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
-        return super().__call__()
-
-
-def test_an_actor_with_a_gpu_sees_that_gpu(cluster: Any, tmp_path: Path) -> None:
-    job = job_in(tmp_path)
-    gpu = Compiled("fa" * 32, "fake float32", OpenOnGpu(ANSWERS, SHAPES))
-    job(on_ray(replace(fake_team(), compiled=lambda: gpu), gpus=1))
-    assert job.lexicon() == LEXICON
-    assert len(workers_of(job)) == 1
-
-
 class OpenBroken:
     def __call__(self) -> Engine:
         raise MemoryError("no room")
@@ -156,12 +142,22 @@ def test_actors_that_do_not_start_are_told(cluster: Any, tmp_path: Path) -> None
     assert "is g2p-batch installed on every node" in str(caught.value)
 
 
+class Tenant:
+    def moved_in(self) -> bool:
+        return True
+
+
 def test_a_cluster_without_room_is_not_waited_for_without_end(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import ray
+
     monkeypatch.setattr(actors, "_PATIENCE_S", 0.5)
+    tenant = ray.remote(num_cpus=2)(Tenant).remote()
+    ray.get(tenant.moved_in.remote())
     with pytest.raises(WorkerError, match=r"no Ray actor has started for 0 s \(of 2 CPUs .* an actor takes one"):
-        job_in(tmp_path)(on_ray(fake_team(), gpus=2))
+        job_in(tmp_path)(on_ray(fake_team()))
+    ray.kill(tenant)
 
 
 def test_a_process_joins_the_cluster_that_the_environment_names(cluster: Any, tmp_path: Path) -> None:

@@ -623,12 +623,12 @@ class _FakeRay:
     """Stands for a Ray cluster: its workers are processes, and it prints like Ray."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str | None, int, int | None]] = []
+        self.asked: list[tuple[str | None, int | None]] = []
 
-    def site(self, address: str | None, gpus: int) -> OpenSite:
+    def site(self, address: str | None) -> OpenSite:
         @contextmanager
         def opened(workers: int | None) -> Iterator[Any]:
-            self.asked.append((address, gpus, workers))
+            self.asked.append((address, workers))
             sys.stdout.write("Ray has something to say\n")
             with this_machine(1) as site:
                 yield site
@@ -650,7 +650,7 @@ def test_generate_and_run_decode_where_the_engine_says(opened: list[models.Reque
     assert Path("lexicon.tsv").read_text(encoding="utf-8") == LEXICON
     assert run("plan", words(), "--lang", "eng-us", "--model", "model", "--run-dir", "big.run").exit_code == 0
     assert run("run", "big.run", "--engine", "ray").exit_code == 0
-    assert fake_ray.asked == [("head:6379", 0, 3), (None, 0, None)]
+    assert fake_ray.asked == [("head:6379", 3), (None, None)]
     assert run("merge", "big.run", "-o", "again.tsv").exit_code == 0
     assert Path("again.tsv").read_text(encoding="utf-8") == LEXICON
 

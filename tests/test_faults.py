@@ -376,3 +376,9 @@ def test_status_tells_what_is_done_from_the_directory_alone(tmp_path: Path) -> N
     assert status.words_per_s
     assert status.eta_s is not None
     assert status.to_text().startswith("1 of 3 shards done, 4 of 10 words.")
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    job = job_in(tmp_path).planned(run_dir=tmp_path / os.fsdecode(b"r\xff"))
+    with pytest.raises(OutputError, match="has a name that is not UTF-8: choose another folder"):
+        job()

@@ -175,3 +175,21 @@ def test_a_run_answers_for_all_formats_with_one_decoding(tmp_path: Path) -> None
     english(tmp_path)(fake_team())
     english(tmp_path, output=tmp_path / "lexicon.pls")(no_model())
     assert "<phoneme>həˈloʊ</phoneme>" in (tmp_path / "lexicon.pls").read_text(encoding="utf-8")
+
+
+def test_formats_of_pronunciations_join_phones_where_these_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "phones.txt").write_text("a\n", encoding="utf-8")
+    job = english(tmp_path, output=tmp_path / "lexicon.pls")
+    counted = job.merged(phonetics=Phonetics(known=read_phone_set(tmp_path / "phones.txt")))()
+    assert counted.phones_outside["h"] == 1
+    assert "<phoneme>həˈloʊ</phoneme>" in job.lexicon()
+    job.merged(phonetics=Phonetics(Style(alphabet="x-sampa"), asked=True))(no_model())
+    assert 'alphabet="x-sampa"' in job.lexicon()
+    assert '<phoneme>h@"loU</phoneme>' in job.lexicon()
+
+
+def test_a_phone_set_alone_adds_no_column(tmp_path: Path) -> None:
+    (tmp_path / "phones.txt").write_text("a\n", encoding="utf-8")
+    job = english(tmp_path).merged(phonetics=Phonetics(known=read_phone_set(tmp_path / "phones.txt")))
+    assert job().rows_outside == 4
+    assert job.lexicon().startswith("word\tlang\tpron\nhello")

@@ -55,8 +55,13 @@ def test_a_document_has_a_lexeme_a_word(tmp_path: Path, each: int) -> None:
     assert entries("pls", path) == [("read", "ɹiːd", None), ("read", "ɹɛd", None), ("<a> & b", "a", None)]
 
 
-def test_x_sampa_documents_hold_phones(tmp_path: Path) -> None:
-    rows = [Row("cat", "kæt", ["k", "{", "t"]), Row("a & b", "aː", ["a:&"])]
+def test_a_language_that_only_a_model_has_is_named_as_it_is(tmp_path: Path) -> None:
+    path = write("pls", [Row("a", "b", None, lang="xx1")], tmp_path / "x.pls")
+    assert 'xml:lang="xx1"' in path.read_text(encoding="utf-8")
+
+
+def test_documents_name_their_alphabet(tmp_path: Path) -> None:
+    rows = [Row("cat", "k{t", None), Row("a & b", "a:&", None)]
     path = write("pls", rows, tmp_path / "x.pls", X_SAMPA)
     assert 'alphabet="x-sampa"' in path.read_text(encoding="utf-8")
     assert schema_accepts(path) == [("cat", ["k{t"]), ("a & b", ["a:&"])]
@@ -87,34 +92,30 @@ def test_a_document_of_several_languages_is_refused(tmp_path: Path, each: int) -
 
 
 @pytest.mark.parametrize(
-    ("row", "options", "reason"),
+    ("row", "reason"),
     [
-        (Row("a", "", ["a"]), WriteOptions(), "no_pronunciation"),
-        (Row("a", " ", ["a"]), WriteOptions(), "no_pronunciation"),
-        (Row("a", "a", None), X_SAMPA, "no_pronunciation"),
-        (Row("a", "a", []), X_SAMPA, "no_pronunciation"),
-        (Row("a\x01", "a", None), WriteOptions(), "control_character"),
-        (Row("a\nb", "a", None), WriteOptions(), "control_character"),
-        (Row("\u00a0", "a", None), WriteOptions(), "blank_word"),
-        (Row("a\ufffe", "a", None), WriteOptions(), "not_xml"),
-        (Row("a", "a\uffff", None), WriteOptions(), "not_xml"),
-        (Row("a <b> & c", "a", None), WriteOptions(), None),
-        (Row("a", "", ["a"]), X_SAMPA, None),
+        (Row("a", "", ["a"]), "no_pronunciation"),
+        (Row("a", " ", ["a"]), "no_pronunciation"),
+        (Row("a\x01", "a", None), "control_character"),
+        (Row("a\nb", "a", None), "control_character"),
+        (Row("\u00a0", "a", None), "blank_word"),
+        (Row("a\ufffe", "a", None), "not_xml"),
+        (Row("a", "a\uffff", None), "not_xml"),
+        (Row("a <b> & c", "a", None), None),
     ],
 )
-def test_what_xml_cannot_hold_is_refused(row: Row, options: WriteOptions, reason: str | None) -> None:
-    assert reasons("pls", [row], options) == [reason]
+def test_what_xml_cannot_hold_is_refused(row: Row, reason: str | None) -> None:
+    assert reasons("pls", [row]) == [reason]
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=nasty_rows(), each=st.integers(1, 4), alphabet=st.sampled_from(["ipa", "x-sampa"]))
+@given(rows=nasty_rows(), each=st.integers(1, 4))
 def test_what_is_accepted_is_xml_that_says_the_same(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[Row], each: int, alphabet: str
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Row], each: int
 ) -> None:
-    options = X_SAMPA if alphabet == "x-sampa" else WriteOptions()
-    fields = accepted("pls", batch(rows), options).to_pylist()
+    fields = accepted("pls", batch(rows)).to_pylist()
     some = [Row(*(row[field] for field in Row._fields)) for row in fields]
-    path = write("pls", some, tmp_path_factory.mktemp("nasty") / "x.pls", options, each)
+    path = write("pls", some, tmp_path_factory.mktemp("nasty") / "x.pls", each=each)
     assert problems("pls", path) == []
     expected = [(word, [*dict.fromkeys(row.pron for row in found)]) for word, found in groupby(some, lambda r: r.word)]
     assert schema_accepts(path) == expected

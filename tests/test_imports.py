@@ -125,8 +125,9 @@ ALLOWED = {
     "cli.root": "artifacts contract errors models click",
     "cli.options": "errors languages locations lookup click",
     "cli.progress": "cli.root crew tqdm",
-    "cli.lexicons": "actors api artifacts cli.options cli.progress cli.root contract decode driver errors fitting "
-    "locations lookup models phones plan pool processes run rundir signals slurm status target wordlist click",
+    "cli.given": "actors api artifacts cli.options cli.progress cli.root contract decode errors fitting locations "
+    "lookup models phones plan pool processes run target wordlist",
+    "cli.lexicons": "cli.given cli.options cli.root driver errors locations rundir signals slurm status click",
     "cli.lookups": "cli.options cli.root contract languages oov report shipped wordlist click",
     "cli.checks": "cli.root errors formats formats.kind languages click",
     "cli.builds": "cli.root contract errors host models publish click",

@@ -7,6 +7,7 @@ import pytest
 
 from g2p_batch.errors import InputError, RunError, UsageError
 from g2p_batch.lookup import Existing
+from g2p_batch.status import status_of
 from tests.runs import LEXICON, Job, job_in
 
 DICT = "hello\tHH AH0 L OW1\nhello\tHH EH0 L OW1\nhello\tHH AH0 L OW1\n"
@@ -38,6 +39,9 @@ def test_all_variants_of_the_first_lexicon_that_holds_a_word_are_taken_once(tmp_
         2,
     )
     assert sum(summary.statuses.values()) == 8
+    found = status_of(job.run)
+    assert found.rows_in == found.words + found.looked_up + found.duplicates + sum(found.rejects.values())
+    assert "13 rows read: 8 words, 2 in existing lexicons or runs, 1 duplicate, 2 rejected" in found.to_text()
     assert "From existing lexicons or runs: 2 words." in summary.to_text()
 
 

@@ -73,7 +73,8 @@ def _described(path: Path) -> str:
     try:
         if path.name == artifacts.MANIFEST:
             made = contract.load_manifest(path.parent)
-            return f"{made.contract.name} compiled for {made.target.machine}, {made.dtype}"
+            tuned = ", tuned" if made.tiles else ""
+            return f"{made.contract.name} compiled for {made.target.machine}, {made.dtype}{tuned}"
         return f"program of {contract.load_contract(path.parent).name}"
     except errors.G2PError:
         return f"unreadable: delete {path.parent}"

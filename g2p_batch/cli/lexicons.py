@@ -1,57 +1,16 @@
 """`generate`, and its steps: `plan`, `run`, `merge`, and `status` of what they leave."""
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from g2p_batch import artifacts, contract, errors, signals
-from g2p_batch.cli.options import all_of, configured, existing, lexicon_option, list_options, memory_option
-from g2p_batch.cli.progress import progress
-from g2p_batch.cli.root import dtype_option, locate, main, say
+from g2p_batch import errors, signals
+from g2p_batch.cli.given import merging_of, model_of, planning_of, site_of, slice_of
+from g2p_batch.cli.options import all_of, configured, lexicon_option, list_options, memory_option
+from g2p_batch.cli.root import dtype_option, main, say
 from g2p_batch.locations import Location, located
-
-if TYPE_CHECKING:
-    from g2p_batch.decode import Compiled
-    from g2p_batch.fitting import Phonetics
-    from g2p_batch.plan import Planning
-    from g2p_batch.pool import OpenSite, Site
-    from g2p_batch.run import Slice, Team
-    from g2p_batch.target import Merging
-
-
-@dataclass(frozen=True)
-class _Model:
-    """A model that is found but not compiled yet, and the number format that it has or is to have."""
-
-    folder: str
-    facts: contract.Contract
-    dtype: contract.DType
-
-    def team(self, device: str, workers: int | None, site: "OpenSite") -> "Team":
-        """Return who decodes with it; it is compiled when there is work."""
-        from g2p_batch.run import Team
-
-        return Team(self.facts, partial(self._compiled, device), workers, progress(), site)
-
-    def _compiled(self, device: str) -> "Compiled":
-        from g2p_batch import models
-
-        return models.compiled(models.Request(self.folder, device, self.dtype), say)
-
-
-def _found(model: str, dtype: contract.DType) -> _Model:
-    folder, facts = locate(model)
-    if (Path(folder) / artifacts.MANIFEST).is_file():
-        dtype = contract.load_manifest(Path(folder)).dtype
-    return _Model(folder, facts, dtype)
-
 
 _input_options = all_of(
     list_options,
@@ -100,7 +59,10 @@ _output_options = all_of(
         "pls.  [default: by the suffix of OUTPUT]",
     ),
     click.option(
-        "--scores", is_flag=True, help="Also write log-probability and status to TSV; Parquet always has them."
+        "--scores",
+        is_flag=True,
+        help="Also write log-probability and status to TSV and JSON lines, and lexiconp.txt to kaldi-dict; Parquet "
+        "always has them.",
     ),
     click.option(
         "--phones",
@@ -152,7 +114,7 @@ _output_options = all_of(
         type=click.Choice(["input", "word"]),
         default="input",
         show_default=True,
-        help="Sort by first input row, or by language and word.",
+        help="Sort by first input row, or by language and word; kaldi and sherpa lexicons are sorted by word.",
     ),
 )
 
@@ -223,10 +185,10 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
     from g2p_batch import driver
 
     output: Location = options["output"]
-    site = _site(options)
+    site = site_of(options)
     run_dir = options["run_dir"] or located(f"{str(output).replace('{lang}', 'all')}.run")
-    model = _found(options["model"], options["dtype"])
-    planning, merging = _planning(inputs, options, model, run_dir), _merging(options)
+    model = model_of(options["model"], options["dtype"])
+    planning, merging = planning_of(inputs, options, model, run_dir), merging_of(options)
     driver.check(planning, merging)
     team = model.team(options["device"], options["workers"], site)
     say(driver.generate(planning, merging, team, say).to_text())
@@ -249,8 +211,8 @@ def plan_(inputs: tuple[str, ...], **options: Any) -> None:
     """
     from g2p_batch import driver
 
-    model = _found(options["model"], options["dtype"])
-    driver.plan_run(_planning(inputs, options, model, options["run_dir"]), say)
+    model = model_of(options["model"], options["dtype"])
+    driver.plan_run(planning_of(inputs, options, model, options["run_dir"]), say)
 
 
 @main.command("run")
@@ -286,9 +248,9 @@ def run_(run_dir: Location, task: str, requeue: bool, **options: Any) -> None:
     from g2p_batch.rundir import RunDir
 
     job = slurm.own_job(os.environ) if requeue else None
-    part, site = _slice(task), _site(options)
+    part, site = slice_of(task), site_of(options)
     plan = RunDir(run_dir).require_plan()
-    model = _found(plan.model, plan.dtype)
+    model = model_of(plan.model, plan.dtype)
     team = model.team(options["device"], options["workers"], site)
     try:
         driver.run_plan(run_dir, part, team, model.dtype, say)
@@ -320,7 +282,7 @@ def merge_(run_dir: Location, **options: Any) -> None:
     """
     from g2p_batch import driver
 
-    say(driver.merge_run(run_dir, _merging(options), say).to_text())
+    say(driver.merge_run(run_dir, merging_of(options), say).to_text())
 
 
 @main.command()
@@ -341,100 +303,3 @@ def status(run_dir: Location, as_json: bool) -> None:
 
     found = status_of(RunDir(run_dir))
     click.echo(found.to_json().rstrip() if as_json else found.to_text())
-
-
-def _planning(inputs: tuple[str, ...], options: Mapping[str, Any], model: _Model, run_dir: Location) -> "Planning":
-    from g2p_batch.api import supported_tag
-    from g2p_batch.lookup import Earlier
-    from g2p_batch.plan import Planning
-    from g2p_batch.wordlist import Source
-
-    lang, name = options["lang"], options["model"]
-    return Planning(
-        source=Source(
-            inputs,
-            lang=None if lang is None else supported_tag(lang, model.facts),
-            lang_column=options["lang_column"],
-            word_column=options["word_column"],
-        ),
-        contract=model.facts,
-        run_dir=run_dir,
-        model=str(Path(name).absolute()) if Path(name).exists() else name,
-        dtype=model.dtype,
-        normalize=options["normalize"],
-        memory=options["memory"],
-        shard_words=options["shard_words"],
-        strict=options["strict"],
-        restart=options["restart"],
-        lexicons=existing(options["lexicons"]),
-        since=Earlier(options["since_run"]) if options["since_run"] else None,
-    )
-
-
-def _merging(options: Mapping[str, Any]) -> "Merging":
-    from g2p_batch.target import Merging
-
-    return Merging(
-        output=options["output"],
-        format=options["format"],
-        order=options["order"],
-        scores=options["scores"],
-        memory=options["memory"],
-        partial=options.get("partial", False),
-        strict=options["strict"],
-        phonetics=_phonetics(options),
-        space_in_word=options["space_in_word"],
-        tokens=options["tokens"],
-    )
-
-
-_STYLE = {"phones": "alphabet", "stress": "stress", "tones": "tones", "syllables": "syllables", "clean": "clean"}
-"""Options of phones, and what `Style` calls them."""
-
-
-def _phonetics(options: Mapping[str, Any]) -> "Phonetics":
-    from g2p_batch.fitting import Phonetics
-    from g2p_batch.phones import Style, read_phone_map, read_phone_set
-
-    given = {field: options[name] for name, field in _STYLE.items() if options[name]}
-    if options["phone_map"] is not None:
-        given["phone_map"] = read_phone_map(options["phone_map"])
-    known = None if options["phone_set"] is None else read_phone_set(options["phone_set"])
-    return Phonetics(Style(**given), bool(given) or known is not None, known)
-
-
-def _slice(text: str) -> "Slice":
-    from g2p_batch.run import Slice
-
-    index, _, of = text.partition("/")
-    if not (index.isdecimal() and of.isdecimal()):
-        raise errors.UsageError(f"--shards {text} is not I/N: task 0 of 40 does 0/40, the last one 39/40")
-    return Slice(int(index), int(of))
-
-
-def _site(options: Mapping[str, Any]) -> "OpenSite":
-    """Return where workers are to live; what is missing for that is told before any work."""
-    from g2p_batch.processes import this_machine
-
-    address = options["ray_address"]
-    if address is not None and options["engine"] != "ray":
-        raise errors.UsageError("--ray-address is of no use here: add --engine ray")
-    sites: dict[str, Callable[[], OpenSite]] = {
-        "local": lambda: this_machine,
-        "ray": lambda: _ray_site(address, options["device"]),
-    }
-    return sites[options["engine"]]()
-
-
-def _ray_site(address: str | None, device: str) -> "OpenSite":
-    from g2p_batch.actors import ray_site
-
-    open_site = ray_site(address, gpus=int(device != "cpu"))
-
-    @contextmanager
-    def opened(workers: int | None) -> "Iterator[Site[Any]]":
-        # Ray prints what it thinks of dead workers, where only what was asked for belongs.
-        with redirect_stdout(sys.stderr), open_site(workers) as site:
-            yield site
-
-    return opened

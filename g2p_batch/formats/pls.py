@@ -3,7 +3,7 @@
 The rules are those of the recommendation of 14 October 2008: https://www.w3.org/TR/pronunciation-lexicon/
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -44,13 +44,13 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
     rows = by_word(batches)
     first = next(rows, None)
     tag = None if first is None else first["lang"][0].as_py()
-    lang = _UNDETERMINED if tag is None else LANGUAGES[tag].bcp47
+    lang = _UNDETERMINED if tag is None else LANGUAGES[tag].bcp47 if tag in LANGUAGES else tag
     with path.open("wb") as file:
         file.write(_HEAD.format(alphabet=options.alphabet, lang=lang).encode())
         for some in chain(() if first is None else (first,), rows):
             if pc.any(pc.not_equal(some["lang"], tag)).as_py():
                 raise UsageError(f"{path} would be of several languages, and PLS has one: write a file for each")
-            _write_lexemes(file, some, options)
+            _write_lexemes(file, some)
         file.write(b"</lexicon>\n")
 
 
@@ -229,18 +229,9 @@ def _entries(path: Path) -> Iterator[Entry]:
         raise wrong(path, error.lineno, f"is not XML ({expat.ErrorString(error.code)}): mend it") from None
 
 
-_TEXT: dict[str, Callable[[pa.RecordBatch], pa.Array]] = {
-    "ipa": lambda rows: rows["pron"],
-    "x-sampa": lambda rows: pc.fill_null(pc.binary_join(rows["phones"], ""), ""),
-}
-"""What is written as pronunciation, by alphabet: the output of the model is IPA, other alphabets are phones."""
-
-
-def _write_lexemes(file: IO[bytes], rows: pa.RecordBatch, options: WriteOptions) -> None:
-    words, said = folded(
-        unrepeated(_escaped(rows["word"]), _escaped(_TEXT[options.alphabet](rows)), rows["logprob"]),
-        "</phoneme><phoneme>",
-    )
+def _write_lexemes(file: IO[bytes], rows: pa.RecordBatch) -> None:
+    some = unrepeated(_escaped(rows["word"]), _escaped(rows["pron"]), rows["logprob"])
+    words, said = folded(some, "</phoneme><phoneme>")
     pieces = ("<lexeme><grapheme>", words, "</grapheme><phoneme>", said, "</phoneme></lexeme>")
     write_lines(file, [pc.binary_join_element_wise(*pieces, "")], "")
 
@@ -251,16 +242,12 @@ def _escaped(texts: pa.Array) -> pa.Array:
     return texts
 
 
-def _written(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
-    return pc.match_substring_regex(_TEXT[options.alphabet](rows), f"^[{BLANKS}]*$")
-
-
 _RULES: tuple[Rule, ...] = (
-    ("no_pronunciation", _written),
+    ("no_pronunciation", text("pron", f"^[{BLANKS}]*$")),
     ("control_character", text("word", CONTROL)),
     ("blank_word", text("word", f"^[{BLANKS}]*$")),
     ("not_xml", text("word", _NOT_XML)),
-    ("not_xml", lambda rows, options: pc.match_substring_regex(_TEXT[options.alphabet](rows), _NOT_XML)),
+    ("not_xml", text("pron", _NOT_XML)),
 )
 
 PLS = Format("pls", ".pls", write, read, validate, refuse, names_language=True, phones="joined")

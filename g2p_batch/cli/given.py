@@ -1,0 +1,151 @@
+"""What the options of lexicons mean: from their values to what `driver` is called with."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from g2p_batch import artifacts, contract, errors
+from g2p_batch.cli.options import existing
+from g2p_batch.cli.progress import progress
+from g2p_batch.cli.root import locate, say
+from g2p_batch.locations import Location
+
+if TYPE_CHECKING:
+    from g2p_batch.decode import Compiled
+    from g2p_batch.fitting import Phonetics
+    from g2p_batch.plan import Planning
+    from g2p_batch.pool import OpenSite, Site
+    from g2p_batch.run import Slice, Team
+    from g2p_batch.target import Merging
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is found but not compiled yet, and the number format that it has or is to have."""
+
+    folder: str
+    facts: contract.Contract
+    dtype: contract.DType
+
+    def team(self, device: str, workers: int | None, site: "OpenSite") -> "Team":
+        """Return who decodes with it; it is compiled when there is work."""
+        from g2p_batch.run import Team
+
+        return Team(self.facts, partial(self._compiled, device), workers, progress(), site)
+
+    def _compiled(self, device: str) -> "Compiled":
+        from g2p_batch import models
+
+        return models.compiled(models.Request(self.folder, device, self.dtype), say)
+
+
+def model_of(model: str, dtype: contract.DType) -> Model:
+    """Find a model; one that is compiled already keeps its number format."""
+    folder, facts = locate(model)
+    if (Path(folder) / artifacts.MANIFEST).is_file():
+        dtype = contract.load_manifest(Path(folder)).dtype
+    return Model(folder, facts, dtype)
+
+
+def planning_of(inputs: tuple[str, ...], options: Mapping[str, Any], model: Model, run_dir: Location) -> "Planning":
+    """Return what to plan."""
+    from g2p_batch.api import supported_tag
+    from g2p_batch.lookup import Earlier
+    from g2p_batch.plan import Planning
+    from g2p_batch.wordlist import Source
+
+    lang, name = options["lang"], options["model"]
+    return Planning(
+        source=Source(
+            inputs,
+            lang=None if lang is None else supported_tag(lang, model.facts),
+            lang_column=options["lang_column"],
+            word_column=options["word_column"],
+        ),
+        contract=model.facts,
+        run_dir=run_dir,
+        model=str(Path(name).absolute()) if Path(name).exists() else name,
+        dtype=model.dtype,
+        normalize=options["normalize"],
+        memory=options["memory"],
+        shard_words=options["shard_words"],
+        strict=options["strict"],
+        restart=options["restart"],
+        lexicons=existing(options["lexicons"]),
+        since=Earlier(options["since_run"]) if options["since_run"] else None,
+    )
+
+
+def merging_of(options: Mapping[str, Any]) -> "Merging":
+    """Return what to write; `--phone-map` and `--phone-set` are read."""
+    from g2p_batch.target import Merging
+
+    return Merging(
+        output=options["output"],
+        format=options["format"],
+        order=options["order"],
+        scores=options["scores"],
+        memory=options["memory"],
+        partial=options.get("partial", False),
+        strict=options["strict"],
+        phonetics=_phonetics(options),
+        space_in_word=options["space_in_word"],
+        tokens=options["tokens"],
+    )
+
+
+_STYLE = {"phones": "alphabet", "stress": "stress", "tones": "tones", "syllables": "syllables", "clean": "clean"}
+"""Options of phones, and what `Style` calls them."""
+
+
+def _phonetics(options: Mapping[str, Any]) -> "Phonetics":
+    from g2p_batch.fitting import Phonetics
+    from g2p_batch.phones import Style, read_phone_map, read_phone_set
+
+    given = {field: options[name] for name, field in _STYLE.items() if options[name]}
+    if options["phone_map"] is not None:
+        given["phone_map"] = read_phone_map(options["phone_map"])
+    known = None if options["phone_set"] is None else read_phone_set(options["phone_set"])
+    return Phonetics(Style(**given), bool(given), known)
+
+
+def slice_of(text: str) -> "Slice":
+    """Read `I/N`."""
+    from g2p_batch.run import Slice
+
+    index, _, of = text.partition("/")
+    if not (index.isdecimal() and of.isdecimal()):
+        raise errors.UsageError(f"--shards {text} is not I/N: task 0 of 40 does 0/40, the last one 39/40")
+    return Slice(int(index), int(of))
+
+
+def site_of(options: Mapping[str, Any]) -> "OpenSite":
+    """Return where workers are to live; what is missing for that is told before any work."""
+    from g2p_batch.processes import this_machine
+
+    address = options["ray_address"]
+    if address is not None and options["engine"] != "ray":
+        raise errors.UsageError("--ray-address is of no use here: add --engine ray")
+    sites: dict[str, Callable[[], OpenSite]] = {
+        "local": lambda: this_machine,
+        "ray": lambda: _ray_site(address),
+    }
+    return sites[options["engine"]]()
+
+
+def _ray_site(address: str | None) -> "OpenSite":
+    from g2p_batch.actors import ray_site
+
+    open_site = ray_site(address)
+
+    @contextmanager
+    def opened(workers: int | None) -> "Iterator[Site[Any]]":
+        # Ray prints what it thinks of dead workers, where only what was asked for belongs.
+        with redirect_stdout(sys.stderr), open_site(workers) as site:
+            yield site
+
+    return opened
