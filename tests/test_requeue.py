@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from g2p_batch import slurm
-from g2p_batch.cli import lexicons
+from g2p_batch.cli import given
 from g2p_batch.errors import StoppedEarlyError, UsageError
 from tests.fake_model import install
 from tests.runs import Recorder
@@ -55,7 +55,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def drained_by(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lexicons, "progress", lambda: Recorder(lambda: os.kill(os.getpid(), number)))
+    monkeypatch.setattr(given, "progress", lambda: Recorder(lambda: os.kill(os.getpid(), number)))
 
 
 def test_a_drained_job_is_requeued_and_ends_without_an_error(planned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_a_drained_job_is_requeued_and_ends_without_an_error(planned: Path, monk
     ran = run("run", "big.run", "--requeue", "--workers", "1")
     assert ran == Ran(75, "", "Drained by SIGUSR1: Slurm job 12_3 goes back into the queue\n")
     assert (planned / "asked").read_text() == "requeue 12_3\n"
-    monkeypatch.setattr(lexicons, "progress", Recorder)
+    monkeypatch.setattr(given, "progress", Recorder)
     assert run("run", "big.run", "--requeue", "--workers", "1") == Ran(0, "", "")
     assert (planned / "asked").read_text() == "requeue 12_3\n", "a job with nothing left stays away"
 

@@ -190,12 +190,8 @@ def _stored_dtype(folder: Path) -> torch.dtype:
     return dtype if dtype in (torch.bfloat16, torch.float16) else torch.float32
 
 
-def from_program(program: Program) -> Checkpoint:
-    """Rebuild the transformers model of a program: the exporter's tensors, taken apart again.
-
-    Buckets of the relative position bias that no distance within the contract's lengths reaches stay zero.
-    """
-    geometry, weights = program.contract.geometry, program.weights
+def config_of(geometry: Geometry) -> T5Config:
+    """Return the transformers configuration of a geometry, with attention written out in plain operations."""
     config = T5Config(
         vocab_size=geometry.vocab,
         d_model=geometry.d_model,
@@ -214,7 +210,16 @@ def from_program(program: Program) -> Checkpoint:
         tie_word_embeddings=geometry.logit_scale != 1.0,
     )
     config._attn_implementation = "eager"
-    model = T5ForConditionalGeneration(config).eval()
+    return config
+
+
+def from_program(program: Program) -> Checkpoint:
+    """Rebuild the transformers model of a program: the exporter's tensors, taken apart again.
+
+    Buckets of the relative position bias that no distance within the contract's lengths reaches stay zero.
+    """
+    geometry, weights = program.contract.geometry, program.weights
+    model = T5ForConditionalGeneration(config_of(geometry)).eval()
     # The configuration ties the head to the embedding; the program may hold one of its own.
     model.lm_head.weight = torch.nn.Parameter(torch.from_numpy(weights["decoder.head"]))
     model.shared.weight.data.copy_(torch.from_numpy(weights["encoder.embedding"]))

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import T5ForConditionalGeneration
 
 from g2p_batch.contract import Contract, Geometry
 from g2p_batch.errors import UsageError
 from g2p_batch.languages import LANGUAGES
-from g2p_compile.checkpoint import MAX_SOURCE_BYTES, MAX_TARGET_BYTES, Checkpoint
+from g2p_compile.checkpoint import MAX_SOURCE_BYTES, MAX_TARGET_BYTES, Checkpoint, config_of
 from g2p_compile.recipe.options import Recipe
 from g2p_compile.reference import load_reference
 from g2p_compile.widen import SHAPES
@@ -72,24 +72,8 @@ def load_start(recipe: Recipe) -> Checkpoint:
 
 def _random(recipe: Recipe) -> Checkpoint:
     geometry = geometry_of(recipe.shape)
-    config = T5Config(
-        vocab_size=geometry.vocab,
-        d_model=geometry.d_model,
-        d_ff=geometry.d_ff,
-        d_kv=geometry.d_kv,
-        num_heads=geometry.heads,
-        num_layers=geometry.encoder_layers,
-        num_decoder_layers=geometry.decoder_layers,
-        feed_forward_proj="gated-gelu",
-        layer_norm_epsilon=geometry.norm_epsilon,
-        decoder_start_token_id=0,
-        eos_token_id=1,
-        pad_token_id=0,
-        tie_word_embeddings=False,
-    )
-    config._attn_implementation = "eager"
     torch.manual_seed(recipe.mix.seed)
-    model = T5ForConditionalGeneration(config)
+    model = T5ForConditionalGeneration(config_of(geometry))
     # transformers starts the head with a spread of 1, or ties it to an embedding of that spread: logits of tens.
     # With this spread they begin near a half.
     model.lm_head.weight = nn.Parameter(torch.randn(geometry.vocab, geometry.d_model) * 0.5 * geometry.d_model**-0.5)
