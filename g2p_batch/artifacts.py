@@ -3,17 +3,23 @@
 import hashlib
 import json
 import os
+import platform
 import tomllib
 from dataclasses import asdict
 from importlib import metadata, resources
 from pathlib import Path
 
+from g2p_batch import cuda
 from g2p_batch.contract import Bucket, Contract, DType, Shapes
 from g2p_batch.errors import ArtifactError, UsageError
 from g2p_batch.host import FAMILIES, Family, cpu_family
 from g2p_batch.shipped import shipped
 
 LIBRARY, WEIGHTS, MANIFEST = "model.so", "weights.bin", "manifest.json"
+DEVICE_CODE = "kernels.fatbin"
+GPU_DTYPES: tuple[DType, ...] = ("float32", "bfloat16", "float16")
+COMMON_GPUS = ("sm_80", "sm_90")
+"""Their code runs on Ampere, Ada and Hopper."""
 _PINNED = ("apache-tvm", "apache-tvm-ffi")
 
 
@@ -25,12 +31,21 @@ def cache_root() -> Path:
     return Path(base) / "g2p-batch"
 
 
-def target_family(target: str, dtype: DType = "float32") -> Family:
-    """Return the CPU family of a `--target`: `cpu` for this machine's, a family's name, or a triple's architecture.
+def target_family(target: str, dtype: DType = "float32", architectures: tuple[str, ...] = ()) -> Family:
+    """Return the family of a `--target`: `cpu` for this machine's, a CPU family, a triple's architecture, or `cuda`.
+
+    Args:
+        target: what to compile for.
+        dtype: number format.
+        architectures: GPUs to compile for, `sm_90` and so on; by default that of this machine's, or else common ones.
 
     Raises:
         UsageError: there is no such family, or none with kernels for the dtype.
     """
+    if target == "cuda":
+        return _gpus(dtype, architectures)
+    if architectures:
+        raise UsageError(f"--arch names GPUs, and the target is {target}: add --target cuda, or leave --arch out")
     able = [family for family in FAMILIES if dtype in family.dtypes]
     names = ", ".join(family.name for family in able)
     if target == "cpu":
@@ -46,6 +61,15 @@ def target_family(target: str, dtype: DType = "float32") -> Family:
         f"{target!r} is no target for {dtype}: give cpu (this machine), a CPU family ({names}), or a triple "
         "(aarch64-linux-gnu)"
     )
+
+
+def _gpus(dtype: DType, architectures: tuple[str, ...]) -> Family:
+    if dtype not in GPU_DTYPES:
+        raise UsageError(f"there are no kernels for {dtype} on GPUs: use one of {', '.join(GPU_DTYPES)}")
+    if not architectures and cuda.device_count():
+        major, minor = cuda.capability(0)
+        architectures = (f"sm_{major}{minor}",)
+    return Family("cuda", platform.machine(), architectures or COMMON_GPUS, GPU_DTYPES, "cuda")
 
 
 def load_shapes(path: Path, contract: Contract) -> Shapes:
@@ -97,8 +121,10 @@ def exporter_digest() -> str:
 def _compiler_digest() -> str:
     """Return one sha256 over the sources that turn a program into an artifact."""
     kernels = [f"kernels/{f.name}" for f in (resources.files("g2p_compile") / "kernels").iterdir()]
-    names = [name for name in sorted(kernels) if name.endswith(".py")]
-    return _sources_digest("bind.py", "build.py", "fold.py", "link.py", "pipelines.py", "program.py", *names)
+    device = [f"kernels/cuda/{f.name}" for f in (resources.files("g2p_compile") / "kernels" / "cuda").iterdir()]
+    names = [name for name in sorted(kernels + device) if name.endswith((".py", ".cuh"))]
+    builder = ("backends.py", "bind.py", "build.py", "fold.py", "link.py", "nvcc.py", "pipelines.py", "program.py")
+    return _sources_digest(*builder, *names)
 
 
 def _sources_digest(*names: str) -> str:

@@ -4,8 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
+
+import numpy as np
+import numpy.typing as npt
 
 from g2p_batch.errors import ArtifactError, ModelError
 
@@ -13,7 +17,9 @@ FORMAT = 2
 """Version of the files `contract.json` and `manifest.json`."""
 
 Prefix = Literal["space", "none"]
-DType = Literal["float32", "bfloat16", "int8"]
+DType = Literal["float32", "bfloat16", "int8", "float16"]
+Kind = Literal["llvm", "cuda"]
+"""Of hardware: CPUs, NVIDIA GPUs."""
 DTYPES: tuple[DType, ...] = get_args(DType)
 
 T = TypeVar("T")
@@ -118,13 +124,13 @@ class Shapes:
 class Target:
     """What a library was compiled for."""
 
-    kind: Literal["llvm"]
+    kind: Kind
     arch: str
-    """`platform.machine()` of the CPUs that can run it."""
+    """`platform.machine()` of the CPUs that can run it, or that can drive the GPU."""
     machine: str
-    """Kernel family: sse2, avx2, avx512, neon, portable."""
+    """Kernel family: sse2, avx2, avx512, neon, portable, cuda."""
     features: tuple[str, ...]
-    """CPU features that its code may use, spelled as in /proc/cpuinfo."""
+    """CPU features that its code may use, spelled as in /proc/cpuinfo; or GPU architectures, such as sm_90."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +141,22 @@ class Tensor:
     shape: tuple[int, ...]
     dtype: str
 
+    def of(self, whole: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """Return its values in the bytes of the file."""
+        size = prod(self.shape) * np.dtype(self.dtype).itemsize
+        return whole[self.offset : self.offset + size].view(self.dtype).reshape(self.shape)
+
+
+Stored = Literal["float32", "int32", "uint16"]
+"""What compiled code sees of a number format."""
+
 
 @dataclass(frozen=True)
 class CacheCells:
     """How a cache holds one head of one position: `width` values of an element type."""
 
-    dtype: Literal["float32", "int32"]
-    """int32 is two bfloat16 values."""
+    dtype: Stored
+    """int32 is two bfloat16 values, uint16 the bits of one or of a float16."""
     width: int
 
 
@@ -166,6 +181,10 @@ class Manifest:
     """sha256 of the files beside the manifest, by file name."""
     tiles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Register tiles, vectors by rows, of matrix products for which they were chosen by measuring."""
+    kernels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Types of the parameters of each kernel of the device, as TVM names them."""
+    shared_bytes: int = 0
+    """Most shared memory that a block of them asks for."""
     format: int = FORMAT
 
 
@@ -209,6 +228,7 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
         shapes=Shapes(tuple(Bucket(**b) for b in shapes["buckets"]), tuple(shapes["ladder"])),
         tiles={name: tuple(tile) for name, tile in raw.pop("tiles").items()},
         functions={name: tuple(tensors) for name, tensors in raw.pop("functions").items()},
+        kernels={name: tuple(types) for name, types in raw.pop("kernels", {}).items()},
         tensors={name: Tensor(t["offset"], tuple(t["shape"]), t["dtype"]) for name, t in raw.pop("tensors").items()},
         **raw,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,14 @@ class Engine(Protocol):
         Returns:
             tokens [R] int32 and their log-probabilities [R] float32, in arrays that later steps leave alone.
         """
+
+
+@runtime_checkable
+class StreamingEngine(Engine, Protocol):
+    """An engine that keeps words where it computes, from their bytes to their last token."""
+
+    def stream(self, bucket: Bucket, sources: Iterable["Source"]) -> Iterator["Finished"]:
+        """Decode chunks of one bucket, as `decode_stream` says."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +196,9 @@ def decode_stream(engine: Engine, bucket: Bucket, sources: Iterable[Source]) -> 
     Yields:
         Every word once; those that meet `bucket.target_bytes` without an EOS are flagged truncated.
     """
+    if isinstance(engine, StreamingEngine):
+        yield from engine.stream(bucket, sources)
+        return
     stream = _Stream(engine, bucket, iter(sources))
     while stream.fill():
         ended = stream.step()

@@ -1,11 +1,11 @@
-"""The TVM runtime: load an artifact, and encode, prefill and step with it. The only file that imports tvm."""
+"""The TVM runtime: load an artifact; encode, prefill and step with it on the CPU. The only file that imports tvm."""
 
 import ctypes
 import importlib.util
 import mmap
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from g2p_batch.artifacts import LIBRARY, WEIGHTS
+from g2p_batch import cuda
+from g2p_batch.artifacts import DEVICE_CODE, LIBRARY, WEIGHTS
 from g2p_batch.codec import Float32, Int32
-from g2p_batch.contract import Bucket, DType, Manifest, Shapes, digest, load_manifest
+from g2p_batch.contract import Bucket, DType, Kind, Manifest, Shapes, digest, load_manifest
 from g2p_batch.decode import Rows
 from g2p_batch.errors import ArtifactError
+from g2p_batch.gpu import Device, GpuEngine, device_module, require_gpu
 from g2p_batch.host import cpu_features
 
 _ALIGNMENT = 64
@@ -46,13 +48,32 @@ def _runtime() -> Any:
     """Return `tvm_ffi` with TVM's runtime library loaded: neither needs the compiler, nor the tvm package itself."""
     with _without_torch():
         import tvm_ffi
+    _load("libtvm_runtime.so")
+    return tvm_ffi
+
+
+@cache
+def _gpu_runtime() -> None:
+    """Load what TVM needs to drive GPUs.
+
+    Raises:
+        ArtifactError: CUDA's runtime or the driver is missing.
+    """
+    _runtime()
+    cuda.runtime()
+    _load("libtvm_runtime_cuda.so")
+
+
+def _load(name: str) -> None:
     spec = importlib.util.find_spec("tvm")
     folders = (spec.submodule_search_locations or []) if spec else []
-    library = next((path for f in folders if (path := Path(f) / "lib" / "libtvm_runtime.so").is_file()), None)
+    library = next((path for f in folders if (path := Path(f) / "lib" / name).is_file()), None)
     if library is None:
-        raise ArtifactError("the TVM runtime library is not installed: reinstall with `pip install g2p-batch`")
-    ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
-    return tvm_ffi
+        raise ArtifactError(f"TVM's {name} is not installed: reinstall with `pip install g2p-batch`")
+    try:
+        ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
+    except OSError as cause:
+        raise ArtifactError(f"TVM's {name} cannot be loaded: {cause}") from None
 
 
 class Artifact:
@@ -64,42 +85,60 @@ class Artifact:
 
     def __init__(self, folder: Path) -> None:
         self.manifest: Manifest = load_manifest(folder)
-        _check(folder, self.manifest)
-        ffi = _runtime()
-        self._library = ffi.load_module(str(folder / LIBRARY))
-        # Pages of a private mapping are shared by all processes until written, which never happens.
-        with (folder / WEIGHTS).open("rb") as file:
-            self._weights = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        whole = np.frombuffer(self._weights, np.uint8)
-        tensors = {
-            name: ffi.from_dlpack(
-                whole[t.offset : t.offset + prod(t.shape) * np.dtype(t.dtype).itemsize].view(t.dtype).reshape(t.shape)
-            )
-            for name, t in self.manifest.tensors.items()
-        }
-        self.arguments = {
-            name: [tensors[tensor] for tensor in names] for name, names in self.manifest.functions.items()
-        }
+        _check_files(folder, self.manifest)
+        self._open = _KINDS[self.manifest.target.kind](folder, self.manifest)
 
-    def engine(self) -> "TvmEngine":
+    def engine(self) -> "TvmEngine | GpuEngine":
         """Return a new engine for the use of one thread at a time."""
-        machine = self._library["vm_load_executable"]()
-        machine["vm_initialization"](_CPU, 0, _POOLED)
-        return TvmEngine(self.manifest, machine, self.arguments)
+        engine: TvmEngine | GpuEngine = self._open()
+        return engine
 
 
-def _check(folder: Path, manifest: Manifest) -> None:
-    remedy = "compile the model on this machine with `g2p-batch compile`"
-    target = manifest.target
-    if target.arch != platform.machine():
-        raise ArtifactError(f"{folder} was compiled for {target.arch}, this machine is {platform.machine()}: {remedy}")
-    missing = sorted(set(target.features) - cpu_features())
-    if missing:
-        raise ArtifactError(f"{folder} was compiled for a CPU with {', '.join(missing)}, this one lacks it: {remedy}")
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    arch = manifest.target.arch
+    if arch != platform.machine():
+        raise ArtifactError(f"{folder} was compiled for {arch}, this machine is {platform.machine()}: {_REMEDY}")
     for name, wanted in manifest.files.items():
         path = folder / name
         if not path.is_file() or digest(path) != wanted:
-            raise ArtifactError(f"{path} is missing or damaged: delete {folder}, then {remedy}")
+            raise ArtifactError(f"{path} is missing or damaged: delete {folder}, then {_REMEDY}")
+
+
+def _open_on_cpu(folder: Path, manifest: Manifest) -> "Callable[[], TvmEngine]":
+    missing = sorted(set(manifest.target.features) - cpu_features())
+    if missing:
+        raise ArtifactError(f"{folder} was compiled for a CPU with {', '.join(missing)}, this one lacks it: {_REMEDY}")
+    ffi = _runtime()
+    library = ffi.load_module(str(folder / LIBRARY))
+    # Pages of a private mapping are shared by all processes until written, which never happens.
+    with (folder / WEIGHTS).open("rb") as file:
+        whole = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
+    tensors = {name: ffi.from_dlpack(t.of(whole)) for name, t in manifest.tensors.items()}
+    arguments = {name: [tensors[tensor] for tensor in names] for name, names in manifest.functions.items()}
+
+    def engine() -> TvmEngine:
+        machine = library["vm_load_executable"]()
+        machine["vm_initialization"](_CPU, 0, _POOLED)
+        return TvmEngine(manifest, machine, arguments)
+
+    return engine
+
+
+def _open_on_gpu(folder: Path, manifest: Manifest) -> "Callable[[], GpuEngine]":
+    _gpu_runtime()
+    require_gpu(folder, manifest, _REMEDY)
+    ffi = _runtime()
+    library = ffi.load_module(str(folder / LIBRARY))
+    (host_code,) = library.imports
+    host_code.import_module(device_module(ffi, (folder / DEVICE_CODE).read_bytes(), manifest.kernels))
+    device = Device(ffi)
+    whole = np.fromfile(folder / WEIGHTS, np.uint8)
+    weights = {name: device.tensor(t.of(whole)) for name, t in manifest.tensors.items()}
+    return lambda: GpuEngine(manifest, device, library, host_code, weights)
+
+
+_REMEDY = "compile the model on this machine with `g2p-batch compile`"
+_KINDS: dict[Kind, Callable[[Path, Manifest], Callable[[], Any]]] = {"llvm": _open_on_cpu, "cuda": _open_on_gpu}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 @dataclass(frozen=True)
 class Family:
-    """CPUs that run the same compiled code."""
+    """CPUs, or GPUs, that run the same compiled code."""
 
     name: str
     arch: str
@@ -23,6 +23,8 @@ class Family:
     """What each of them has, spelled as in /proc/cpuinfo."""
     dtypes: tuple[str, ...]
     """Number formats that it has kernels for."""
+    kind: str = "llvm"
+    """Or cuda: then `features` are GPU architectures."""
 
 
 _LEVEL_3 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")

@@ -14,6 +14,7 @@ from g2p_batch.contract import DTYPES, Contract, DType, Prefix, load_contract, l
 from g2p_batch.decode import Compiled
 from g2p_batch.engine import Artifact, TvmEngine
 from g2p_batch.errors import ArtifactError, ModelError, UsageError
+from g2p_batch.gpu import GpuEngine
 from g2p_batch.host import Family, cpu_name
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.publish import new_folder
@@ -179,7 +180,7 @@ class EngineOpener:
     bundled: Request | None
     """How to compile it where `folder` is absent: every installation has the bundled model."""
 
-    def __call__(self) -> TvmEngine:
+    def __call__(self) -> TvmEngine | GpuEngine:
         """Load the model, compiled first if this machine has not done so yet, and return an engine.
 
         Raises:

@@ -8,17 +8,15 @@ import tvm
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from g2p_batch.contract import Bucket, DType, Shapes
+from g2p_batch.contract import Bucket, CacheCells, Shapes
 from g2p_batch.errors import ModelError
 from g2p_compile.fold import fold
-from g2p_compile.kernels import KERNELS, WEIGHTS, Kernel, Limits, Machine, Site
-from g2p_compile.kernels.cells import choose_cells
+from g2p_compile.kernels import WEIGHTS, Call, Kernel, Kernels
 from g2p_compile.kernels.kernel import Array
-from g2p_compile.kernels.tiles import Tiles
 from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program
 
-CACHE_RANK = 5
-"""Dimensions of a cache; no other parameter has as many."""
+HIDDEN_RANK, CACHE_RANK = 3, 5
+"""Dimensions of encoder outputs and of a cache; no other parameter has as many."""
 CACHELESS_BATCH = 16
 """Words at a time in the cacheless check."""
 
@@ -33,18 +31,14 @@ class Bound:
     """Names of the weights of each function, in the order of its last parameters."""
 
 
-def bind(
-    program: Program, machine: Machine, shapes: Shapes, dtype: DType = "float32", tiles: Tiles | None = None
-) -> Bound:
+def bind(program: Program, kernels: Kernels, shapes: Shapes) -> Bound:
     """Choose a kernel for every operation of a program and make its functions for every bucket."""
-    longest = shapes.longest
-    binder = _Binder(
-        fold(program), machine, Limits(longest.source_bytes, longest.target_bytes), dtype, tiles or Tiles()
-    )
+    binder = _Binder(fold(program) if kernels.folds else program, kernels)
     for index, bucket in enumerate(shapes.buckets):
         for stage, words in (("encoder", bucket.chunk), ("prefill", bucket.chunk), ("step", bucket.batch)):
             binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(words)))
-    binder.add("cacheless", "cacheless", _bounds("cacheless", longest, CACHELESS_BATCH))
+    if kernels.cacheless:
+        binder.add("cacheless", "cacheless", _bounds("cacheless", shapes.longest, CACHELESS_BATCH))
     return Bound(binder.builder.get(), binder.tensors, binder.functions)
 
 
@@ -60,8 +54,8 @@ def _bounds(stage: str, bucket: Bucket, batch: int) -> list[tuple[int, int, int]
 
 
 class _Binder:
-    def __init__(self, program: Program, machine: Machine, limits: Limits, dtype: DType, tiles: Tiles) -> None:
-        self.program, self.machine, self.limits, self.dtype, self.tiles = program, machine, limits, dtype, tiles
+    def __init__(self, program: Program, kernels: Kernels) -> None:
+        self.program, self.kernels = program, kernels
         self.builder = relax.BlockBuilder()
         self.tensors: dict[str, Array] = {}
         self.functions: dict[str, tuple[str, ...]] = {}
@@ -90,18 +84,20 @@ class _Binder:
 
     def _stored(self, parameter: relax.Var) -> relax.Var:
         """Return a parameter in the form in which it is kept: caches, [2, N, C, H, D], are in cells."""
-        if not isinstance(parameter.ty, relax.TensorType) or parameter.ty.ndim != CACHE_RANK:
+        if not isinstance(parameter.ty, relax.TensorType) or parameter.ty.ndim not in (HIDDEN_RANK, CACHE_RANK):
             return parameter
         *outer, width = parameter.ty.shape
-        cells = choose_cells(self.machine, self.dtype, int(width)).stored
+        cells = CacheCells(self.kernels.hidden, int(width))
+        if parameter.ty.ndim == CACHE_RANK:
+            cells = self.kernels.cells(int(width))
         return relax.Var(parameter.name, relax.TensorType([*outer, cells.width], cells.dtype))
 
-    def kernel(self, operation: str, site: Site) -> tuple[Kernel, tvm.ir.GlobalVar]:
-        """Return the kernel for a site, built once for all calls that look the same."""
-        static = tuple(tuple(d if isinstance(d, int) else None for d in shape) for shape in site.shapes)
-        key = (operation, static, site.weights, site.constants)
+    def kernel(self, operation: str, call: Call) -> tuple[Kernel, tvm.ir.GlobalVar]:
+        """Return the kernel for a call, built once for all that look the same."""
+        static = tuple(tuple(d if isinstance(d, int) else None for d in shape) for shape in call.shapes)
+        key = (operation, static, call.weights, call.constants)
         if key not in self._kernels:
-            kernel = KERNELS[operation](site)
+            kernel = self.kernels.make(operation, call)
             self._kernels[key] = kernel, self.builder.add_func(kernel.function, operation)
         return self._kernels[key]
 
@@ -125,16 +121,15 @@ class _Rewriter(PyExprMutator):
         tensors = [a for a in arguments if isinstance(a.ty, relax.TensorType)]
         weights = [tensors[i] for i in WEIGHTS[operation]]
         data = [t for i, t in enumerate(tensors) if i not in WEIGHTS[operation]]
-        site = Site(
-            machine=self.binder.machine,
-            limits=self.binder.limits,
-            dtype=self.binder.dtype,
-            shapes=tuple(_shape(t) for t in original if isinstance(t.ty, relax.TensorType)),
-            weights=tuple(_shape(w) for w in weights),
-            constants=tuple(float(a.value) for a in arguments if not isinstance(a.ty, relax.TensorType)),
-            tiles=self.binder.tiles,
+        kernel, function = self.binder.kernel(
+            operation,
+            Call(
+                shapes=tuple(_shape(t) for t in original if isinstance(t.ty, relax.TensorType)),
+                weights=tuple(_shape(w) for w in weights),
+                constants=tuple(float(a.value) for a in arguments if not isinstance(a.ty, relax.TensorType)),
+            ),
         )
-        kernel, function = self.binder.kernel(operation, site)
+        results = [self._kept(operation, result) for result in results]
         if weights:
             data += self._packed(operation, kernel, [self.names[w] for w in weights])
         if written is None:
@@ -143,6 +138,11 @@ class _Rewriter(PyExprMutator):
         place = next(i for i, t in enumerate(data) if t.same_as(tensors[written]))
         results = [*results[:-1], data[place].ty]
         return relax.op.call_tir_inplace(function, data, [-1] * (len(results) - 1) + [place], results)
+
+    def _kept(self, operation: str, result: relax.TensorType) -> relax.TensorType:
+        """Return the type of a result in the number format that its kernel gives."""
+        integer = not str(result.dtype).startswith("float")
+        return result if integer else relax.TensorType(result.shape, self.binder.kernels.result(operation))
 
     def _packed(self, operation: str, kernel: Kernel, names: list[str]) -> list[relax.Var]:
         """Return the parameters for packed weights, and pack those when they are first met."""
@@ -171,7 +171,7 @@ def _called(call: relax.Call) -> tuple[str, list[Any], list[Any], int | None] | 
 
 def _operation(function: relax.ExternFunc) -> str:
     name = str(function.global_symbol).removeprefix(PREFIX)
-    if name not in KERNELS:
+    if name not in WEIGHTS:
         raise ModelError(f"the program calls an operation {name!r} that this version does not know: export it again")
     return name
 

@@ -12,15 +12,12 @@ from g2p_batch.artifacts import LIBRARY, MANIFEST, WEIGHTS, artifact_key
 from g2p_batch.contract import DType, Manifest, Shapes, Target, Tensor, digest, save_json
 from g2p_batch.host import Family
 from g2p_batch.publish import new_folder, require_new_folder
+from g2p_compile.backends import BACKENDS
 from g2p_compile.bind import bind
-from g2p_compile.kernels import MACHINES
-from g2p_compile.kernels.cells import choose_cells
 from g2p_compile.kernels.kernel import Array
-from g2p_compile.kernels.tiles import Tiles
 from g2p_compile.link import link
-from g2p_compile.pipelines import cpu_passes
+from g2p_compile.pipelines import passes_to_executable
 from g2p_compile.program import load_program
-from g2p_compile.tune import tune
 
 _ALIGNMENT = 64
 """Bytes between the starts of packed weights: compiled code reads whole vectors."""
@@ -34,11 +31,11 @@ def build(
     folder: Path,
     tuned: Callable[[str], None] | None = None,
 ) -> Manifest:
-    """Compile a program for a CPU family and publish the artifact as `folder`, which appears whole or not at all.
+    """Compile a program for a family and publish the artifact as `folder`, which appears whole or not at all.
 
     Args:
         program: folder of the program.
-        family: CPUs to compile for.
+        family: CPUs or GPUs to compile for.
         shapes: buckets and batch sizes.
         dtype: number format.
         folder: where the artifact goes; absent or empty.
@@ -46,38 +43,40 @@ def build(
 
     Raises:
         ModelError: the program is damaged.
-        ArtifactError: the library cannot be linked.
+        ArtifactError: the library cannot be linked, or there is no compiler for device code.
         OutputError: the folder cannot be written, or is not empty.
     """
     require_new_folder(folder)
     started = time.monotonic()
     loaded = load_program(program)
-    machine = MACHINES[family.name]
-    tiles = tune(loaded, machine, shapes, dtype, tuned) if tuned else Tiles()
-    bound = bind(loaded, machine, shapes, dtype, tiles)
-    target = tvm.target.Target({"kind": "llvm", **machine.target})
-    executable = tvm.compile(bound.module, target=target, relax_pipeline=tvm.transform.Sequential(cpu_passes()))
-    triple = machine.target.get("mtriple")
+    backend = BACKENDS[family.kind](loaded, family, shapes, dtype, tuned)
+    bound = bind(loaded, backend.kernels, shapes)
+    module = backend.complete(bound.module)
+    passes = tvm.transform.Sequential(passes_to_executable())
+    executable = tvm.compile(module, target=backend.target, relax_pipeline=passes)
 
     def link_library(output: str, objects: list[str], **_: object) -> None:
-        link(output, objects, triple=triple)
+        link(output, objects, triple=backend.triple)
 
     with new_folder(folder) as draft:
         executable.export_library(str(draft / LIBRARY), fcompile=link_library)
+        kernels = backend.write_device_code(draft)
         tensors = _write_weights(bound.tensors, draft / WEIGHTS)
         manifest = Manifest(
             key=artifact_key(loaded.contract, family, shapes, dtype),
             contract=loaded.contract,
-            target=Target("llvm", family.arch or platform.machine(), family.name, family.features),
+            target=Target(family.kind, family.arch or platform.machine(), family.name, family.features),
             dtype=dtype,
             shapes=shapes,
-            cache=choose_cells(machine, dtype, loaded.contract.geometry.d_kv).stored,
-            tiles=tiles.measured,
+            cache=backend.kernels.cells(loaded.contract.geometry.d_kv),
+            tiles=backend.tiles.measured,
             functions=bound.functions,
             tensors=tensors,
+            kernels=kernels,
+            shared_bytes=backend.shared_bytes,
             seconds=round(time.monotonic() - started, 1),
             versions={name: metadata.version(name) for name in ("apache-tvm", "apache-tvm-ffi", "g2p-batch")},
-            files={name: digest(draft / name) for name in (LIBRARY, WEIGHTS)},
+            files={path.name: digest(path) for path in sorted(draft.iterdir())},
         )
         save_json(draft / MANIFEST, manifest)
     return manifest

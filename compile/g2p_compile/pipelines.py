@@ -4,8 +4,8 @@ import tvm
 from tvm import relax
 
 
-def cpu_passes() -> list[tvm.transform.Pass]:
-    """Return the passes for CPUs.
+def passes_to_executable() -> list[tvm.transform.Pass]:
+    """Return the passes; they are the same for CPUs and GPUs.
 
     The bound module is nearly all calls of our kernels, which no pass touches; the generic lowering is for what little
     is left (reshapes, and the plain attention of the cacheless check).

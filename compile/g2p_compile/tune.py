@@ -8,7 +8,7 @@ from statistics import median
 
 from g2p_batch.contract import DType, Shapes
 from g2p_compile.bind import bind
-from g2p_compile.kernels import Machine
+from g2p_compile.kernels import CpuKernels, Limits, Machine
 from g2p_compile.kernels.tiles import ProductShape, Tile, Tiles, TileShape, candidates
 from g2p_compile.product import Run, compiled_product
 from g2p_compile.program import Program
@@ -61,7 +61,8 @@ def tune(program: Program, machine: Machine, shapes: Shapes, dtype: DType, say: 
 def products(program: Program, machine: Machine, shapes: Shapes, dtype: DType) -> list[ProductShape]:
     """Return the matrix products of a program, each once."""
     tiles = _Asking()
-    bind(program, machine, shapes, dtype, tiles)
+    longest = shapes.longest
+    bind(program, CpuKernels(machine, Limits(longest.source_bytes, longest.target_bytes), dtype, tiles), shapes)
     return list(tiles.asked)
 
 

@@ -1,27 +1,10 @@
 """Hand-scheduled kernels: one for every operation of a program, built for a machine."""
 
-from collections.abc import Callable
-
-from g2p_compile.kernels import attention, gemm, rows
-from g2p_compile.kernels.kernel import Kernel, Limits, Site
+from g2p_compile.kernels.cpu import KERNELS, CpuKernels
+from g2p_compile.kernels.kernel import Call, Kernel, Kernels, Limits, Site
 from g2p_compile.kernels.machine import MACHINES, Machine
 
-__all__ = ["KERNELS", "MACHINES", "WEIGHTS", "Kernel", "Limits", "Machine", "Site"]
-
-KERNELS: dict[str, Callable[[Site], Kernel]] = {
-    "embed": rows.embed,
-    "rms_norm": rows.rms_norm,
-    "linear": gemm.linear,
-    "linear_residual": gemm.linear_residual,
-    "norm_linear": gemm.norm_linear,
-    "norm_gated_gelu": gemm.norm_gated_gelu,
-    "norm_relu": gemm.norm_relu,
-    "encoder_attention": attention.encoder_attention,
-    "cache_source": gemm.cache_source,
-    "self_attention": attention.self_attention,
-    "cross_attention": attention.cross_attention,
-    "greedy_head": gemm.greedy_head,
-}
+__all__ = ["KERNELS", "MACHINES", "WEIGHTS", "Call", "CpuKernels", "Kernel", "Kernels", "Limits", "Machine", "Site"]
 
 WEIGHTS: dict[str, tuple[int, ...]] = {
     "embed": (1,),

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from tvm import tirx
 
-from g2p_batch.contract import DType
+from g2p_batch.contract import CacheCells, DType, Stored
 from g2p_compile.kernels.machine import Machine
 from g2p_compile.kernels.tiles import Tiles
 
@@ -26,16 +26,25 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Call:
+    """One call of an operation."""
+
+    shapes: tuple[Any, ...]
+    """Shapes of the tensor arguments; sizes of batches and caches are symbolic."""
+    weights: tuple[Shape, ...]
+    """Shapes of those arguments that are weights."""
+    constants: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Site:
-    """One call of an operation: where it runs and with what constants."""
+    """A call on a CPU: where it runs, and how."""
 
     machine: Machine
     limits: Limits
     dtype: DType
     shapes: tuple[Any, ...]
-    """Shapes of the tensor arguments; sizes of batches and caches are symbolic."""
     weights: tuple[Shape, ...]
-    """Shapes of those arguments that are weights."""
     constants: tuple[float, ...]
     tiles: Tiles = field(default_factory=Tiles)
     """Which tile each product gets."""
@@ -61,3 +70,32 @@ class Kernel:
     packed: tuple[Packed, ...] = ()
     pack: Callable[..., tuple[Array, ...]] = _nothing
     """Takes the operation's weights, float32, and returns contiguous arrays as `packed` says."""
+
+
+class Kernels(Protocol):
+    """A kernel for every operation, on one kind of hardware in one number format."""
+
+    @property
+    def folds(self) -> bool:
+        """Whether first projections become tables, for `embed` to look up."""
+
+    @property
+    def cacheless(self) -> bool:
+        """Whether the cacheless check can be built."""
+
+    @property
+    def hidden(self) -> Stored:
+        """Number format of encoder outputs."""
+
+    def result(self, operation: str) -> Stored:
+        """Return the number format of an operation's float results."""
+
+    def cells(self, width: int) -> CacheCells:
+        """Return how caches hold a head of `width` values."""
+
+    def make(self, operation: str, call: Call) -> Kernel:
+        """Return the kernel for a call.
+
+        Raises:
+            ModelError: there is none for its sizes.
+        """

@@ -1,0 +1,194 @@
+"""NVIDIA's runtime library: devices, streams, graphs and memory that both sides see. The only file that calls it."""
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from g2p_batch.errors import ArtifactError
+
+_LIBRARY, _DRIVER = "libcudart.so.13", "libcuda.so.1"
+_NON_BLOCKING, _NO_TIMING, _RELAXED = 1, 2, 2
+_TO_DEVICE, _TO_HOST = 1, 2
+# cudaDeviceAttr
+_MAJOR, _MINOR, _SHARED_OPTIN = 75, 76, 97
+
+Array = npt.NDArray[Any]
+
+
+def _folders() -> Iterator[str]:
+    yield ""
+    for folder in sys.path:
+        yield f"{folder}/nvidia/cu13/lib/"
+    yield "/usr/local/cuda/lib64/"
+
+
+@cache
+def runtime() -> ctypes.CDLL:
+    """Return the loaded runtime library: the system's, or that of the wheel `nvidia-cuda-runtime`.
+
+    Raises:
+        ArtifactError: there is none, or no driver.
+    """
+    try:
+        ctypes.CDLL(_DRIVER, ctypes.RTLD_GLOBAL)
+    except OSError as cause:
+        raise ArtifactError(f"this machine has no NVIDIA driver ({cause}): decode with --device cpu") from None
+    for folder in _folders():
+        if folder and not Path(folder + _LIBRARY).is_file():
+            continue
+        try:
+            return ctypes.CDLL(folder + _LIBRARY, ctypes.RTLD_GLOBAL)
+        except OSError:
+            continue  # the next place may have it
+    raise ArtifactError(f"{_LIBRARY} is not installed: `pip install 'g2p-batch[cuda]'`, or install CUDA 13's runtime")
+
+
+def _call(name: str, *arguments: Any) -> None:
+    code = getattr(runtime(), name)(*arguments)
+    if code:
+        describe = runtime().cudaGetErrorString
+        describe.restype = ctypes.c_char_p
+        raise ArtifactError(f"the GPU failed: {name}: {describe(code).decode()} (error {code})")
+
+
+def device_count() -> int:
+    """Return how many GPUs this process may use; 0 where there is no driver."""
+    try:
+        library = runtime()
+    except ArtifactError:
+        return 0
+    count = ctypes.c_int()
+    return count.value if library.cudaGetDeviceCount(ctypes.byref(count)) == 0 else 0
+
+
+def _attribute(device: int, which: int) -> int:
+    value = ctypes.c_int()
+    _call("cudaDeviceGetAttribute", ctypes.byref(value), which, device)
+    return value.value
+
+
+def capability(device: int) -> tuple[int, int]:
+    """Return the compute capability of a GPU, such as (9, 0)."""
+    return _attribute(device, _MAJOR), _attribute(device, _MINOR)
+
+
+def shared_bytes(device: int) -> int:
+    """Return how much shared memory a block may ask for."""
+    return _attribute(device, _SHARED_OPTIN)
+
+
+def free_bytes(device: int) -> int:
+    """Return how much memory of a GPU is free."""
+    _call("cudaSetDevice", device)
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    _call("cudaMemGetInfo", ctypes.byref(free), ctypes.byref(total))
+    return free.value
+
+
+class Graph:
+    """Recorded work that is started with one call."""
+
+    def __init__(self, handle: ctypes.c_void_p) -> None:
+        self._handle = handle
+
+    def launch(self, stream: "Stream") -> None:
+        """Put the work behind what the stream has to do."""
+        _call("cudaGraphLaunch", self._handle, stream.handle)
+
+
+class Event:
+    """A place in a stream that can be waited for."""
+
+    def __init__(self) -> None:
+        self._handle = ctypes.c_void_p()
+        _call("cudaEventCreateWithFlags", ctypes.byref(self._handle), _NO_TIMING)
+
+    def record(self, stream: "Stream") -> None:
+        """Mark the end of what the stream has to do now."""
+        _call("cudaEventRecord", self._handle, stream.handle)
+
+    def wait(self) -> None:
+        """Block until the mark is reached.
+
+        Raises:
+            ArtifactError: the GPU failed.
+        """
+        _call("cudaEventSynchronize", self._handle)
+
+
+class Stream:
+    """Work of one GPU, done in order."""
+
+    def __init__(self, device: int) -> None:
+        _call("cudaSetDevice", device)
+        self.device = device
+        self.handle = ctypes.c_void_p()
+        _call("cudaStreamCreateWithFlags", ctypes.byref(self.handle), _NON_BLOCKING)
+
+    def to_device(self, pointer: int, array: Array) -> None:
+        """Copy a contiguous array to the device; it may be changed when this returns."""
+        self._copy(pointer, array.ctypes.data, array.nbytes, _TO_DEVICE)
+
+    def to_host(self, array: Array, pointer: int) -> None:
+        """Copy from the device; a pinned array holds it once the stream got here."""
+        self._copy(array.ctypes.data, pointer, array.nbytes, _TO_HOST)
+
+    def _copy(self, to: int, source: int, size: int, way: int) -> None:
+        pointers = ctypes.c_void_p(to), ctypes.c_void_p(source)
+        _call("cudaMemcpyAsync", *pointers, ctypes.c_size_t(size), way, self.handle)
+
+    def wait(self) -> None:
+        """Block until all is done.
+
+        Raises:
+            ArtifactError: the GPU failed.
+        """
+        _call("cudaStreamSynchronize", self.handle)
+
+    @contextmanager
+    def recording(self) -> Iterator[list[Graph]]:
+        """Record what is put into the stream meanwhile; afterwards the list holds its graph."""
+        made: list[Graph] = []
+        _call("cudaStreamBeginCapture", self.handle, _RELAXED)
+        yield made
+        graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
+        _call("cudaStreamEndCapture", self.handle, ctypes.byref(graph))
+        _call("cudaGraphInstantiate", ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
+        made.append(Graph(executable))
+
+
+def pinned(shape: tuple[int, ...], dtype: str) -> Array:
+    """Return an array that the GPU copies to and from on its own; it lives as long as the process."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    pointer = ctypes.c_void_p()
+    _call("cudaMallocHost", ctypes.byref(pointer), ctypes.c_size_t(size))
+    memory = memoryview((ctypes.c_char * size).from_address(pointer.value or 0))
+    return np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
+
+
+class Staging:
+    """Copies to the device that wait for nothing: arrays go through a few pinned areas in turn."""
+
+    _AREAS = 4
+
+    def __init__(self, stream: Stream, size: int) -> None:
+        self._stream = stream
+        self._areas = [(pinned((size,), "uint8"), Event()) for _ in range(self._AREAS)]
+        self._next = 0
+
+    def to_device(self, pointer: int, array: Array) -> None:
+        """Copy an array of at most `size` bytes; it may be changed when this returns."""
+        area, copied = self._areas[self._next]
+        self._next = (self._next + 1) % self._AREAS
+        copied.wait()
+        own = area[: array.nbytes]
+        own[:] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        self._stream.to_device(pointer, own)
+        copied.record(self._stream)
