@@ -6,7 +6,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 COPY . /src
 ENV G2P_BATCH_CACHE=/opt/g2p-batch/cache
 RUN /src/configs/cluster/container/wheel.sh /src /wheels
-RUN /src/configs/cluster/container/install.sh /wheels /opt/g2p-batch/venv
+ARG EXTRAS=
+RUN /src/configs/cluster/container/install.sh /wheels /opt/g2p-batch/venv "$EXTRAS"
 RUN /src/configs/cluster/container/compile.sh /opt/g2p-batch/venv
 
 FROM python:3.11-slim-bookworm

@@ -8,7 +8,7 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # Making a compiled model loadable takes a linker; where the machine has none, pip brings one.
 EXTRA != command -v cc >/dev/null || command -v gcc >/dev/null || command -v ld >/dev/null || echo '[linker]'
 
-.PHONY: demo test lint types clean
+.PHONY: demo test gpu lint types clean
 
 demo: $(VENV)/.runtime
 	$(VENV)/bin/g2p-batch generate golden/demo.tsv -o demo-lexicon.tsv
@@ -16,6 +16,15 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest
+
+# Everything that needs an NVIDIA GPU: proofs, then words per second beside transformers. TORCH must be a CUDA build.
+gpu: $(VENV)/.dev
+	$(PIP) install -e '.[bench,cuda,nvcc]'
+	$(VENV)/bin/python -m pytest -m cuda
+	for dtype in bfloat16 float16 float32; do \
+	    $(VENV)/bin/g2p-batch bench --device cuda --dtype $$dtype --shape tiny_16 --copies 50 --peers \
+	        --json gpu-$$dtype.json || exit 1; \
+	done
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -16,11 +16,11 @@ from typing import Any
 import pyarrow as pa
 
 from g2p_batch import host
-from g2p_batch.errors import G2PError, RunError, UsageError, WorkerError
+from g2p_batch.errors import DeviceError, G2PError, RunError, UsageError, WorkerError
 from g2p_batch.pool import Heard, OpenSite
 from g2p_batch.rundir import PLAN, RunDir
 from g2p_batch.shard import Brief
-from g2p_batch.worker import Advanced, Assignment, Died, Fatal, Message, Orders, Ready, outcome
+from g2p_batch.worker import Advanced, Assignment, Died, Fatal, Lost, Message, Orders, Ready, outcome
 
 _ADDRESS = "RAY_ADDRESS"
 _STORE_BYTES = 80 << 20
@@ -33,10 +33,11 @@ _EARS = "ears"
 _FATE_CHARS = 200
 
 
-def ray_site(address: str | None = None) -> OpenSite:
-    """Let workers be Ray actors, each with a core of its own.
+def ray_site(address: str | None = None, gpus: bool = False) -> OpenSite:
+    """Let workers be Ray actors, each with a core of its own, and with a GPU of its own if they need one.
 
     Args:
+        gpus: whether they need one.
         address: a running cluster, as `ray.init` takes it; `$RAY_ADDRESS` if none is given. Where there is neither, a
             Ray of its own is started on this machine, and ended with the site. A program that is connected already
             stays so.
@@ -57,7 +58,7 @@ def ray_site(address: str | None = None) -> OpenSite:
     @contextmanager
     def opened(workers: int | None) -> Iterator[Actors]:
         with _connected(address, workers) as ray:
-            yield Actors(ray, workers or _cores(ray))
+            yield Actors(ray, workers or _resource(ray, "GPU" if gpus else "CPU"), gpus)
 
     return opened
 
@@ -136,8 +137,8 @@ def _signals_kept() -> Iterator[None]:
         raise WorkerError("Ray was ended by SIGTERM while it started: run the same command again")
 
 
-def _cores(ray: Any) -> int:
-    return max(1, int(ray.cluster_resources().get("CPU", 0)))
+def _resource(ray: Any, name: str) -> int:
+    return max(1, int(ray.cluster_resources().get(name, 0)))
 
 
 @dataclass(eq=False)
@@ -173,13 +174,14 @@ class Actors:
         "and see `ray list actors --detail`"
     )
 
-    def __init__(self, ray: Any, most: int) -> None:
+    def __init__(self, ray: Any, most: int, gpus: bool) -> None:
         self.most = most
         self._ray = ray
+        self._needs = "GPU" if gpus else "CPU"
         # Ray restarts no actor and repeats no call: one that died is replaced by a new one, so that attempts of shards
         # and failed starts are counted in one place, and the same way for all sites.
         self._actor = ray.remote(concurrency_groups={_EARS: 1})(Actor).options(
-            num_cpus=1, max_restarts=0, max_task_retries=0
+            num_cpus=1, num_gpus=int(gpus), max_restarts=0, max_task_retries=0
         )
         self._heard_s = time.monotonic()
 
@@ -213,16 +215,19 @@ class Actors:
             for message in messages:
                 yield worker, message
 
+    def retire(self, worker: Remote) -> None:
+        """Leave it to Ray which GPU another actor gets."""
+
     def dismiss(self, workers: Sequence[Remote]) -> None:
         """Leave actors to be ended: they hold nothing."""
 
     def _deserted(self) -> str:
         free, total = (
-            int(found.get("CPU", 0)) for found in (self._ray.available_resources(), self._ray.cluster_resources())
+            int(found.get(self._needs, 0)) for found in (self._ray.available_resources(), self._ray.cluster_resources())
         )
         return (
-            f"no Ray actor has started for {_PATIENCE_S:,.0f} s (of {total} CPUs of the cluster {free} are free, an "
-            "actor takes one): see `ray status`, and run the same command again; finished shards are kept"
+            f"no Ray actor has started for {_PATIENCE_S:,.0f} s (of {total} {self._needs}s of the cluster {free} are "
+            "free, an actor takes one): see `ray status`, and run the same command again; finished shards are kept"
         )
 
 
@@ -236,6 +241,8 @@ class Actor:
         try:
             _require_plan(orders.brief)
             self._engine = orders.open_engine()
+        except DeviceError as error:
+            self._said.put(Lost(str(error)))
         except G2PError as error:
             self._said.put(Fatal(error))
         else:

@@ -15,6 +15,7 @@ from g2p_batch import delimited, languages, models
 from g2p_batch.contract import Contract, DType
 from g2p_batch.crew import pronounce
 from g2p_batch.decode import Engine, Indices
+from g2p_batch.devices import parse_device, use_one
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
 from g2p_batch.formats.lexicon import entries
 from g2p_batch.screen import Normalize, distinct, screen
@@ -37,6 +38,7 @@ class G2P:
     Args:
         model: `bundled`, the folder of a compiled model, a program or a checkpoint, or a hub id.
         dtype: number format of the compiled model.
+        device: `cpu`, or `cuda:0` for the first GPU; a process uses one GPU, which has to be said first.
         target_config: target configuration to compile with; the shipped one by default.
         workers: most threads per call, each with caches of its own.
 
@@ -51,13 +53,16 @@ class G2P:
         model: str | Path = models.BUNDLED_NAME,
         *,
         dtype: DType = "float32",
+        device: str = "cpu",
         target_config: str | Path | None = None,
         workers: int = 1,
     ) -> None:
         if workers < 1:
             raise UsageError(f"workers is {workers}: give at least 1")
         config = None if target_config is None else Path(target_config)
-        self._artifact = models.open_model(models.Request(str(model), dtype=dtype, config=config), _log.info)
+        where = parse_device(device)
+        use_one(where)
+        self._artifact = models.open_model(models.Request(str(model), where.kind, dtype, config), _log.info)
         self._workers = workers
 
     @property

@@ -9,8 +9,7 @@ from dataclasses import asdict
 from importlib import metadata, resources
 from pathlib import Path
 
-from g2p_batch import cuda
-from g2p_batch.contract import Bucket, Contract, DType, Shapes
+from g2p_batch.contract import DTYPES, Bucket, Contract, DType, Shapes
 from g2p_batch.errors import ArtifactError, UsageError
 from g2p_batch.host import FAMILIES, Family, cpu_family
 from g2p_batch.shipped import shipped
@@ -47,6 +46,9 @@ def target_family(target: str, dtype: DType = "float32", architectures: tuple[st
     if architectures:
         raise UsageError(f"--arch names GPUs, and the target is {target}: add --target cuda, or leave --arch out")
     able = [family for family in FAMILIES if dtype in family.dtypes]
+    if not able:
+        known = [name for name in DTYPES if any(name in family.dtypes for family in FAMILIES)]
+        raise UsageError(f"there are no kernels for {dtype} on CPUs: use one of {', '.join(known)}")
     names = ", ".join(family.name for family in able)
     if target == "cpu":
         family = cpu_family(dtype)
@@ -66,6 +68,8 @@ def target_family(target: str, dtype: DType = "float32", architectures: tuple[st
 def _gpus(dtype: DType, architectures: tuple[str, ...]) -> Family:
     if dtype not in GPU_DTYPES:
         raise UsageError(f"there are no kernels for {dtype} on GPUs: use one of {', '.join(GPU_DTYPES)}")
+    from g2p_batch import cuda
+
     if not architectures and cuda.device_count():
         major, minor = cuda.capability(0)
         architectures = (f"sm_{major}{minor}",)
@@ -92,9 +96,9 @@ def load_shapes(path: Path, contract: Contract) -> Shapes:
     return shapes
 
 
-def default_config() -> Path:
+def default_config(family: Family) -> Path:
     """Return the target configuration used where none is given."""
-    return shipped("configs/targets/cpu.toml")
+    return shipped("configs/targets/cuda.toml" if family.kind == "cuda" else "configs/targets/cpu.toml")
 
 
 def artifact_key(contract: Contract, family: Family, shapes: Shapes, dtype: DType) -> str:

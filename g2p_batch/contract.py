@@ -4,12 +4,8 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from math import prod
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
-
-import numpy as np
-import numpy.typing as npt
 
 from g2p_batch.errors import ArtifactError, ModelError
 
@@ -140,11 +136,6 @@ class Tensor:
     offset: int
     shape: tuple[int, ...]
     dtype: str
-
-    def of(self, whole: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """Return its values in the bytes of the file."""
-        size = prod(self.shape) * np.dtype(self.dtype).itemsize
-        return whole[self.offset : self.offset + size].view(self.dtype).reshape(self.shape)
 
 
 Stored = Literal["float32", "int32", "uint16"]

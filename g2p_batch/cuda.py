@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from g2p_batch.errors import ArtifactError
+from g2p_batch.errors import ArtifactError, DeviceError
 
 _LIBRARY, _DRIVER = "libcudart.so.13", "libcuda.so.1"
 _NON_BLOCKING, _NO_TIMING, _RELAXED = 1, 2, 2
@@ -55,7 +55,8 @@ def _call(name: str, *arguments: Any) -> None:
     if code:
         describe = runtime().cudaGetErrorString
         describe.restype = ctypes.c_char_p
-        raise ArtifactError(f"the GPU failed: {name}: {describe(code).decode()} (error {code})")
+        reason = f"{name}: {describe(code).decode()} (error {code})"
+        raise DeviceError(f"the GPU failed ({reason}): run the same command again")
 
 
 def device_count() -> int:
@@ -84,12 +85,12 @@ def shared_bytes(device: int) -> int:
     return _attribute(device, _SHARED_OPTIN)
 
 
-def free_bytes(device: int) -> int:
-    """Return how much memory of a GPU is free."""
+def used_bytes(device: int) -> int:
+    """Return how much memory of a GPU is in use, by whomever."""
     _call("cudaSetDevice", device)
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     _call("cudaMemGetInfo", ctypes.byref(free), ctypes.byref(total))
-    return free.value
+    return total.value - free.value
 
 
 class Graph:
@@ -118,7 +119,7 @@ class Event:
         """Block until the mark is reached.
 
         Raises:
-            ArtifactError: the GPU failed.
+            DeviceError: the GPU failed.
         """
         _call("cudaEventSynchronize", self._handle)
 
@@ -148,7 +149,7 @@ class Stream:
         """Block until all is done.
 
         Raises:
-            ArtifactError: the GPU failed.
+            DeviceError: the GPU failed.
         """
         _call("cudaStreamSynchronize", self.handle)
 
@@ -161,6 +162,7 @@ class Stream:
         graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
         _call("cudaStreamEndCapture", self.handle, ctypes.byref(graph))
         _call("cudaGraphInstantiate", ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
+        _call("cudaGraphDestroy", graph)
         made.append(Graph(executable))
 
 

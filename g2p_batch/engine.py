@@ -21,7 +21,8 @@ from g2p_batch.codec import Float32, Int32
 from g2p_batch.contract import Bucket, DType, Kind, Manifest, Shapes, digest, load_manifest
 from g2p_batch.decode import Rows
 from g2p_batch.errors import ArtifactError
-from g2p_batch.gpu import Device, GpuEngine, device_module, require_gpu
+from g2p_batch.gpu import Device, device_module, require_gpu, values_of
+from g2p_batch.gpu_engine import GpuEngine
 from g2p_batch.host import cpu_features
 
 _ALIGNMENT = 64
@@ -88,9 +89,9 @@ class Artifact:
         _check_files(folder, self.manifest)
         self._open = _KINDS[self.manifest.target.kind](folder, self.manifest)
 
-    def engine(self) -> "TvmEngine | GpuEngine":
+    def engine(self) -> "CompiledEngine":
         """Return a new engine for the use of one thread at a time."""
-        engine: TvmEngine | GpuEngine = self._open()
+        engine: CompiledEngine = self._open(self.manifest)
         return engine
 
 
@@ -104,7 +105,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
             raise ArtifactError(f"{path} is missing or damaged: delete {folder}, then {_REMEDY}")
 
 
-def _open_on_cpu(folder: Path, manifest: Manifest) -> "Callable[[], TvmEngine]":
+def _open_on_cpu(folder: Path, manifest: Manifest) -> "Callable[[Manifest], TvmEngine]":
     missing = sorted(set(manifest.target.features) - cpu_features())
     if missing:
         raise ArtifactError(f"{folder} was compiled for a CPU with {', '.join(missing)}, this one lacks it: {_REMEDY}")
@@ -113,10 +114,10 @@ def _open_on_cpu(folder: Path, manifest: Manifest) -> "Callable[[], TvmEngine]":
     # Pages of a private mapping are shared by all processes until written, which never happens.
     with (folder / WEIGHTS).open("rb") as file:
         whole = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
-    tensors = {name: ffi.from_dlpack(t.of(whole)) for name, t in manifest.tensors.items()}
+    tensors = {name: ffi.from_dlpack(values_of(t, whole)) for name, t in manifest.tensors.items()}
     arguments = {name: [tensors[tensor] for tensor in names] for name, names in manifest.functions.items()}
 
-    def engine() -> TvmEngine:
+    def engine(manifest: Manifest) -> TvmEngine:
         machine = library["vm_load_executable"]()
         machine["vm_initialization"](_CPU, 0, _POOLED)
         return TvmEngine(manifest, machine, arguments)
@@ -124,7 +125,7 @@ def _open_on_cpu(folder: Path, manifest: Manifest) -> "Callable[[], TvmEngine]":
     return engine
 
 
-def _open_on_gpu(folder: Path, manifest: Manifest) -> "Callable[[], GpuEngine]":
+def _open_on_gpu(folder: Path, manifest: Manifest) -> "Callable[[Manifest], GpuEngine]":
     _gpu_runtime()
     require_gpu(folder, manifest, _REMEDY)
     ffi = _runtime()
@@ -133,12 +134,12 @@ def _open_on_gpu(folder: Path, manifest: Manifest) -> "Callable[[], GpuEngine]":
     host_code.import_module(device_module(ffi, (folder / DEVICE_CODE).read_bytes(), manifest.kernels))
     device = Device(ffi)
     whole = np.fromfile(folder / WEIGHTS, np.uint8)
-    weights = {name: device.tensor(t.of(whole)) for name, t in manifest.tensors.items()}
-    return lambda: GpuEngine(manifest, device, library, host_code, weights)
+    weights = {name: device.tensor(values_of(t, whole)) for name, t in manifest.tensors.items()}
+    return lambda manifest: GpuEngine(manifest, device, library, host_code, weights)
 
 
 _REMEDY = "compile the model on this machine with `g2p-batch compile`"
-_KINDS: dict[Kind, Callable[[Path, Manifest], Callable[[], Any]]] = {"llvm": _open_on_cpu, "cuda": _open_on_gpu}
+_KINDS: dict[Kind, Callable[[Path, Manifest], Callable[[Manifest], Any]]] = {"llvm": _open_on_cpu, "cuda": _open_on_gpu}
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,9 @@ class TvmEngine:
 
         index = self.shapes.buckets.index(bucket)
         return _Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
+
+
+CompiledEngine = TvmEngine | GpuEngine
 
 
 def _array(tensor: Any) -> Any:

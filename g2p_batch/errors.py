@@ -39,6 +39,10 @@ class ArtifactError(G2PError):
     """A compiled artifact is missing, damaged or made for another machine."""
 
 
+class DeviceError(G2PError):
+    """A GPU failed: the process that used it has lost it, another one may have more luck."""
+
+
 class OutputError(G2PError):
     """A result cannot be written."""
 

@@ -6,6 +6,7 @@ import platform
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 _CPUINFO = Path("/proc/cpuinfo")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -23,7 +24,7 @@ class Family:
     """What each of them has, spelled as in /proc/cpuinfo."""
     dtypes: tuple[str, ...]
     """Number formats that it has kernels for."""
-    kind: str = "llvm"
+    kind: Literal["llvm", "cuda"] = "llvm"
     """Or cuda: then `features` are GPU architectures."""
 
 

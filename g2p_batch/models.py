@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from g2p_batch import artifacts
-from g2p_batch.contract import DTYPES, Contract, DType, Prefix, load_contract, load_manifest
+from g2p_batch.contract import DTYPES, Contract, DType, Kind, Prefix, load_contract, load_manifest
 from g2p_batch.decode import Compiled
-from g2p_batch.engine import Artifact, TvmEngine
+from g2p_batch.engine import Artifact, CompiledEngine
 from g2p_batch.errors import ArtifactError, ModelError, UsageError
-from g2p_batch.gpu import GpuEngine
 from g2p_batch.host import Family, cpu_name
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.publish import new_folder
@@ -130,6 +129,8 @@ class Request:
     """Target configuration; the shipped one by default."""
     tune: bool = False
     """Choose tiles by measuring them on this CPU."""
+    architectures: tuple[str, ...] = ()
+    """GPUs to compile for; this machine's by default."""
 
 
 def compile_model(request: Request, say: Say, folder: Path | None = None) -> Path:
@@ -146,11 +147,11 @@ def compile_model(request: Request, say: Say, folder: Path | None = None) -> Pat
     if request.dtype not in DTYPES:
         raise UsageError(f"{request.dtype!r} is no dtype of this version: give one of {', '.join(DTYPES)}")
     if (Path(request.model) / artifacts.MANIFEST).is_file() and folder is None:
-        return Path(request.model)
+        return _made_for(Path(request.model), "cuda" if request.target == "cuda" else "llvm")
     program = find_program(request.model, say)
     contract = load_contract(program)
-    family = artifacts.target_family(request.target, request.dtype)
-    shapes = artifacts.load_shapes(request.config or artifacts.default_config(), contract)
+    family = artifacts.target_family(request.target, request.dtype, request.architectures)
+    shapes = artifacts.load_shapes(request.config or artifacts.default_config(family), contract)
     if request.tune and request.target != "cpu":
         raise UsageError(f"--tune measures on this CPU, and the target is {request.target}: leave one of them out")
     key = artifacts.artifact_key(contract, family, shapes, request.dtype)
@@ -169,6 +170,18 @@ def compile_model(request: Request, say: Say, folder: Path | None = None) -> Pat
     return folder
 
 
+_PLACES = {"llvm": "cpu", "cuda": "cuda"}
+
+
+def _made_for(folder: Path, kind: Kind) -> Path:
+    made = load_manifest(folder).target.kind
+    if made != kind:
+        raise UsageError(
+            f"{folder} was compiled for --device {_PLACES[made]}, not {_PLACES[kind]}: say that, or compile"
+        )
+    return folder
+
+
 @dataclass(frozen=True)
 class EngineOpener:
     """Opens engines of a compiled model in any process that it is sent to, on this machine or on another one."""
@@ -180,7 +193,7 @@ class EngineOpener:
     bundled: Request | None
     """How to compile it where `folder` is absent: every installation has the bundled model."""
 
-    def __call__(self) -> TvmEngine | GpuEngine:
+    def __call__(self) -> CompiledEngine:
         """Load the model, compiled first if this machine has not done so yet, and return an engine.
 
         Raises:
@@ -223,4 +236,6 @@ def open_model(request: Request, say: Say) -> Artifact:
 
 
 def _describe(target: str, family: Family) -> str:
+    if family.kind == "cuda":
+        return f"GPUs ({', '.join(family.features)})"
     return f"this CPU ({cpu_name()}, {family.name})" if target == "cpu" else family.name

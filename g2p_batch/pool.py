@@ -11,7 +11,7 @@ from g2p_batch.decode import Engine
 from g2p_batch.errors import WorkerError
 from g2p_batch.rundir import Plan, RunDir
 from g2p_batch.shard import Brief
-from g2p_batch.worker import Advanced, Assignment, Died, Failed, Fatal, Finished, Message, Orders, Ready
+from g2p_batch.worker import Advanced, Assignment, Died, Failed, Fatal, Finished, Lost, Message, Orders, Ready
 
 RETRIES = 3
 """A shard whose worker dies or fails is tried so many times more, then it is given up."""
@@ -51,6 +51,9 @@ class Site(Protocol[W]):
 
     def listen(self, workers: Sequence[W], seconds: float) -> Iterable[Heard[W]]:
         """Wait for workers to say something; a worker that died says so once."""
+
+    def retire(self, worker: W) -> None:
+        """Learn that a worker, now ended, lost its device: the site may have one less from now on."""
 
     def dismiss(self, workers: Sequence[W]) -> None:
         """Let workers that have no shard go."""
@@ -212,6 +215,7 @@ class _Crew(Generic[W]):
             Failed: self._fail,
             Fatal: self._give_in,
             Died: self._bury,
+            Lost: self._lose,
         }
 
     def busy(self, draining: bool) -> bool:
@@ -271,6 +275,14 @@ class _Crew(Generic[W]):
                 raise WorkerError(
                     f"{_FAILED_STARTS} workers in a row did not start ({message.fate}): {self._site.remedy}"
                 )
+
+    def _lose(self, member: _Member[W], message: Lost) -> None:
+        del self._members[member.worker]
+        member.worker.kill()
+        self._retry(member, message.reason)
+        self._site.retire(member.worker)
+        if not self._site.most:
+            raise WorkerError(f"no GPU is left ({message.reason}); finished shards are kept")
 
     def _retry(self, member: _Member[W], reason: str) -> None:
         number, member.open = member.open, None

@@ -1,36 +1,63 @@
 """Worker processes of this machine."""
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Pipe, wait
 from typing import Any
 
 from g2p_batch import host
-from g2p_batch.pool import Heard
+from g2p_batch.devices import VISIBLE, Device
+from g2p_batch.pool import Heard, OpenSite
 from g2p_batch.worker import Assignment, Died, Orders
 
 _PROGRAM = "from g2p_batch.worker import main; main()"
 _FAREWELL_S = 5.0
+_FAILURES = 3
+"""Of a device, until it is given up."""
 
 
 @contextmanager
 def this_machine(workers: int | None) -> "Iterator[Processes]":
     """Let workers be processes, as many as there are usable cores where nobody says."""
-    yield Processes(workers or host.usable_cores())
+    yield Processes([{}] * (workers or host.usable_cores()))
+
+
+def on_gpus(device: Device) -> OpenSite:
+    """Let workers be processes with a GPU each.
+
+    Raises:
+        ArtifactError, UsageError: as `Device.gpus` does.
+    """
+    gpus = device.gpus
+
+    @contextmanager
+    def opened(workers: int | None) -> "Iterator[Processes]":
+        yield Processes([{VISIBLE: gpu} for gpu in gpus[:workers]])
+
+    return opened
 
 
 class Process:
     """A worker process."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: Orders, environment: Mapping[str, str]) -> None:
         self.connection, theirs = Pipe()
         command = [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())]
         with theirs:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),))
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env={**os.environ, **environment}
+            )
         self._tell(orders)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is no more."""
+        return self._process.poll() is not None
 
     def assign(self, assignment: Assignment) -> None:
         """Give a shard; a process that cannot take it is found dead when it is next listened to."""
@@ -60,17 +87,40 @@ class Process:
             self.connection.send(message)
 
 
+@dataclass
+class _Seat:
+    """Room for one process, with what its environment has to say."""
+
+    environment: Mapping[str, str]
+    process: Process | None = None
+    failures: int = 0
+
+
 class Processes:
     """`pool.Site` of this machine."""
 
     remedy = "is there memory for so many? give fewer with --workers"
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, environments: Sequence[Mapping[str, str]]) -> None:
+        self._seats = [_Seat(environment) for environment in environments]
+
+    @property
+    def most(self) -> int:
+        """Seats that are left."""
+        return len(self._seats)
 
     def hire(self, orders: Orders) -> Process:
-        """Start a process."""
-        return Process(orders)
+        """Start a process in a seat that is free."""
+        seat = next(seat for seat in self._seats if seat.process is None or seat.process.ended)
+        seat.process = Process(orders, seat.environment)
+        return seat.process
+
+    def retire(self, worker: Process) -> None:
+        """Count a failure of a seat's device; after a few the seat is not used any more."""
+        seat = next(seat for seat in self._seats if seat.process is worker)
+        seat.failures += 1
+        if seat.failures >= _FAILURES:
+            self._seats.remove(seat)
 
     def listen(self, workers: Sequence[Process], seconds: float) -> "Iterator[Heard[Process]]":
         """Yield what processes say, one message each."""

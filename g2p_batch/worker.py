@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from g2p_batch.decode import Engine
-from g2p_batch.errors import G2PError
+from g2p_batch.errors import DeviceError, G2PError
 from g2p_batch.rundir import Shard
 from g2p_batch.shard import Brief, run_shard
 
@@ -62,7 +62,14 @@ class Fatal:
     error: G2PError
 
 
-Message = Ready | Advanced | Finished | Failed | Fatal
+@dataclass(frozen=True)
+class Lost:
+    """The worker's device failed, and the worker ends: the open shard could not be done."""
+
+    reason: str
+
+
+Message = Ready | Advanced | Finished | Failed | Lost | Fatal
 """What a worker says."""
 
 
@@ -80,7 +87,7 @@ class DriverGoneError(Exception):
 
 def outcome(
     brief: Brief, assignment: Assignment, engine: Engine, say: Callable[[Message], None]
-) -> Finished | Failed | Fatal:
+) -> Finished | Failed | Lost | Fatal:
     """Run a shard, telling how far it is; return what became of it.
 
     Raises:
@@ -88,6 +95,8 @@ def outcome(
     """
     try:
         run_shard(brief, assignment.number, assignment.shard, engine, _Telling(say))
+    except DeviceError as error:
+        return Lost(str(error))
     except G2PError as error:
         return Fatal(error)
     except DriverGoneError:
@@ -154,9 +163,14 @@ def _serve(driver: _Driver) -> None:
     orders: Orders = driver.ask()
     try:
         engine = orders.open_engine()
+    except DeviceError as error:
+        driver.say(Lost(str(error)))
+        return
     except G2PError as error:
         driver.say(Fatal(error))
         return
     driver.say(Ready())
-    while True:
-        driver.say(outcome(orders.brief, driver.ask(), engine, driver.say))
+    said: Message = Ready()
+    while not isinstance(said, Lost):
+        said = outcome(orders.brief, driver.ask(), engine, driver.say)
+        driver.say(said)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.emulated import Emulator
     from tests.object_server import ObjectServer
 
 
@@ -49,3 +50,12 @@ def s3_server() -> Iterator["ObjectServer"]:
 def s3_bucket(s3_server: "ObjectServer") -> str:
     """Return the URL of a new bucket."""
     return s3_server.new_bucket()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> "Emulator":
+    """Return CUDA on the CPU; this process uses it from now on."""
+    from tests.emulated import Emulator, require_emulator
+
+    require_emulator()
+    return Emulator(tmp_path_factory.mktemp("emulator"))

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from g2p_batch.codec import EOS
+from g2p_batch.contract import DType
 from g2p_batch.decode import Decoded
 from g2p_batch.errors import UsageError
 from g2p_batch.models import Request
@@ -33,10 +34,15 @@ from g2p_compile.bench import (
     draw,
     require_plot,
 )
+from g2p_compile.bench.ceiling import gpu_ceilings
 from g2p_compile.bench.flops import Work, model_flops
+from g2p_compile.bench.ground import GROUNDS
+from g2p_compile.bench.peer_transformers import Batch
+from g2p_compile.bench.peer_transformers_gpu import GpuTransformers
 from g2p_compile.bench.peers import OTHERS, Known, enter
 from g2p_compile.bench.profile import tokens_of
 from g2p_compile.bench.race import Tuned
+from g2p_compile.bench.report import OnDevice
 from g2p_compile.checkpoint import Checkpoint
 from g2p_compile.reference import answers, load_reference
 from g2p_compile.widen import SHAPES, random_checkpoint, widen
@@ -148,6 +154,29 @@ def test_a_peer_says_what_we_say(bundled: Checkpoint, tmp_path: Path, name: str)
         # Eight bits may choose another token, which no short word of these comes near to.
         count = len(wanted) if peer.dtype == "float32" else 5
         assert found[:count] == wanted[:count]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_runs_transformers_on_a_gpu_says_the_same_on_a_cpu(bundled: Checkpoint, dtype: DType) -> None:
+    peer = GpuTransformers(bundled, dtype, compiled=False, device="cpu")
+    wanted = [answer.pron for answer in answers(bundled, WORDS[:5], LANGS[:5])]
+    assert peer.run(Batch(4), WORDS[:5], LANGS[:5]) == wanted
+    assert bundled.model.dtype is torch.float32, "the reference stays as it is"
+
+
+def test_a_race_on_a_gpu_has_its_own_peers_and_ceiling() -> None:
+    ground = GROUNDS["cuda"]
+    assert {known.name.split()[0] for known in ground.always + ground.others} == {"transformers"}
+    assert not set(ground.always) & set(GROUNDS["cpu"].always)
+    assert set(gpu_ceilings(1, device="cpu", size=64)) == {"float32", "bfloat16", "float16"}
+
+
+def test_the_report_tells_what_a_gpu_was_asked_for() -> None:
+    plain = report()
+    subject = replace(plain.subjects[0], on_device=OnDevice(3 << 30, 12, 85))
+    text = replace(plain, subjects=(subject,)).to_text()
+    assert "On the GPU: 3,072 MiB in use; 12 chunks encoded, 85 rounds of steps, a graph each" in text
+    assert "On the GPU" not in plain.to_text()
 
 
 def test_a_plain_relu_model_runs_on_all_peers(bundled: Checkpoint, tmp_path: Path) -> None:

@@ -30,9 +30,9 @@ from g2p_batch.host import FAMILIES, Family, cpu_family, cpu_features
 from g2p_compile import build as build_module
 from g2p_compile.bind import Bound, bind
 from g2p_compile.build import build
-from g2p_compile.kernels import MACHINES
+from g2p_compile.kernels import MACHINES, CpuKernels, Limits
 from g2p_compile.link import link, linker
-from g2p_compile.pipelines import cpu_passes
+from g2p_compile.pipelines import passes_to_executable
 from g2p_compile.program import load_program
 from g2p_compile.reference import answers
 from tests.tiny_models import LANGUAGES, TINY_SHAPES, random_checkpoint
@@ -158,14 +158,16 @@ NEON = MACHINES["neon"]
 
 @pytest.fixture(scope="module")
 def bound(tiny_program: Path) -> Bound:
-    return bind(load_program(tiny_program), NEON, TINY_SHAPES)
+    longest = TINY_SHAPES.longest
+    kernels = CpuKernels(NEON, Limits(longest.source_bytes, longest.target_bytes))
+    return bind(load_program(tiny_program), kernels, TINY_SHAPES)
 
 
 @pytest.fixture(scope="module")
 def executable(bound: Bound) -> Any:
     # Instructions of the virtual machine do not depend on how well LLVM optimises the kernels.
     target = tvm.target.Target({"kind": "llvm", "opt-level": 0, **NEON.target})
-    return tvm.compile(bound.module, target=target, relax_pipeline=tvm.transform.Sequential(cpu_passes()))
+    return tvm.compile(bound.module, target=target, relax_pipeline=tvm.transform.Sequential(passes_to_executable()))
 
 
 @pytest.mark.parametrize("bucket", range(len(TINY_SHAPES.buckets)))
@@ -187,7 +189,7 @@ def test_the_compiled_step_hands_its_caches_straight_to_the_kernels(bucket: int,
 
 def test_no_allocation_of_a_step_is_as_large_as_a_cache(bound: Bound) -> None:
     with tvm.target.Target({"kind": "llvm", **NEON.target}):
-        lowered = tvm.transform.Sequential(cpu_passes())(bound.module)
+        lowered = tvm.transform.Sequential(passes_to_executable())(bound.module)
     for index, bucket in enumerate(TINY_SHAPES.buckets):
         sizes = list(storage_sizes(lowered[f"step_{index}"]))
         cache = 2 * bucket.slots * prod((4, 12, 16)) * 4

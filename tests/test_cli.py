@@ -625,7 +625,9 @@ class _FakeRay:
     def __init__(self) -> None:
         self.asked: list[tuple[str | None, int | None]] = []
 
-    def site(self, address: str | None) -> OpenSite:
+    def site(self, address: str | None, gpus: bool) -> OpenSite:
+        assert not gpus
+
         @contextmanager
         def opened(workers: int | None) -> Iterator[Any]:
             self.asked.append((address, workers))

@@ -22,7 +22,7 @@ def documents() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 DOCUMENTS = dict(documents())
-CRON, JOB = "cronjob/g2p-nightly", "job/g2p-run"
+CRON, JOB, GPU = "cronjob/g2p-nightly", "job/g2p-run", "job-gpu/g2p-run"
 JOBS = {name: found for name, found in DOCUMENTS.items() if found["kind"] in ("Job", "CronJob")}
 
 
@@ -62,9 +62,10 @@ def test_the_options_are_those_of_the_command_line(name: str) -> None:
 
 
 def test_every_index_does_its_part_and_all_parts_are_done() -> None:
-    spec, container = job_of(JOBS[JOB]), container_of(JOBS[JOB])
-    assert spec["completionMode"] == "Indexed"
-    assert f"$(JOB_COMPLETION_INDEX)/{spec['completions']}" in container["args"]
+    for name in (JOB, GPU):
+        spec, container = job_of(JOBS[name]), container_of(JOBS[name])
+        assert spec["completionMode"] == "Indexed"
+        assert f"$(JOB_COMPLETION_INDEX)/{spec['completions']}" in container["args"]
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -81,6 +82,17 @@ def test_what_is_stopped_is_started_again_and_what_is_wrong_is_not(name: str) ->
 
 
 def test_a_pod_has_the_time_to_drain_before_it_is_terminated() -> None:
-    hook = container_of(JOBS[JOB])["lifecycle"]["preStop"]["exec"]["command"]
-    assert hook[-1].startswith("kill -USR1 1;")
-    assert job_of(JOBS[JOB])["template"]["spec"]["terminationGracePeriodSeconds"] >= 60
+    for name in (JOB, GPU):
+        hook = container_of(JOBS[name])["lifecycle"]["preStop"]["exec"]["command"]
+        assert hook[-1].startswith("kill -USR1 1;")
+        assert job_of(JOBS[name])["template"]["spec"]["terminationGracePeriodSeconds"] >= 60
+
+
+def test_the_gpu_job_differs_in_what_a_gpu_needs_alone() -> None:
+    plain, gpu = deepcopy(JOBS[JOB]), deepcopy(JOBS[GPU])
+    del gpu["spec"]["template"]["spec"]["tolerations"]
+    (container,) = gpu["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"].pop("nvidia.com/gpu") == 1
+    assert container["args"][-4:] == ["--workers", "1", "--device", "cuda"]
+    container["args"][-4:] = ["--workers", "4"]
+    assert gpu == plain

@@ -8,7 +8,8 @@ import pytest
 import torch
 import tvm
 
-from g2p_batch.contract import DType
+from g2p_batch.artifacts import GPU_DTYPES
+from g2p_batch.contract import DTYPES, DType
 from g2p_batch.decode import decode
 from g2p_batch.engine import Artifact
 from g2p_batch.errors import UsageError
@@ -101,7 +102,8 @@ def test_weights_of_a_bfloat16_checkpoint_are_held_exactly() -> None:
 
 
 def test_every_dtype_has_operands_and_an_agreement() -> None:
-    assert set(OPERANDS) == set(AGREEMENT) == {"float32", *NARROW}
+    assert set(OPERANDS) == {"float32", *NARROW}
+    assert set(AGREEMENT) == {*OPERANDS, *GPU_DTYPES} == set(DTYPES)
 
 
 def test_a_cpu_without_the_instructions_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,7 @@ from g2p_batch.decode import decode
 from g2p_batch.engine import Artifact
 from g2p_batch.errors import UsageError
 from g2p_batch.host import cpu_family
-from g2p_compile import build as building
-from g2p_compile import tune
+from g2p_compile import backends, tune
 from g2p_compile.build import build
 from g2p_compile.kernels import MACHINES
 from g2p_compile.kernels.tiles import ProductShape, Tiles, candidates
@@ -58,7 +57,7 @@ def test_results_do_not_depend_on_tiles(tiny_program: Path, tiny_artifact: Path,
     found = products(load_program(tiny_program), MACHINE, TINY_SHAPES, "float32")
     last = {str(product): shapes[-1] for product in found if len(shapes := list(candidates(MACHINE, product))) > 1}
     assert last
-    monkeypatch.setattr(building, "tune", lambda *_: Tiles(last))
+    monkeypatch.setattr(backends, "tune", lambda *_: Tiles(last))
     manifest = build(tiny_program, FAMILY, TINY_SHAPES, "float32", tmp_path / "other", tuned=print)
     plain = load_manifest(tiny_artifact)
     assert (manifest.tiles, plain.tiles, manifest.key) == (last, {}, plain.key)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,18 +20,20 @@ def source(kernels: Iterable[DeviceCode]) -> str:
 
 
 def find_nvcc() -> str:
-    """Return the path of nvcc: `$CUDA_HOME/bin`, the search path, or the toolkit's usual folder.
+    """Return the path of nvcc: `$CUDA_HOME/bin`, the search path, the wheel `nvidia-cuda-nvcc`, or the usual folder.
 
     Raises:
         ArtifactError: there is none.
     """
-    folders = [Path(home) / "bin" for home in (os.environ.get("CUDA_HOME"), "/usr/local/cuda") if home]
-    path = os.pathsep.join([*map(str, folders[:-1]), os.environ.get("PATH", ""), str(folders[-1])])
-    found = shutil.which("nvcc", path=path)
+    chosen = os.environ.get("CUDA_HOME")
+    wheels = [f"{folder}/nvidia/cu13/bin" for folder in sys.path]
+    places = [*([f"{chosen}/bin"] if chosen else []), os.environ.get("PATH", ""), *wheels, "/usr/local/cuda/bin"]
+    found = shutil.which("nvcc", path=os.pathsep.join(places))
     if found is None:
         raise ArtifactError(
-            "compiling for CUDA needs nvcc, and there is none: install NVIDIA's CUDA toolkit (12.8 or later) and put it "
-            "on PATH or into CUDA_HOME, or compile on a machine that has it and copy the folder"
+            "compiling for CUDA needs nvcc, and there is none: `pip install 'g2p-batch[nvcc]'`, or install NVIDIA's "
+            "CUDA toolkit (13 or later) and put it on PATH or into CUDA_HOME, or compile on a machine that has it and "
+            "copy the folder"
         )
     return found
 

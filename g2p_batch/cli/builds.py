@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from g2p_batch import contract, errors, host
+from g2p_batch import artifacts, contract, errors, host
 from g2p_batch.cli.root import dtype_option, folder_size, main, say
 
 
@@ -13,17 +13,24 @@ from g2p_batch.cli.root import dtype_option, folder_size, main, say
 @click.argument("model")
 @click.option(
     "--target",
-    metavar="cpu|FAMILY|TRIPLE",
+    metavar="cpu|cuda|FAMILY|TRIPLE",
     default="cpu",
     show_default=True,
-    help=f"This CPU, a family ({', '.join(family.name for family in host.FAMILIES)}), or a triple.",
+    help=f"This CPU, NVIDIA GPUs, a CPU family ({', '.join(family.name for family in host.FAMILIES)}), or a triple.",
+)
+@click.option(
+    "--arch",
+    "architectures",
+    metavar="sm_80,...",
+    default="",
+    help=f"GPUs to compile for.  [default: this machine's, or else {','.join(artifacts.COMMON_GPUS)}]",
 )
 @dtype_option
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Buckets and batch sizes, as in configs/targets/cpu.toml.",
+    help="Buckets and batch sizes, as in configs/targets.",
 )
 @click.option(
     "--tune",
@@ -34,24 +41,32 @@ from g2p_batch.cli.root import dtype_option, folder_size, main, say
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="A new folder.  [default: in the cache]"
 )
 def compile_(
-    model: str, target: str, dtype: contract.DType, config: Path | None, tune: bool, output: Path | None
+    model: str,
+    target: str,
+    architectures: str,
+    dtype: contract.DType,
+    config: Path | None,
+    tune: bool,
+    output: Path | None,
 ) -> None:
-    """Compile a model for a CPU.
+    """Compile a model for a CPU, or for GPUs.
 
     MODEL is `bundled`, the folder of a program or of a checkpoint, or a hub id.
 
     Prints the folder of the compiled model, then the seconds that compiling took and the folder's size. The folder can
-    be copied to other machines of its target and given to `generate --model`.
+    be copied to other machines of its target and given to `generate --model`. For GPUs it takes nvcc, and no GPU.
 
     \b
-    Example:
+    Examples:
       g2p-batch compile bundled --target avx2 -o bundled-avx2
+      g2p-batch compile bundled --target cuda --arch sm_80,sm_90 --dtype bfloat16 -o bundled-gpu
     """
     from g2p_batch import models, publish
 
     if output:
         publish.require_new_folder(output)
-    folder = models.compile_model(models.Request(model, target, dtype, config, tune), say, output)
+    names = tuple(filter(None, architectures.split(",")))
+    folder = models.compile_model(models.Request(model, target, dtype, config, tune, names), say, output)
     seconds = contract.load_manifest(folder).seconds
     click.echo(f"{folder}\n{seconds:.1f} s to compile, {folder_size(folder)}")
 

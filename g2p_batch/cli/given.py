@@ -12,6 +12,7 @@ from g2p_batch import artifacts, contract, errors
 from g2p_batch.cli.options import existing
 from g2p_batch.cli.progress import progress
 from g2p_batch.cli.root import locate, say
+from g2p_batch.devices import Device
 from g2p_batch.locations import Location
 
 if TYPE_CHECKING:
@@ -31,16 +32,16 @@ class Model:
     facts: contract.Contract
     dtype: contract.DType
 
-    def team(self, device: str, workers: int | None, site: "OpenSite") -> "Team":
+    def team(self, device: Device, workers: int | None, site: "OpenSite") -> "Team":
         """Return who decodes with it; it is compiled when there is work."""
         from g2p_batch.run import Team
 
         return Team(self.facts, partial(self._compiled, device), workers, progress(), site)
 
-    def _compiled(self, device: str) -> "Compiled":
+    def _compiled(self, device: Device) -> "Compiled":
         from g2p_batch import models
 
-        return models.compiled(models.Request(self.folder, device, self.dtype), say)
+        return models.compiled(models.Request(self.folder, device.kind, self.dtype), say)
 
 
 def model_of(model: str, dtype: contract.DType) -> Model:
@@ -125,22 +126,27 @@ def slice_of(text: str) -> "Slice":
 
 def site_of(options: Mapping[str, Any]) -> "OpenSite":
     """Return where workers are to live; what is missing for that is told before any work."""
-    from g2p_batch.processes import this_machine
+    from g2p_batch.processes import on_gpus, this_machine
 
     address = options["ray_address"]
     if address is not None and options["engine"] != "ray":
         raise errors.UsageError("--ray-address is of no use here: add --engine ray")
-    sites: dict[str, Callable[[], OpenSite]] = {
-        "local": lambda: this_machine,
-        "ray": lambda: _ray_site(address),
+    device: Device = options["device"]
+    if device.kind == "cuda" and options["engine"] == "ray" and device.numbers:
+        raise errors.UsageError("Ray gives every actor a GPU of its own: say --device cuda, without numbers")
+    sites: dict[tuple[str, str], Callable[[], OpenSite]] = {
+        ("local", "cpu"): lambda: this_machine,
+        ("local", "cuda"): lambda: on_gpus(device),
+        ("ray", "cpu"): lambda: _ray_site(address, False),
+        ("ray", "cuda"): lambda: _ray_site(address, True),
     }
-    return sites[options["engine"]]()
+    return sites[options["engine"], device.kind]()
 
 
-def _ray_site(address: str | None) -> "OpenSite":
+def _ray_site(address: str | None, gpus: bool) -> "OpenSite":
     from g2p_batch.actors import ray_site
 
-    open_site = ray_site(address)
+    open_site = ray_site(address, gpus)
 
     @contextmanager
     def opened(workers: int | None) -> "Iterator[Site[Any]]":

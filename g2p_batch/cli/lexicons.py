@@ -9,7 +9,7 @@ import click
 from g2p_batch import errors, signals
 from g2p_batch.cli.given import merging_of, model_of, planning_of, site_of, slice_of
 from g2p_batch.cli.options import all_of, configured, lexicon_option, list_options, memory_option
-from g2p_batch.cli.root import dtype_option, main, say
+from g2p_batch.cli.root import device_option, dtype_option, main, say
 from g2p_batch.locations import Location, located
 
 _input_options = all_of(
@@ -119,11 +119,12 @@ _output_options = all_of(
 )
 
 _team_options = all_of(
-    click.option("--device", type=click.Choice(["cpu"]), default="cpu", show_default=True, help="Where to decode."),
+    device_option,
     click.option(
         "--workers",
         type=click.IntRange(min=1),
-        help="Processes or actors that decode.  [default: usable cores; those of the cluster where one is joined]",
+        help="Processes or actors that decode.  [default: usable cores, or GPUs; those of the cluster where one is "
+        "joined]",
     ),
     click.option(
         "--engine",

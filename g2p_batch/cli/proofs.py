@@ -6,17 +6,19 @@ from typing import Any
 import click
 
 from g2p_batch import contract, errors, host
-from g2p_batch.cli.root import dtype_option, locate, main, say
+from g2p_batch.cli.root import device_option, dtype_option, locate, main, say
+from g2p_batch.devices import Device, use_one
 
 
 @main.command()
 @click.argument("model", default="bundled")
 @dtype_option
+@device_option
 @click.option(
     "--words", metavar="FILE", help="A word list to compare with transformers on.  [default: the golden words]"
 )
 @click.option("--lang", metavar="TAG", help="Language of all words of FILE.")
-def verify(model: str, dtype: contract.DType, words: str | None, lang: str | None) -> None:
+def verify(model: str, dtype: contract.DType, device: Device, words: str | None, lang: str | None) -> None:
     """Prove that a compiled model says what the checkpoint says.
 
     Compares the compiled model with its golden words, decoding with and without caches; with transformers, where it is
@@ -34,7 +36,8 @@ def verify(model: str, dtype: contract.DType, words: str | None, lang: str | Non
 
     _, facts = locate(model)
     table = _unique_words(words, lang, facts) if words else None
-    found = run(Request(model, dtype=dtype), say, table)
+    use_one(device)
+    found = run(Request(model, device.kind, dtype), say, table)
     click.echo(found.to_text())
     if not found.held:
         raise errors.ModelError(f"the compiled model of {model} is not the checkpoint: do not use it")
@@ -57,6 +60,7 @@ def _unique_words(path: str, lang: str | None, facts: contract.Contract) -> Any:
 @main.command()
 @click.argument("model", default="bundled")
 @dtype_option
+@device_option
 @click.option("--words", metavar="FILE", help="A word list.  [default: 2,000 mixed words of the bundled languages]")
 @click.option(
     "--shape",
@@ -65,21 +69,31 @@ def _unique_words(path: str, lang: str | None, facts: contract.Contract) -> Any:
     metavar="[random:]tiny_8|tiny_12|tiny_16|small",
     help="Also measure MODEL widened to that shape (the same strings at its cost), or random weights in it.",
 )
+@click.option(
+    "--copies",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Pronounce the list so many times over in each round: a GPU needs 100,000 words to show what it can.",
+)
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Interleaved rounds.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     default=host.usable_cores,
     show_default="usable cores",
-    help="Threads of all.",
+    help="Threads of all on the CPU.",
 )
-@click.option("--peers", is_flag=True, help="Also measure CTranslate2 and ONNX Runtime.")
+@click.option(
+    "--peers", is_flag=True, help="Also measure CTranslate2 and ONNX Runtime; on a GPU, more ways to run transformers."
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
 @click.option(
     "--plot", "plot_path", type=click.Path(path_type=Path), metavar="FILE", help="Draw words per second: .svg or .png."
 )
 def bench(
     model: str,
+    device: Device,
     words: str | None,
     shapes: tuple[str, ...],
     json_path: Path | None,
@@ -96,6 +110,7 @@ def bench(
     Examples:
       g2p-batch bench --peers --shape tiny_16
       g2p-batch bench --shape random:small --json bench.json --plot bench.svg
+      g2p-batch bench --device cuda --dtype bfloat16 --shape tiny_16 --copies 50 --peers
     """
     from g2p_batch import models
     from g2p_batch.shipped import shipped
@@ -107,8 +122,11 @@ def bench(
         run.require_plot(plot_path)
     _, facts = locate(model)
     table = _unique_words(words or str(shipped("golden/bench.tsv")), None, facts)
-    request = models.Request(model, dtype=options["dtype"])
-    asked = run.Options(table, shapes, options["rounds"], options["workers"], options["peers"])
+    table = table.take(list(range(len(table))) * options["copies"])
+    use_one(device)
+    request = models.Request(model, device.kind, options["dtype"])
+    workers = 1 if device.kind == "cuda" else options["workers"]
+    asked = run.Options(table, shapes, options["rounds"], workers, options["peers"])
     report = run.bench(request, asked, say)
     click.echo(report.to_text())
     if json_path:

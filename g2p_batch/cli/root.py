@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from g2p_batch import artifacts, contract, errors
+from g2p_batch.devices import Device, parse_device
 
 say = partial(click.echo, err=True)
 """Tells the user what is not asked-for output."""
@@ -69,6 +70,20 @@ def main() -> None:
 
 dtype_option = click.option(
     "--dtype", type=click.Choice(contract.DTYPES), default="float32", show_default=True, help="Number format."
+)
+
+
+def _device(_context: click.Context, _option: click.Parameter, text: str) -> Device:
+    return parse_device(text)
+
+
+device_option = click.option(
+    "--device",
+    metavar="cpu|cuda[:N,...]",
+    default="cpu",
+    show_default=True,
+    callback=_device,
+    help="Where to decode: CPU, all GPUs, or those with these numbers.",
 )
 
 

@@ -187,7 +187,7 @@ extern "C" void emulate(Work* kernel, unsigned x, unsigned y, unsigned threads, 
 
 namespace {
 constexpr int cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorInvalidDevicePointer = 17;
-constexpr int cudaErrorInvalidDevice = 101, cudaErrorStreamCaptureUnsupported = 900;
+constexpr int cudaErrorInvalidDevice = 101, cudaErrorLaunchFailure = 719, cudaErrorStreamCaptureUnsupported = 900;
 
 struct Launch {
   std::unique_ptr<emulator::Work> work;
@@ -201,13 +201,14 @@ std::unique_ptr<Graph> captured;
 std::map<void*, std::pair<void*, size_t>> areas;
 std::map<std::string, size_t> counts;
 std::map<void*, unsigned> allowed;
-constexpr size_t ALIGNMENT = 64;
+constexpr size_t ALIGNMENT = 64, MEMORY_BYTES = size_t{1} << 30;
 constexpr unsigned EASY_SHARED_BYTES = 48 << 10;
 
 void count(const char* what) { counts[what]++; }
 
 int allocate(void** pointer, size_t bytes) {
   if (capturing) return cudaErrorStreamCaptureUnsupported;
+  if (bytes > MEMORY_BYTES) return cudaErrorMemoryAllocation;
   const size_t page = sysconf(_SC_PAGESIZE), used = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   const size_t pages = (used + page - 1) / page * page;
   auto* area = static_cast<char*>(mmap(nullptr, pages + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -298,7 +299,7 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) { return allocate(pointer, 
 cudaError_t cudaFree(void* pointer) { return release(pointer); }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return allocate(pointer, bytes); }
 cudaError_t cudaFreeHost(void* pointer) { return release(pointer); }
-cudaError_t cudaMemGetInfo(size_t* available, size_t* total) { return *available = *total = size_t{1} << 30, cudaSuccess; }
+cudaError_t cudaMemGetInfo(size_t* available, size_t* total) { return *available = *total = MEMORY_BYTES, cudaSuccess; }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, int, cudaStream_t) {
   if (capturing) return cudaErrorStreamCaptureUnsupported;
   count("copies");
@@ -319,9 +320,13 @@ cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
   capturing = false;
   return *graph = captured.release(), cudaSuccess;
 }
+// An executable graph is the graph that it was made of.
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) { return *executable = graph, cudaSuccess; }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t) {
   count("graphs");
+  // EMULATED_FAULT=1: the GPU of that number dies of its first graph.
+  const char *fault = std::getenv("EMULATED_FAULT"), *own = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (fault && own && std::string(fault) == own) return cudaErrorLaunchFailure;
   for (const Launch& launch : *graph) launch.run();
   return cudaSuccess;
 }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from g2p_batch.contract import DType
 from g2p_compile.bench.race import Entrant, Peer, Tuned
 from g2p_compile.bench.report import Skipped
 from g2p_compile.checkpoint import Checkpoint
@@ -51,6 +52,24 @@ OTHERS = (
     Known("ONNX Runtime float32", ("onnx", "onnxruntime"), _onnxruntime),
 )
 """With `--peers`."""
+
+
+def _gpu_transformers(dtype: DType, compiled: bool) -> Make:
+    def make(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
+        from g2p_compile.bench.peer_transformers_gpu import GpuTransformers
+
+        return GpuTransformers(checkpoint, dtype, compiled)
+
+    return make
+
+
+GPU_ALWAYS = (Known("transformers bfloat16", ("transformers",), _gpu_transformers("bfloat16", compiled=False)),)
+GPU_OTHERS = (
+    Known("transformers float16", ("transformers",), _gpu_transformers("float16", compiled=False)),
+    Known("transformers bfloat16, compiled", ("transformers",), _gpu_transformers("bfloat16", compiled=True)),
+    Known("transformers float16, compiled", ("transformers",), _gpu_transformers("float16", compiled=True)),
+)
+"""The same on a GPU; all with a static cache."""
 
 
 def enter(

@@ -69,6 +69,18 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class OnDevice:
+    """What one of our passes over all words asked of a GPU."""
+
+    bytes: int
+    """Memory in use after it, the driver's own included."""
+    chunks: int
+    """Chunks of words encoded, some kernels each."""
+    rounds: int
+    """Rounds of decoder steps, one graph each."""
+
+
+@dataclass(frozen=True)
 class Subject:
     """One model and all results on it; ours is the first line."""
 
@@ -80,6 +92,7 @@ class Subject:
     skipped: tuple[Skipped, ...]
     cost: Cost
     profile: Profile
+    on_device: OnDevice | None = None
 
 
 @dataclass(frozen=True)
@@ -151,3 +164,8 @@ class Report:
             f"  Useful rows, of those computed: encoder {subject.profile.encoder.share:.1%}, "
             f"decoder {subject.profile.decoder.share:.1%}"
         )
+        if used := subject.on_device:
+            yield (
+                f"  On the GPU: {used.bytes / _MEBI:,.0f} MiB in use; {used.chunks:,} chunks encoded, {used.rounds:,} "
+                "rounds of steps, a graph each"
+            )

@@ -1,6 +1,5 @@
 """The benchmark from start to end."""
 
-import os
 import resource
 import tempfile
 from collections.abc import Sequence
@@ -9,12 +8,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from g2p_batch.host import cpu_name
 from g2p_batch.models import Request, Say
-from g2p_compile.bench.ceiling import gemm_ceilings
 from g2p_compile.bench.flops import model_flops
+from g2p_compile.bench.ground import GROUNDS, Ground
 from g2p_compile.bench.ours import Ours
-from g2p_compile.bench.peers import ALWAYS, OTHERS, enter
+from g2p_compile.bench.peers import enter
 from g2p_compile.bench.profile import profile
 from g2p_compile.bench.race import Entrant, Result, race
 from g2p_compile.bench.report import Line, Report, Skipped, Subject
@@ -44,25 +42,26 @@ def bench(request: Request, options: Options, say: Say) -> Report:
         G2PError: the model cannot be loaded, or a shape has no such name.
     """
     require_shapes(options.shapes)
-    before = gemm_ceilings(options.workers)
+    ground = GROUNDS[request.target]
+    before = ground.ceilings(options.workers)
     with tempfile.TemporaryDirectory() as name:
         found = models(request, options.shapes, options.forced_steps, Path(name), say)
         subjects = tuple(
-            _measure(model, options, Path(name) / f"peers-{index}", say) for index, model in enumerate(found)
+            _measure(model, ground, options, Path(name) / f"peers-{index}", say) for index, model in enumerate(found)
         )
     # Who else uses the machine now and then takes from a ceiling; the better of two is nearer to it.
-    after = gemm_ceilings(options.workers)
+    after = ground.ceilings(options.workers)
     ceilings = {dtype: max(before[dtype], after[dtype]) for dtype in before}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Report(f"{cpu_name()} ({os.cpu_count()} cores)", options.workers, ceilings, peak, subjects)
+    return Report(ground.name(), options.workers, ceilings, peak, subjects)
 
 
-def _measure(model: Model, options: Options, folder: Path, say: Say) -> Subject:
+def _measure(model: Model, ground: Ground, options: Options, folder: Path, say: Say) -> Subject:
     words, langs = options.words["word"].to_pylist(), options.words["lang"].to_pylist()
     contract = model.checkpoint.contract
     ours = Ours(model.artifact, options.workers)
     entrants, skipped = [Entrant(ours, ours.run(words, langs))], []
-    for known in ALWAYS + (OTHERS if options.peers else ()):
+    for known in ground.always + (ground.others if options.peers else ()):
         say(f"Preparing {known.name} for {model.name}")
         entered = enter(known, model.checkpoint, options.workers, folder, words, langs)
         if isinstance(entered, Skipped):
@@ -73,7 +72,8 @@ def _measure(model: Model, options: Options, folder: Path, say: Say) -> Subject:
     flops = model_flops(contract.geometry, work)
     say(f"Measuring {model.name}: {options.rounds} rounds of {len(words):,} words")
     results = race(entrants, words, langs, options.rounds)
-    return Subject(model.name, work, flops, _lines(results), tuple(skipped), model.cost, where_time_goes)
+    used = ours.on_device()
+    return Subject(model.name, work, flops, _lines(results), tuple(skipped), model.cost, where_time_goes, used)
 
 
 def _lines(results: Sequence[Result]) -> tuple[Line, ...]:

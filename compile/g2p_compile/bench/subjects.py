@@ -77,9 +77,9 @@ def _compiled(checkpoint: Checkpoint, request: Request, folder: Path, forced: in
 
     contract = export_program(checkpoint, folder / "program")
     full = replace(contract, max_target_bytes=256) if forced else contract
-    shapes = artifacts.load_shapes(request.config or artifacts.default_config(), full)
+    family = artifacts.target_family(request.target, request.dtype)
+    shapes = artifacts.load_shapes(request.config or artifacts.default_config(family), full)
     if forced:
         shapes = Shapes(tuple(replace(b, target_bytes=forced) for b in shapes.buckets), shapes.ladder)
-    family = artifacts.target_family(request.target, request.dtype)
     build(folder / "program", family, shapes, request.dtype, folder / "artifact")
     return folder / "artifact"

@@ -1,0 +1,141 @@
+"""A compiled model on an NVIDIA GPU: words stay there from their bytes to their last token."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from g2p_batch.codec import Float32, Int32
+from g2p_batch.contract import Bucket, DType, Manifest, Shapes
+from g2p_batch.decode import Finished, Rows, Source
+from g2p_batch.desk import AHEAD, Caches, Desk, Round
+from g2p_batch.gpu import NUMBER, Device
+
+_CUDA, _CPU, _POOLED = 2, 1, 2
+"""Device types and allocator of the virtual machine."""
+_STEPS = 4
+"""Decoder steps between two looks at which words have ended: one graph."""
+
+
+class GpuEngine:
+    """`decode.StreamingEngine` over a compiled model on one GPU."""
+
+    def __init__(
+        self, manifest: Manifest, device: Device, library: Any, host_code: Any, weights: Mapping[str, Any]
+    ) -> None:
+        self.contract = manifest.contract
+        self.device = device
+        self._manifest = manifest
+        machine = library["vm_load_executable"]()
+        machine["vm_initialization"](_CUDA, NUMBER, _POOLED, _CPU, 0, _POOLED)
+        self._functions = {name: machine[name] for name in manifest.functions}
+        self._arguments = {
+            name: [weights[tensor] for tensor in tensors] for name, tensors in manifest.functions.items()
+        }
+        self._clear, self._seat, self._advance = (host_code[name] for name in ("clear", "seat", "advance"))
+        self.chunks = self.rounds = 0
+        """Encoded and run by `stream`."""
+        self._caches: dict[Bucket, Caches] = {}
+        self._desks: dict[Bucket, Desk] = {}
+
+    @property
+    def dtype(self) -> DType:
+        """Number format of the artifact."""
+        return self._manifest.dtype
+
+    @property
+    def shapes(self) -> Shapes:
+        """Buckets and batch sizes of the artifact."""
+        return self._manifest.shapes
+
+    def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> Any:
+        """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model] on the device."""
+        name = f"encoder_{self.shapes.buckets.index(bucket)}"
+        with self.device.working():
+            return self._call(name, self.device.tensor(ids), self.device.tensor(lengths))
+
+    def open(self, bucket: Bucket) -> Any:
+        """Return the cache of a bucket, made when it is first asked for."""
+        if bucket not in self._caches:
+            self._caches[bucket] = self._allocate(bucket)
+        return self._caches[bucket]
+
+    def prefill(self, cache: Any, hidden: Any, slots: Int32) -> None:
+        """Compute the cross-attention keys and values of encoded words into their slots [B]."""
+        with self.device.working():
+            self._call(f"prefill_{cache.bucket}", hidden, self.device.tensor(slots), *cache.source)
+
+    def step(self, cache: Any, rows: Rows) -> tuple[Int32, Float32]:
+        """Decode one token of every row; returns tokens [R] and their log-probabilities [R]."""
+        arguments = (rows.token, rows.position, rows.slot, rows.source_length)
+        with self.device.working():
+            token, gain = self._call(f"step_{cache.bucket}", *map(self.device.tensor, arguments), *cache.all)
+            return self.device.array(token), self.device.array(gain)
+
+    def stream(self, bucket: Bucket, sources: Iterable[Source]) -> Iterator[Finished]:
+        """Decode chunks of one bucket, as `decode.decode_stream` says; a word keeps its row until it ends.
+
+        The host never waits for the step that runs: what it learns is a round old, and by then the next one runs.
+        """
+        with self.device.working():
+            if bucket not in self._desks:
+                self._desks[bucket] = self._open_desk(bucket)
+            desk = self._desks[bucket]
+            desk.begin()
+            chunks = iter(sources)
+            rounds: deque[Round] = deque()
+            while True:
+                more = desk.fill(chunks, self._start)
+                if desk.occupied:
+                    rounds.append(self._run(desk))
+                elif not more and not rounds:
+                    return
+                while len(rounds) > (AHEAD if desk.occupied else 0):
+                    ended = desk.collect(rounds.popleft())
+                    if ended is not None:
+                        yield ended
+
+    def _start(self, desk: Desk, rows: Int32, source: Source) -> None:
+        """Encode a chunk and give its words their rows."""
+        self.chunks += 1
+        index = desk.caches.bucket
+        hidden = self._call(f"encoder_{index}", *desk.put_source(source))
+        seats = desk.put_seats(rows, source.lengths)
+        self._call(f"prefill_{index}", hidden, desk.seated_rows(len(rows)), *desk.caches.source)
+        self._seat(seats, *desk.state)
+
+    def _run(self, desk: Desk) -> Round:
+        """Put one round of steps into the stream, and behind it the copy of what came of it."""
+        self.rounds += 1
+        rung = self.shapes.rung(desk.reaches)
+        if rung not in desk.graphs:
+            self._steps(desk, rung)  # allocates what recording may not
+            seen = desk.look(rung)
+            with self.device.stream.recording() as made:
+                self._steps(desk, rung)
+            desk.graphs[rung] = made[0]
+            return seen
+        desk.graphs[rung].launch(self.device.stream)
+        return desk.look(rung)
+
+    def _steps(self, desk: Desk, rung: int) -> None:
+        arguments = desk.step_arguments(rung)
+        for _ in range(_STEPS):
+            answers = self._call(f"step_{desk.caches.bucket}", *arguments, *desk.caches.all)
+            self._advance(*answers, *desk.state, desk.spoken, desk.scratch)
+
+    def _open_desk(self, bucket: Bucket) -> Desk:
+        # Rows are rounded up to a rung; those behind the bucket's are never seated.
+        return Desk(self.device, bucket, self.shapes.rung(bucket.batch), self.open(bucket), self._clear)
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        return self._functions[name](*arguments, *self._arguments[name])
+
+    def _allocate(self, bucket: Bucket) -> Caches:
+        geometry, cells = self.contract.geometry, self._manifest.cache
+
+        def caches(reach: int) -> list[Any]:
+            shape = (2, bucket.slots + 1, reach, geometry.heads, cells.width)
+            return [self.device.empty(shape, cells.dtype) for _ in range(geometry.decoder_layers)]
+
+        index = self.shapes.buckets.index(bucket)
+        return Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
