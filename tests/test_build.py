@@ -524,4 +524,4 @@ def test_an_engine_without_the_runtime_library_says_how_to_get_it(monkeypatch: p
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ArtifactError) as caught:
         engine_module._runtime.__wrapped__()
-    assert str(caught.value) == "the TVM runtime library is not installed: reinstall with `pip install g2p-batch`"
+    assert str(caught.value) == "TVM's libtvm_runtime.so is not installed: reinstall with `pip install g2p-batch`"
