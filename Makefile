@@ -4,6 +4,8 @@ VENV ?= .venv
 # The converter and the tests need torch; the runtime never does. Where pip offers only the CUDA build, add
 # TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu".
 TORCH ?= torch==2.13.0
+# Test files that run at the same time; some of them want two cores of their own.
+JOBS ?= 2
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # Making a compiled model loadable takes a linker; where the machine has none, pip brings one.
 EXTRA != command -v cc >/dev/null || command -v gcc >/dev/null || command -v ld >/dev/null || echo '[linker]'
@@ -15,7 +17,7 @@ demo: $(VENV)/.runtime
 	@cat demo-lexicon.tsv
 
 test: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 # Everything that needs an NVIDIA GPU: proofs, then words per second beside transformers. TORCH must be a CUDA build.
 gpu: $(VENV)/.dev

@@ -96,6 +96,7 @@ def _own(workers: int | None) -> dict[str, Any]:
         "num_cpus": workers or host.usable_cores(),
         "include_dashboard": False,
         "object_store_memory": _STORE_BYTES,
+        "_system_config": {"worker_niceness": 0},  # Ray's is 15: anything else on the machine would come first
     }
 
 

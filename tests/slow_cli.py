@@ -1,4 +1,4 @@
-"""The command line on a model that repeats words and takes its time: `python -m tests.slow_cli`.
+"""The command line on a model that repeats words and takes its time: `main` of this module.
 
 G2P_TEST_SHARD_S says how many seconds a shard takes.
 """
@@ -7,8 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from g2p_batch import models
-from g2p_batch.cli import main
+from g2p_batch import cli, models
 from g2p_batch.codec import Int32
 from g2p_batch.contract import Bucket
 from g2p_batch.decode import Compiled
@@ -38,9 +37,7 @@ def compiled(_request: models.Request, _say: models.Say) -> Compiled:
     return Compiled("c0" * 32, "slow copy", OpenSlow(float(os.environ["G2P_TEST_SHARD_S"])))
 
 
-if __name__ == "__main__":
-    # Workers find the class by the name of this module, not by that of the program.
-    from tests import slow_cli
-
-    models.compiled = slow_cli.compiled
-    main(prog_name="g2p-batch")
+def main(prog_name: str) -> None:
+    """Run the command line; workers find the engine by the name of this module."""
+    models.compiled = compiled
+    cli.main(prog_name=prog_name)

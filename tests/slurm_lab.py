@@ -1,16 +1,18 @@
 """A Slurm of one node in a temporary folder: its own munged, slurmctld and slurmd, and nothing left of them."""
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+BATCH_FILES = Path(__file__).parent.parent / "configs" / "cluster" / "slurm"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 
 _CORES = 8
@@ -54,6 +56,9 @@ PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMo
 """
 """Credentials that expire soon let a requeued job start after seconds instead of two minutes."""
 
+_PORTS = (15_000, 30_000)
+"""Below what Linux hands out by itself."""
+
 _CGROUP = "CgroupAutomount=no\nConstrainCores=no\nConstrainRAMSpace=no\n"
 
 
@@ -95,6 +100,16 @@ class Lab:
         """Return what Slurm says of one job or element."""
         text = self.call("scontrol", "show", "job", "-o", job)
         return dict(pair.split("=", 1) for pair in text.split() if "=" in pair)
+
+    def launch(self, folder: Path, tasks: int, run_dir: str, output: str, *options: str) -> tuple[str, str]:
+        """Launch an array with a core a task, and the merge that depends on it; return their ids."""
+        array = self.call(
+            *("sbatch", "--parsable", "--cpus-per-task=1", "--mem=1G", f"--array=0-{tasks - 1}"),
+            *(BATCH_FILES / "array.sbatch", run_dir),
+            cwd=folder,
+        )
+        merge = ("sbatch", "--parsable", f"--dependency=afterany:{array}", BATCH_FILES / "merge.sbatch")
+        return array, self.call(*merge, run_dir, "-o", output, *options, cwd=folder)
 
     def signal(self, job: str, name: str) -> None:
         """Signal the batch process of a job or an element as the end of its time does."""
@@ -185,10 +200,11 @@ def _idle(made: Lab) -> bool:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for made in sockets:
-        made.bind(("127.0.0.1", 0))
-    ports = [made.getsockname()[1] for made in sockets]
-    for made in sockets:
-        made.close()
-    return ports
+    """Return ports that nothing uses, from a range that no other program is given one of by chance."""
+    found: set[int] = set()
+    while len(found) < count:
+        port = random.SystemRandom().randrange(*_PORTS)
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            found.add(port)
+    return list(found)

@@ -20,15 +20,20 @@ from g2p_batch.contract import Bucket
 from g2p_batch.decode import Compiled, Engine
 from g2p_batch.driver import plan_run
 from g2p_batch.errors import IncompleteError, RunError, StoppedEarlyError, UsageError, WorkerError
+from g2p_batch.plan import Planning
+from g2p_batch.pool import OpenSite
 from g2p_batch.processes import this_machine
 from g2p_batch.run import Team
 from g2p_batch.shard import Brief
 from g2p_batch.signals import stop_on_signals
+from g2p_batch.target import Merging
+from g2p_batch.wordlist import Source
 from g2p_batch.worker import Fatal, Orders
+from tests.copying_engine import OpenCopying
 from tests.fake_engine import SHAPES, FakeEngine
 from tests.fake_model import OpenFake
 from tests.runs import ANSWERS, CONTRACT, LEXICON, MANY, Job, Recorder, fake_team, job_in
-from tests.same_lexicon import Killer, lexicon, make_list
+from tests.same_lexicon import LANGUAGES, Killer, make_list
 
 ROOT = Path(__file__).parent.parent
 
@@ -72,14 +77,25 @@ def test_actors_make_the_lexicon_of_a_local_run(cluster: Any, tmp_path: Path, mo
     assert os.getpid() not in workers_of(job)
 
 
+def copied(words: Path, run_dir: Path, site: OpenSite, progress: Recorder) -> bytes:
+    """Run a list on two workers with an engine that repeats words; return the lexicon."""
+    contract = replace(CONTRACT, languages=LANGUAGES)
+    planning = Planning(Source((str(words),)), contract, run_dir, shard_words=4096)
+    compiled = Compiled("c0" * 32, "copy", OpenCopying())
+    job = Job(planning, Merging(run_dir.with_suffix(".tsv")))
+    job(Team(contract, lambda: compiled, 2, progress, site))
+    return Path(job.merging.output).read_bytes()
+
+
 def test_killed_actors_cost_no_word_and_double_none(cluster: Any, tmp_path: Path) -> None:
     words = tmp_path / "words.tsv"
     make_list(words, 40_000)
     killer = Killer(tmp_path / "ray", 3)
-    disturbed = lexicon(words, tmp_path / "ray", ray_site(), killer)
+    progress = Recorder(killer.strike)
+    disturbed = copied(words, tmp_path / "ray", ray_site(), progress)
     assert len(killer.killed) == 3
-    assert killer.advanced() == 40_000
-    assert disturbed == lexicon(words, tmp_path / "local", this_machine, Recorder())
+    assert progress.advanced() == 40_000
+    assert disturbed == copied(words, tmp_path / "local", this_machine, Recorder())
     assert disturbed.count(b"\n") == 40_001
 
 
@@ -211,6 +227,8 @@ def started(folder: Path, receipts: int) -> "subprocess.Popen[bytes]":
 def test_drivers_with_a_ray_of_their_own_may_be_stopped_or_killed(tmp_path: Path) -> None:
     job = job_in(tmp_path, MANY)
     stopped = started(tmp_path, 1)
+    urgency = {os.getpriority(os.PRIO_PROCESS, worker) for worker in workers_of(job)}
+    assert urgency == {os.getpriority(os.PRIO_PROCESS, 0)}, "Ray's own choice is to let everything else come first"
     os.killpg(stopped.pid, signal.SIGTERM)  # as a scheduler does: to Ray's processes too
     said = stopped.communicate(timeout=60)[1].decode()
     assert stopped.returncode == 75, said

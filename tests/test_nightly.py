@@ -2,22 +2,20 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from g2p_batch.contract import save_json
 from g2p_batch.rundir import RunDir
+from tests.command import ROOT, SLOW, install
 from tests.fake_model import CONTRACT
 
-ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "configs" / "cluster" / "nightly.sh"
 WORDS = [f"{'abcdefg'[i % 7] * (i % 9 + 1)}{i}\tfra\n" for i in range(90)]
 
 
 def program(folder: Path, name: str, body: str) -> None:
-    folder.mkdir(exist_ok=True)
     (folder / name).write_text(f"#!/bin/sh\n{body}\n")
     (folder / name).chmod(0o755)
 
@@ -27,8 +25,7 @@ def here(tmp_path: Path) -> Path:
     """A folder with the model, and with programs that stand for the command line and the calendar."""
     (tmp_path / "model").mkdir()
     save_json(tmp_path / "model" / "contract.json", CONTRACT)
-    command = f'PYTHONPATH={ROOT}:{ROOT / "compile"} exec {sys.executable} -m tests.slow_cli "$@"'
-    program(tmp_path / "bin", "g2p-batch", command)
+    install(tmp_path / "bin", SLOW)
     return tmp_path
 
 

@@ -1,7 +1,6 @@
 """The files of configs/cluster/slurm on a real Slurm of one node, with the real command line and a slow fake model."""
 
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,31 +8,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from g2p_batch.contract import save_json
+from tests.command import SLOW, install
 from tests.fake_model import CONTRACT
-from tests.slurm_lab import Lab, lab, left, missing, until
+from tests.slurm_lab import BATCH_FILES, Lab, lab, left, missing, until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 
-ROOT = Path(__file__).parent.parent
-FILES = ROOT / "configs" / "cluster" / "slurm"
 WORDS = "word\tlang\n" + "".join(f"{'abcdefghij'[i % 10] * (i % 13 + 1)}{i}\tfra\n" for i in range(512))
 SHARDS = 32
-
-PROGRAM = """\
-#!/bin/sh
-export PYTHONPATH={path}
-exec {python} -m tests.slow_cli "$@"
-"""
 
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     root = tmp_path_factory.mktemp("slurm")
-    program = root / "bin" / "g2p-batch"
-    program.parent.mkdir()
-    shutil.copy(FILES.parent / "nightly.sh", program.parent)
-    program.write_text(PROGRAM.format(path=f"{ROOT}:{ROOT / 'compile'}", python=sys.executable))
-    program.chmod(0o755)
+    program = install(root / "bin", SLOW)
+    shutil.copy(BATCH_FILES.parent / "nightly.sh", program.parent)
     (root / "model").mkdir()
     save_json(root / "model" / "contract.json", CONTRACT)
     (root / "words.tsv").write_text(WORDS)
@@ -62,14 +51,7 @@ def receipts(folder: Path) -> dict[str, bytes]:
 
 
 def launched(slurm: Lab, folder: Path, tasks: int) -> tuple[str, str]:
-    """Launch an array with a core a task, and the merge that depends on it; return their ids."""
-    array = slurm.call(
-        *("sbatch", "--parsable", "--cpus-per-task=1", "--mem=1G", f"--array=0-{tasks - 1}"),
-        *(FILES / "array.sbatch", "run"),
-        cwd=folder,
-    )
-    merge = ("sbatch", "--parsable", f"--dependency=afterany:{array}", FILES / "merge.sbatch", "run", "--scores")
-    return array, slurm.call(*merge, "-o", "lexicon.tsv", cwd=folder)
+    return slurm.launch(folder, tasks, "run", "lexicon.tsv", "--scores")
 
 
 def logs(folder: Path) -> str:
@@ -86,7 +68,7 @@ def test_submit_plans_decodes_with_four_tasks_and_merges(slurm: Lab) -> None:
     folder.mkdir()
     slurm.environment["G2P_TEST_SHARD_S"] = "0.1"
     arguments = ("../words.tsv", "--model", "../model", "--shard-words", "16")
-    said = slurm.call(FILES / "submit.sh", "4", "run", "lexicon.tsv", *arguments, cwd=folder)
+    said = slurm.call(BATCH_FILES / "submit.sh", "4", "run", "lexicon.tsv", *arguments, cwd=folder)
     _, plan, _, array, _, merge = said.split()
     slurm.wait(merge)
     assert len(receipts(folder)) == SHARDS, logs(folder)
@@ -151,7 +133,7 @@ def test_a_night_submits_the_next_one_and_decodes(slurm: Lab) -> None:
     folder.mkdir()
     slurm.environment["G2P_TEST_SHARD_S"] = "0"
     arguments = ("../words.tsv", "nights", "--model", "../model")
-    first = slurm.call("sbatch", "--parsable", FILES / "nightly.sbatch", *arguments, cwd=folder)
+    first = slurm.call("sbatch", "--parsable", BATCH_FILES / "nightly.sbatch", *arguments, cwd=folder)
     slurm.wait(first)
     (lexicon,) = folder.glob("nights/*/lexicon.parquet")
     assert pq.read_metadata(lexicon).num_rows == 512
