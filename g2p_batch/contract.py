@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -113,7 +114,7 @@ class Shapes:
 
     def rung(self, rows: int) -> int:
         """Return the smallest batch size that holds `rows`."""
-        return next(rung for rung in self.ladder if rung >= rows)
+        return self.ladder[bisect_left(self.ladder, rows)]
 
 
 @dataclass(frozen=True)

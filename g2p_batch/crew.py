@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from g2p_batch.codec import detokenize, tokenize
+from g2p_batch.codec import text_of, tokens_of
 from g2p_batch.contract import Bucket, Contract, Shapes
 from g2p_batch.decode import Chunk, Engine, Finished, Indices, Source, can_retry, chunks, decode_stream, retries
 from g2p_batch.errors import ArtifactError
@@ -95,11 +95,10 @@ class _Words:
     def __init__(self, words: pa.Table, contract: Contract) -> None:
         langs = _whole(words["lang"]).dictionary_encode()
         prefixes = pa.array(map(contract.prefix_for, langs.dictionary.to_pylist()), pa.large_string())
-        self._ids, self._lengths = tokenize(_whole(words["word"]), prefixes.take(langs.indices))
+        self._tokens = tokens_of(_whole(words["word"]), prefixes.take(langs.indices))
 
     def source(self, chunk: Chunk) -> Source:
-        lengths = self._lengths[chunk.rows]
-        return Source(chunk.rows, self._ids[chunk.rows, : lengths.max()], lengths)
+        return Source(chunk.rows, *self._tokens.rows(chunk.rows))
 
 
 class _Feed:
@@ -165,7 +164,7 @@ def _work(
     """Decode until the feeds are empty; an error goes to whoever reads `done`, and ends this thread."""
     try:
         for bucket, feed in feeds:
-            for finished in _gathered(decode_stream(engine, bucket, feed), bucket.chunk):
+            for finished in decode_stream(engine, bucket, feed):
                 done.put(_piece(bucket, finished))
     except BaseException as error:  # whatever it is, the thread that asked must learn of it
         done.put(error)
@@ -173,31 +172,10 @@ def _work(
         done.put(None)
 
 
-def _gathered(stream: Iterable[Finished], words: int) -> Iterator[list[Finished]]:
-    """Collect what ends until it is about as many words: strings are made for many at a time."""
-    held: list[Finished] = []
-    count = 0
-    for finished in stream:
-        held.append(finished)
-        count += len(finished.rows)
-        if count >= words:
-            yield held
-            held, count = [], 0
-    if held:
-        yield held
-
-
-def _piece(bucket: Bucket, finished: Sequence[Finished]) -> _Piece:
-    rows = np.concatenate([f.rows for f in finished])
-    ids = np.zeros((len(rows), max(f.out.ids.shape[1] for f in finished)), np.int32)
-    start = 0
-    for f in finished:
-        ids[start : start + len(f.rows), : f.out.ids.shape[1]] = f.out.ids
-        start += len(f.rows)
-    pron, invalid = detokenize(ids)
-    logprob = np.concatenate([f.out.logprob for f in finished])
-    truncated = np.concatenate([f.out.truncated for f in finished])
-    return _Piece(bucket, rows, Answers(pron, logprob, truncated, invalid))
+def _piece(bucket: Bucket, finished: Finished) -> _Piece:
+    out = finished.out
+    pron, invalid = text_of(out.ids)
+    return _Piece(bucket, finished.rows, Answers(pron, out.logprob, out.truncated, invalid))
 
 
 def _placed(pieces: Sequence[_Piece], words: int) -> Answers:
@@ -206,7 +184,7 @@ def _placed(pieces: Sequence[_Piece], words: int) -> Answers:
     place = np.zeros(words, np.int64)
     place[rows] = np.arange(len(rows))
     answers = [piece.answers for piece in pieces]
-    prons = [pa.array([], pa.large_string()), *(answer.pron.cast(pa.large_string()) for answer in answers)]
+    prons = [pa.array([], pa.large_string()), *(answer.pron for answer in answers)]
     whole = Answers(
         pa.concat_arrays(prons),
         np.concatenate([np.zeros(0, np.float32), *(answer.logprob for answer in answers)]),

@@ -1,8 +1,8 @@
 """DuckDB: sorts in bounded memory, and beyond it on disk. The only file that imports duckdb."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,10 @@ MEMORY = "1GiB"
 _AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B", re.IGNORECASE)
 _SHARE = 0.5
 """What DuckDB is told to use of the memory allowed: it exceeds its limit by a third at times, and Arrow needs some."""
+_HELD_SHARE = 5
+"""Rows that are sorted in memory instead take their size three times, beside what the process has anyway."""
+_MOST_HELD = 1 << 30
+"""Arrow counts the bytes of a column of text in 31 bits."""
 _THREAD_BYTES = 100 << 20
 """Memory that a thread needs to sort well."""
 _KIBIBYTE = 1 << 10
@@ -36,6 +40,11 @@ def amount_of_memory(text: str) -> int:
     return int(float(amount["number"]) * base ** " KMGT".index(amount["unit"].upper() or " "))
 
 
+def held_bytes(memory: str) -> int:
+    """Return how many bytes of rows may be sorted in memory, by other means than a database."""
+    return min(amount_of_memory(memory) // _HELD_SHARE, _MOST_HELD)
+
+
 class Database:
     """Queries over Parquet files. Made by `database`.
 
@@ -43,10 +52,17 @@ class Database:
     are interrupted.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, memory: str, scratch: Path) -> None:
-        self._connection = connection
-        self._memory, self._scratch = memory, scratch
+    def __init__(self, open_: ExitStack, memory: str, scratch: Path) -> None:
+        self._open, self._memory, self._scratch = open_, memory, scratch
         self._interrupted = False
+        self._opened: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection, made when it is first needed."""
+        if self._opened is None:
+            self._opened = self._open.enter_context(_connected(self._memory, self._scratch))
+        return self._opened
 
     def ordered(
         self,
@@ -144,10 +160,18 @@ class Database:
                 return
             yield batch
 
+    def heeded(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield what is sorted by other means, until `interrupt` is called."""
+        for batch in batches:
+            if self._interrupted:
+                raise _stopped()
+            yield batch
+
     def interrupt(self) -> None:
-        """End the query that runs now; for signal handlers."""
+        """End the query that runs now, and whatever is `heeded`; for signal handlers."""
         self._interrupted = True
-        self._connection.interrupt()
+        if self._opened is not None:
+            self._opened.interrupt()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -156,7 +180,7 @@ class Database:
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as cause:
             if self._interrupted:
-                raise StoppedEarlyError("stopped while sorting: run the same command again") from None
+                raise _stopped() from None
             if not isinstance(cause, _SHORTAGES):
                 raise
             raise OutputError(
@@ -178,20 +202,30 @@ def database(memory: str, scratch: Path) -> Iterator[Database]:
         UsageError: `memory` is no amount of memory.
         OutputError: the folder's name is not UTF-8, which DuckDB cannot open.
     """
-    limit = int(amount_of_memory(memory) * _SHARE)
+    amount_of_memory(memory)
     try:
         str(scratch).encode()
     except UnicodeEncodeError:
         raise OutputError(f"{str(scratch.parent)!r} has a name that is not UTF-8: choose another folder") from None
+    with ExitStack() as open_:
+        yield Database(open_, memory, scratch)
+
+
+def _connected(memory: str, scratch: Path) -> duckdb.DuckDBPyConnection:
+    limit = int(amount_of_memory(memory) * _SHARE)
     config: dict[str, str | bool | int] = {
         "temp_directory": str(scratch),
         "preserve_insertion_order": False,
         "memory_limit": f"{limit // _KIBIBYTE}KiB",
     }
-    with duckdb.connect(config=config) as connection:
-        usable = connection.sql("SELECT current_setting('threads')").fetchall()[0][0]
-        connection.execute(f"SET threads = {max(1, min(usable, limit // _THREAD_BYTES))}")
-        yield Database(connection, memory, scratch)
+    connection = duckdb.connect(config=config)
+    usable = connection.sql("SELECT current_setting('threads')").fetchall()[0][0]
+    connection.execute(f"SET threads = {max(1, min(usable, limit // _THREAD_BYTES))}")
+    return connection
+
+
+def _stopped() -> StoppedEarlyError:
+    return StoppedEarlyError("stopped while sorting: run the same command again")
 
 
 def _quoted(path: Path) -> str:

@@ -194,71 +194,104 @@ def decode_stream(engine: Engine, bucket: Bucket, sources: Iterable[Source]) -> 
         sources: chunks of at most `bucket.chunk` words, none above `bucket.source_bytes`; taken when they are needed.
 
     Yields:
-        Every word once; those that meet `bucket.target_bytes` without an EOS are flagged truncated.
+        Every word once, in the order in which they end, about a chunk of them at a time; those that meet
+        `bucket.target_bytes` without an EOS are flagged truncated.
     """
     if isinstance(engine, StreamingEngine):
         yield from engine.stream(bucket, sources)
         return
     stream = _Stream(engine, bucket, iter(sources))
     while stream.fill():
-        ended = stream.step()
-        if len(ended):
-            yield stream.release(ended)
+        stream.step()
+        if stream.due:
+            yield stream.release()
+    if stream.ended:
+        yield stream.release()
 
 
 class _Stream:
     """Rows of a bucket's steps and the words in them; words that are encoded wait in slots for a row.
 
-    A word keeps its row, and the next one takes it where it ends: nothing else moves while words are waiting.
+    A word keeps its row, and the next one takes it where it ends: nothing else moves while words are waiting. A step
+    adds one line to a log; outputs are read from it for many words at a time.
     """
 
     def __init__(self, engine: Engine, bucket: Bucket, sources: Iterator[Source]) -> None:
         self._engine, self._bucket, self._sources = engine, bucket, sources
         self._cache: Cache = None  # opened with the first word
         self._free = np.arange(bucket.slots, dtype=np.int32)
-        self._waiting = _Waiting(*_NO_WORDS)
+        self._freed: list[Int32] = []
+        """Slots of words that ended, since `free` was last added to."""
+        self._waiting = _Waiting.none()
         self._live = 0
-        self._vacant = np.zeros(0, np.int64)
-        """Rows below `live` whose words ended."""
+        self._vacant = np.arange(bucket.batch)
+        """Rows for words that wait: at first all, then those whose words ended in the last step."""
         size = engine.shapes.rung(bucket.batch)
         self._word = np.zeros(size, np.int64)
-        self._rows = Rows(*(np.zeros(size, np.int32) for _ in range(4)))
+        self._rows = np.zeros((4, size), np.int32)
+        """The columns of `Rows`."""
         self._idle(slice(None))
+        self._views: dict[int, Rows] = {}
         self._logprob = np.zeros(size, np.float32)
-        self._said = np.zeros((size, bucket.target_bytes), np.int32)
-        self._first = np.arange(size) * bucket.target_bytes
-        """Where a row begins in `said`."""
+        self._said = np.zeros((1 << (2 * bucket.target_bytes - 1).bit_length(), size), np.int16)
+        """What the last steps said, step n in line n modulo a power of two. Outputs are read before they are older than
+        half of it."""
+        self._column = np.arange(size)
+        """Where `said` has a row: a word stays in its column when it moves up."""
+        self._moved = False
+        self._steps = 0
+        self.ended: list[_Ended] = []
+        """Words whose outputs are not read yet."""
 
     def fill(self) -> bool:
         """Give vacant rows to waiting words, encoding more when none wait; tell whether any word has a row."""
-        vacant = np.concatenate([self._vacant, np.arange(self._live, self._bucket.batch)])
+        vacant = self._vacant
         while len(vacant) and (len(self._waiting.word) or self._encode()):
-            rows, vacant = np.split(vacant, [len(self._waiting.word)])
-            self._seat(rows)
+            vacant = self._seat(vacant)
         self._close_ranks(vacant[vacant < self._live])
-        self._vacant = vacant[:0]
+        self._vacant = _NO_ROWS
         return self._live > 0
 
-    def step(self) -> Indices:
-        """Extend every word that has a row; return the rows of those that ended."""
+    def step(self) -> None:
+        """Extend every word that has a row."""
         live, rung = self._live, self._engine.shapes.rung(self._live)
-        rows = Rows(*(column[:rung] for column in self._columns()))
-        chosen, gain = self._engine.step(self._cache, rows)
-        token, position = chosen[:live], rows.position[:live]
-        self._said.reshape(-1)[self._first[:live] + position] = token
+        if rung not in self._views:
+            self._views[rung] = Rows(*self._rows[:, :rung])
+        chosen, gain = self._engine.step(self._cache, self._views[rung])
+        tokens, token, position = chosen[:live], self._rows[0, :live], self._rows[1, :live]
+        self._said[self._line(self._steps), self._column[:live] if self._moved else slice(live)] = tokens
         self._logprob[:live] += gain[:live]
-        rows.token[:live] = token
+        token[:] = tokens
         position += 1
-        return np.flatnonzero((token == EOS) | (position == self._bucket.target_bytes))
+        self._steps += 1
+        ended = ((tokens == EOS) | (position == self._bucket.target_bytes)).nonzero()[0]
+        if len(ended):
+            word, column, logprob = self._word[ended], self._column[ended], self._logprob[ended]
+            self.ended.append(_Ended(self._steps, word, column, position[ended], logprob, tokens[ended] != EOS))
+            self._freed.append(self._rows[2, ended])
+            self._vacant = ended
 
-    def release(self, ended: Indices) -> Finished:
-        """Free the slots and rows of words that ended and return their outputs."""
-        rows = self._rows
-        tokens = self._said[ended, : rows.position[ended].max()]
-        out = Decoded(tokens, self._logprob[ended], rows.token[ended] != EOS)
-        self._free = np.concatenate([self._free, rows.slot[ended]])
-        self._vacant = ended
-        return Finished(self._word[ended], out)
+    @property
+    def due(self) -> bool:
+        """Whether outputs should be read: they are a chunk's, or the log will soon overwrite the first of them."""
+        if not self.ended:
+            return False
+        if self._steps - self.ended[0].steps >= self._bucket.target_bytes:
+            return True
+        return sum(len(ended.word) for ended in self.ended) >= self._bucket.chunk
+
+    def release(self) -> Finished:
+        """Return the outputs of the words that ended since the last call, at least one."""
+        ends = np.repeat([ended.steps for ended in self.ended], [len(ended.word) for ended in self.ended])
+        word, column, said, logprob, truncated = map(np.concatenate, zip(*(e[1:] for e in self.ended), strict=True))
+        self.ended = []
+        places = np.arange(said.max())
+        lines = self._line((ends - said)[:, None] + places)
+        ids = self._said.reshape(-1).take(lines * self._said.shape[1] + column[:, None])
+        return Finished(word, Decoded(np.where(places < said[:, None], ids, np.int32(PAD)), logprob, truncated))
+
+    def _line(self, steps: Any) -> Any:
+        return steps & (len(self._said) - 1)
 
     def _encode(self) -> bool:
         """Encode the next chunk into free slots, filled up to a rung with one-byte words in the scratch slot."""
@@ -268,8 +301,9 @@ class _Stream:
         if self._cache is None:
             self._cache = self._engine.open(self._bucket)
         words, rung = len(source.rows), self._engine.shapes.rung(len(source.rows))
+        free = np.concatenate([self._free, *self._freed])
         slots = np.full(rung, self._bucket.slots, np.int32)
-        slots[:words], self._free = self._free[:words], self._free[words:]
+        slots[:words], self._free, self._freed = free[:words], free[words:], []
         lengths = np.ones(rung, np.int32)
         lengths[:words] = source.lengths
         ids = np.full((rung, int(source.lengths.max())), PAD, np.int32)
@@ -277,50 +311,66 @@ class _Stream:
         ids[words:, 0] = BYTE_OFFSET
         hidden = self._engine.encode(self._bucket, ids, lengths)
         self._engine.prefill(self._cache, hidden, slots)
-        self._waiting = _Waiting(source.rows, slots[:words], source.lengths)
+        begin = np.full((2, words), [[START], [0]], np.int32)
+        self._waiting = _Waiting(source.rows, np.concatenate([begin, [slots[:words], source.lengths]]))
         return True
 
-    def _seat(self, rows: Indices) -> None:
-        """Give rows to the first waiting words."""
-        words, self._waiting = self._waiting.part(slice(len(rows))), self._waiting.part(slice(len(rows), None))
-        self._word[rows], self._logprob[rows] = words.word, 0.0
-        self._rows.slot[rows], self._rows.source_length[rows] = words.slot, words.length
-        self._rows.token[rows], self._rows.position[rows] = START, 0
-        self._said[rows] = 0
+    def _seat(self, vacant: Indices) -> Indices:
+        """Give rows to the first waiting words; returns those that are left."""
+        waiting = self._waiting
+        count = min(len(vacant), len(waiting.word))
+        rows = vacant[:count]
+        self._word[rows], self._rows[:, rows] = waiting.word[:count], waiting.columns[:, :count]
+        self._logprob[rows] = 0.0
+        self._waiting = _Waiting(waiting.word[count:], waiting.columns[:, count:])
         self._live = max(self._live, int(rows[-1]) + 1)
+        return vacant[count:]
 
     def _close_ranks(self, vacant: Indices) -> None:
-        """Move the words behind vacant rows up, in their order."""
+        """Move the words behind vacant rows up, in their order; no further word comes."""
         if not len(vacant):
             return
         kept = np.delete(np.arange(self._live), vacant)
-        columns: tuple[npt.NDArray[Any], ...] = (self._word, self._logprob, self._said, *self._columns())
-        for column in columns:
-            column[: len(kept)] = column[kept]
+        self._moved = True
+        for columns in (self._word, self._column, self._logprob, self._rows):
+            columns[..., : len(kept)] = columns[..., kept]
         self._idle(slice(len(kept), self._live))
         self._live = len(kept)
 
     def _idle(self, rows: slice) -> None:
         """Make rows inert."""
-        self._rows.position[rows], self._rows.slot[rows], self._rows.source_length[rows] = 0, self._bucket.slots, 1
-
-    def _columns(self) -> tuple[Int32, ...]:
-        return self._rows.token, self._rows.position, self._rows.slot, self._rows.source_length
+        self._rows[:, rows] = [[START], [0], [self._bucket.slots], [1]]
 
 
 class _Waiting(NamedTuple):
-    """Words that are encoded: their places in the list [n] int64, slots [n] int32 and source lengths [n] int32."""
+    """Words that are encoded: their places in the list [n] int64, and the columns of their first step [4, n] int32."""
 
     word: Indices
-    slot: Int32
-    length: Int32
+    columns: Int32
 
-    def part(self, words: slice) -> "_Waiting":
-        """Return some of the words."""
-        return _Waiting(self.word[words], self.slot[words], self.length[words])
+    @classmethod
+    def none(cls) -> "_Waiting":
+        return cls(np.zeros(0, np.int64), np.zeros((4, 0), np.int32))
 
 
-_NO_WORDS = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32)
+class _Ended(NamedTuple):
+    """Words that ended in one step."""
+
+    steps: int
+    """How many steps there had been."""
+    word: Indices
+    """[n]: their places in the list."""
+    column: Indices
+    """[n]: where the log has what they said."""
+    said: Int32
+    """[n]: how many tokens that is."""
+    logprob: Float32
+    """[n]."""
+    truncated: Bool
+    """[n]."""
+
+
+_NO_ROWS = np.zeros(0, np.int64)
 
 
 def _cut(bucket: Bucket, rows: Indices, src_bytes: npt.NDArray[Any]) -> Iterator[Chunk]:

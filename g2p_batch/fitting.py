@@ -49,6 +49,9 @@ class Losses:
     """Rows with any of these."""
 
 
+_NOTHING_LOST = pa.RecordBatch.from_pylist([], REJECTS)
+
+
 class Fitting:
     """Fits a stream of rows to a format, and keeps what is lost in a temporary file."""
 
@@ -108,6 +111,8 @@ class Fitting:
     def _parted(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Return the rows that the format holds, and the words of which it holds none (`REJECTS`)."""
         reason = self._format.refuse(batch, self._options)
+        if reason.null_count == len(batch):
+            return batch, _NOTHING_LOST
         held = reason.is_null()
         kept = pc.is_in(batch["input_row"], batch["input_row"].filter(held))
         lost = pc.invert(kept)

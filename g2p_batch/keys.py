@@ -25,7 +25,9 @@ class Keys:
         return pa.array((steps * len(self._tags) + codes) * self._lengths + lengths)
 
     def read(self, key: pa.Array) -> tuple[pa.Array, pa.Array]:
-        """Return language, string [N], and src_bytes, int32 [N], of N keys."""
+        """Return language, string [N], and src_bytes, int32 [N], of N keys, best where equal ones are adjacent."""
         keys = key.to_numpy()
-        langs = self._tags.take(pa.array(keys // self._lengths % len(self._tags)))
-        return langs, pa.array((keys % self._lengths).astype(np.int32))
+        starts = np.flatnonzero(np.diff(keys, prepend=-1))
+        times, keys = np.diff(starts, append=len(keys)), keys[starts]
+        langs = self._tags.take(pa.array(np.repeat(keys // self._lengths % len(self._tags), times)))
+        return langs, pa.array(np.repeat((keys % self._lengths).astype(np.int32), times))

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, pairwise
@@ -12,22 +12,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch import fingerprint
-from g2p_batch.database import Database, database
+from g2p_batch.database import Database, database, held_bytes
 from g2p_batch.errors import IncompleteError, InputError
 from g2p_batch.fitting import Fitting, Losses
 from g2p_batch.formats import Format
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
 from g2p_batch.locations import Location, located
+from g2p_batch.parquet import held
 from g2p_batch.rejects import planned_files, publish_rejects
 from g2p_batch.report import Summary, count_of, listed, ranked
 from g2p_batch.run import Say
 from g2p_batch.rundir import REJECTS_TSV, SUMMARY, Plan, Receipt, RunDir, shard_name
 from g2p_batch.signals import Stop
+from g2p_batch.sorting import by_input_row
 from g2p_batch.status import busy_s, named, statuses
 from g2p_batch.stores import store_at
-from g2p_batch.target import Merging, Target
+from g2p_batch.target import BY_INPUT_ROW, Merging, Target
 
 _ROWS = 65536
+_REPEATING = ("lang", "source", "status")
+"""Columns of few values."""
 
 
 class DamageError(IncompleteError):
@@ -51,7 +55,8 @@ def merged(run: RunDir, plan: Plan, target: Target, merging: Merging, say: Say, 
     with run.scratch("merge") as scratch:
         parts = _whole_parts(run, receipts, merging.partial, scratch, say, stop)
         with database(merging.memory, scratch) as sorter, stop.interrupting(sorter.interrupt):
-            facts, losses = _write(run, plan, parts.values(), target, merging.strict, sorter, scratch)
+            most_held = held_bytes(merging.memory)
+            facts, losses = _write(run, plan, parts.values(), target, merging.strict, most_held, sorter, scratch)
     kept = {number: receipt for number, receipt in receipts.items() if number in parts}
     summary = _summary(run, plan, kept.values(), target, facts, losses, time.perf_counter() - started)
     if lacking := [shard_name(number) for number in range(len(plan.shards)) if number not in kept]:
@@ -102,6 +107,7 @@ def _write(
     parts: Iterable[Path],
     target: Target,
     strict: bool,
+    most_held: int,
     database: Database,
     scratch: Path,
 ) -> tuple[dict[str, list[int | str]], Losses]:
@@ -114,9 +120,8 @@ def _write(
     options = replace(target.options, provenance=_provenance(plan))
 
     def fitted() -> tuple[Fitting, Iterator[pa.RecordBatch]]:
-        rows = database.ordered(files, LEXICON.names, target.keys, _ROWS) if files else iter(())
         fitting = Fitting(target.format, options, target.phonetics, scratch / "refused")
-        return fitting, fitting.rows(rows)
+        return fitting, fitting.rows(_sorted(files, target.keys, most_held, database))
 
     if strict:
         fitting, rows = fitted()
@@ -131,6 +136,15 @@ def _write(
     facts = {str(place.absolute()): _facts(place) for place in _published(target, rows, options)}
     publish_rejects(run, plan, fitting.refused())
     return facts, fitting.losses
+
+
+def _sorted(files: Sequence[Path], keys: Sequence[str], most_held: int, database: Database) -> Iterator[pa.RecordBatch]:
+    """Read parts sorted by keys: in memory where they fit and the keys are numbers, else by the database."""
+    if not files:
+        return iter(())
+    if tuple(keys) == BY_INPUT_ROW and (rows := held(files, _REPEATING, most_held)) is not None:
+        return database.heeded(by_input_row(rows, LEXICON, _ROWS))
+    return database.ordered(files, LEXICON.names, keys, _ROWS)
 
 
 def _published(target: Target, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Location]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from g2p_batch import fingerprint
 from g2p_batch.contract import Contract, DType
-from g2p_batch.database import MEMORY, amount_of_memory, database
+from g2p_batch.database import MEMORY, amount_of_memory, database, held_bytes
 from g2p_batch.errors import InputError, RunError, UsageError
 from g2p_batch.fingerprint import Fingerprint, Heard
 from g2p_batch.formats.tsv import write_rejects
@@ -129,7 +129,8 @@ def _made(planning: Planning, asked: Mapping[str, Any], run: RunDir, stop: Stop)
         database(planning.memory, scratch) as sorter,
         stop.interrupting(sorter.interrupt),
     ):
-        staged = stage(_stoppable(rows, stop), planning.contract, planning.normalize, scratch)
+        held = 0 if planning.known else held_bytes(planning.memory)  # what is looked up, the database has to see
+        staged = stage(_stoppable(rows, stop), planning.contract, planning.normalize, scratch, held)
         if planning.strict and staged.rejects:
             run.store.publish(REJECTS_TSV, partial(write_rejects, staged.rejected()))
             raise _refusal(run, staged.rows_in, staged.rejects)

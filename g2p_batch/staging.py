@@ -1,7 +1,8 @@
 """From rows to a plan: each word once, in the order of decoding, cut into shards; in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from g2p_batch.publish import writing
 from g2p_batch.report import counted, ranked
 from g2p_batch.rundir import WORDS_FOLDER, Content, RunDir, Shard, shard_name
 from g2p_batch.screen import REJECTS, WORDS, Normalize, screen
+from g2p_batch.sorting import distinct_words
 
 SHARD_WORDS = 65536
 
-_FEWEST_WORDS = 512
-"""Smaller shards cost more to commit than they save."""
+_FEWEST_WORDS, _ENOUGH_WORDS, _SHARE_OF_ALL = 512, 4096, 256
+"""Smaller shards cost more to commit than they save: of 512 words, or of long lists one of so many, up to 4096."""
 _SHARE = 32
 """A shard holds at most one word for so many before it. The first ones, done last, are small: several workers have
 work to the end."""
@@ -37,15 +39,17 @@ _STAGED = pa.schema([("row", pa.int64()), ("key", pa.int64()), ("word", pa.strin
 
 @dataclass(frozen=True)
 class Staged:
-    """Rows that were screened, in temporary files."""
+    """Rows that were screened, in memory or in temporary files."""
 
     rows_in: int
     words: int
     """Rows to pronounce, duplicates among them."""
     rejects: Mapping[str, int]
     """Rows by reason."""
+    held: Sequence[pa.RecordBatch] | None
+    """`row`, `key` and `word`, where they are few enough."""
     words_file: Path
-    """Parquet of `row`, `key` and `word`."""
+    """Parquet of the same, where they are not held."""
     rejects_file: Path
     """Parquet of schema `screen.REJECTS`."""
 
@@ -71,14 +75,17 @@ class Cut:
     """Pieces of schema `screen.REJECTS`, in the order of rows."""
 
 
-def stage(batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Normalize, scratch: Path) -> Staged:
-    """Screen rows and write them to temporary files.
+def stage(
+    batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Normalize, scratch: Path, most_held: int = 0
+) -> Staged:
+    """Screen rows, and hold them in memory or write them to temporary files.
 
     Args:
         batches: rows of schema `wordlist.ROWS`, by rising `row`.
         contract: says which languages and lengths the model takes.
         normalize: how words are prepared.
         scratch: a folder for the files.
+        most_held: bytes of words that are held in memory, if they are no more.
 
     Raises:
         OutputError: the disk does not hold them.
@@ -89,7 +96,7 @@ def stage(batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Norm
     rejects: Counter[str] = Counter()
     with (
         writing(scratch),
-        pq.ParquetWriter(words_file, _STAGED, compression="lz4", use_dictionary=False) as good_file,
+        closing(_Rows(words_file, most_held)) as kept,
         pq.ParquetWriter(rejects_file, REJECTS, compression="lz4") as bad_file,
     ):
         for batch in batches:
@@ -97,11 +104,47 @@ def stage(batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Norm
             rows_in += len(batch)
             words += len(good)
             key = keys.of(good["lang"], good["src_bytes"])
-            good_file.write_batch(pa.record_batch([good["row"], key, good["word"]], schema=_STAGED))
+            kept.add(pa.record_batch([good["row"], key, good["word"]], schema=_STAGED))
             if len(bad):
                 rejects.update(counted(bad["reason"]))
                 bad_file.write_batch(bad)
-    return Staged(rows_in, words, ranked(rejects), words_file, rejects_file)
+    return Staged(rows_in, words, ranked(rejects), kept.held, words_file, rejects_file)
+
+
+class _Rows:
+    """Rows of schema `_STAGED`: held while they are no more than so many bytes, and then in a file, all of them."""
+
+    def __init__(self, file: Path, most_held: int) -> None:
+        self._file, self._most_held = file, most_held
+        self._held: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self._writer: pq.ParquetWriter | None = None
+        if not most_held:
+            self._spill()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take further rows."""
+        self._held.append(batch)
+        self._bytes += batch.nbytes
+        if self._bytes > self._most_held:
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, _STAGED, compression="lz4", use_dictionary=False)
+        for batch in self._held:
+            self._writer.write_batch(batch)
+        self._held = []
+
+    @property
+    def held(self) -> list[pa.RecordBatch] | None:
+        """All rows, if they are held."""
+        return self._held if self._writer is None else None
+
+    def close(self) -> None:
+        """End the file, if there is one."""
+        if self._writer is not None:
+            self._writer.close()
 
 
 def cut(
@@ -130,9 +173,9 @@ def cut(
         languages.update(counted(piece.filter(pc.equal(piece["rank"], 1))["lang"]))
         looked_up.append(run.put_content(WORDS_FOLDER, f"known-{len(looked_up):06d}", ".parquet", encoded(piece)))
     known = sum(languages.values())
-    ordered = database.ordered([staged.words_file], _STAGED.names, ["key", "word", "row"], _ROWS, without=entries)
     shards: list[Shard] = []
-    for table in _tables(_distinct(ordered), keys, shard_words):
+    fewest = max(_FEWEST_WORDS, min(_ENOUGH_WORDS, staged.words // _SHARE_OF_ALL))
+    for table in _tables(_sorted(staged, entries, database), keys, fewest, shard_words):
         languages.update(counted(table["lang"]))
         data = run.put_content(WORDS_FOLDER, shard_name(len(shards)), ".parquet", encoded(table))
         shards.append(Shard(len(table), data))
@@ -154,6 +197,14 @@ def _known(staged: Staged, entries: Path | None, keys: Keys, database: Database)
         yield pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
 
 
+def _sorted(staged: Staged, entries: Path | None, database: Database) -> Iterator[pa.RecordBatch]:
+    """Yield the words that are not in `entries` by key and bytes, each with its first row."""
+    if staged.held is not None:
+        return database.heeded(distinct_words(staged.held))
+    files, keys = [staged.words_file], ["key", "word", "row"]
+    return _distinct(database.ordered(files, _STAGED.names, keys, _ROWS, without=entries))
+
+
 def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Keep the first of equal words in batches sorted by `key` and `word`."""
     before: pa.RecordBatch | None = None
@@ -169,14 +220,14 @@ def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batch.filter(pa.array(~same))
 
 
-def _tables(ordered: Iterable[pa.RecordBatch], keys: Keys, most: int) -> Iterator[pa.Table]:
-    """Cut sorted words into tables of schema `WORDS`, of at most so many words."""
+def _tables(ordered: Iterable[pa.RecordBatch], keys: Keys, fewest: int, most: int) -> Iterator[pa.Table]:
+    """Cut sorted words into tables of schema `WORDS`: the first ones of `fewest` words, none of more than `most`."""
     held: list[pa.RecordBatch] = []
     count = done = 0
     for batch in ordered:
         held.append(batch)
         count += len(batch)
-        while count >= (words := min(most, max(_FEWEST_WORDS, done // _SHARE))):
+        while count >= (words := min(most, max(fewest, done // _SHARE))):
             table = pa.Table.from_batches(held)
             yield _words(table.slice(0, words), keys)
             held, count, done = table.slice(words).to_batches(), count - words, done + words

@@ -21,7 +21,8 @@ Order = Literal["input", "word"]
 LANG = "{lang}"
 """Stands in an output's name for the tag of a language: each language gets a lexicon of its own."""
 
-_KEYS: dict[Order, tuple[str, ...]] = {"input": ("input_row", "rank"), "word": ("lang", "word", "rank")}
+BY_INPUT_ROW = ("input_row", "rank")
+_KEYS: dict[Order, tuple[str, ...]] = {"input": BY_INPUT_ROW, "word": ("lang", "word", "rank")}
 _BY_WORD = ("word", "input_row", "rank")
 
 

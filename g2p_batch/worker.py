@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -13,6 +14,8 @@ from g2p_batch.decode import Engine
 from g2p_batch.errors import DeviceError, G2PError
 from g2p_batch.rundir import Shard
 from g2p_batch.shard import Brief, run_shard
+
+_TOLD_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -107,20 +110,31 @@ def outcome(
 
 
 class _Telling:
-    """Progress of one shard, told to the driver."""
+    """Progress of one shard, told to the driver a few times a second: it has to wake up to hear it."""
 
     def __init__(self, say: Callable[[Message], None]) -> None:
         self._say = say
+        self._words = 0
+        """Done, and not told yet."""
+        self._told_s = time.monotonic()
 
     def start(self, total_words: int) -> None:
         """Say nothing: the driver knows."""
 
     def advance(self, words: int) -> None:
-        """Tell that words are done."""
-        self._say(Advanced(words))
+        """Tell that words are done, if the last time is long enough ago."""
+        self._words += words
+        if time.monotonic() - self._told_s >= _TOLD_EVERY_S:
+            self._tell()
 
     def close(self) -> None:
-        """Say nothing: the outcome follows."""
+        """Tell what is left to tell; the outcome follows."""
+        if self._words:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._say(Advanced(self._words))
+        self._words, self._told_s = 0, time.monotonic()
 
 
 def main() -> None:

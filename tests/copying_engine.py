@@ -17,7 +17,7 @@ class _Cache:
     source: Int32
     """[slots, bytes]: prefix, word and EOS."""
     start: Int32
-    """[slots]: where the word begins."""
+    """[slots]: where the word begins, in all of `source`."""
 
 
 class CopyingEngine:
@@ -25,10 +25,12 @@ class CopyingEngine:
 
     shapes = SHAPES
 
+    def __init__(self) -> None:
+        self._sure = np.zeros(SHAPES.ladder[-1], np.float32)
+
     def open(self, bucket: Bucket) -> _Cache:
-        return _Cache(
-            np.zeros((bucket.slots + 1, bucket.source_bytes + 1), np.int32), np.zeros(bucket.slots + 1, np.int32)
-        )
+        slots = bucket.slots + 1
+        return _Cache(np.zeros((slots, bucket.source_bytes + 1), np.int32), np.zeros(slots, np.int32))
 
     def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> tuple[Int32, Int32]:
         return ids, lengths
@@ -37,10 +39,12 @@ class CopyingEngine:
         ids, lengths = hidden
         cache.source[slots, : ids.shape[1]] = ids
         cache.source[slots, lengths] = EOS
-        cache.start[slots] = (ids == ord(":") + BYTE_OFFSET).argmax(axis=1) + len(": ")
+        word = (ids == ord(":") + BYTE_OFFSET).argmax(axis=1) + len(": ")
+        cache.start[slots] = slots * cache.source.shape[1] + word
 
     def step(self, cache: _Cache, rows: Rows) -> tuple[Int32, Float32]:
-        return cache.source[rows.slot, cache.start[rows.slot] + rows.position], np.zeros(len(rows.slot), np.float32)
+        tokens = cache.source.reshape(-1).take(cache.start.take(rows.slot) + rows.position)
+        return tokens, self._sure[: len(tokens)]
 
 
 class OpenCopying:

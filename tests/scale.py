@@ -1,14 +1,15 @@
 """How planning, merging and the host side of a run behave at scale: `python -m tests.scale --help`.
 
-`make` makes up rows: 100 tags, a fifth duplicates, a hundredth of them bad. `plan`, `answer`, `merge`
-and `report` are a run without a model, whose answers repeat the word. `host` is a run with everything but a model: an
-engine whose steps only look up the next byte of the word.
+`make` makes up rows, as Parquet or TSV: a fifth duplicates, a hundredth of them bad. `plan`, `answer`, `merge` and
+`report` are a run without a model, whose answers repeat the word. `host` is a run with everything but a model: an
+engine whose steps only look up the next byte of the word; after `plan`, `shards` is its middle part alone, in this
+process.
 """
 
 import argparse
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from g2p_batch.contract import Contract
 from g2p_batch.decode import Compiled
 from g2p_batch.driver import generate
 from g2p_batch.formats.lexicon import Answers, entries
+from g2p_batch.formats.words import write_lines
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.merge import merged
 from g2p_batch.parquet import decoded, encoded
@@ -28,32 +30,46 @@ from g2p_batch.plan import Planning, planned
 from g2p_batch.report import counted
 from g2p_batch.reporting import write_report
 from g2p_batch.run import Team
-from g2p_batch.rundir import PARTS_FOLDER, Receipt, RunDir
+from g2p_batch.rundir import PARTS_FOLDER, Plan, Receipt, RunDir
+from g2p_batch.shard import Brief, run_shard
 from g2p_batch.signals import Stop
 from g2p_batch.target import Merging, target_of
 from g2p_batch.wordlist import Source
-from tests.copying_engine import OpenCopying
+from tests.copying_engine import CopyingEngine, OpenCopying
 from tests.fake_model import CONTRACT as BASE
 from tests.runs import Recorder
 
 TAGS = sorted(LANGUAGES)
 CONTRACT: Contract = replace(BASE, languages=tuple(TAGS))
 ROWS_AT_ONCE = 1_000_000
+LISTED = pa.schema([("word", pa.string()), ("lang", pa.string())])
 
 
-def make_rows(path: Path, rows: int) -> None:
+def make_rows(path: Path, rows: int, languages: int) -> None:
     """Write a word list: words of 4 to 14 letters, 20 % drawn again from earlier ones, 1 % control characters."""
+    batches = _rows(rows, languages)
+    if path.suffix == ".tsv":
+        with path.open("wb") as file:
+            file.write(b"word\tlang\n")
+            for batch in batches:
+                write_lines(file, batch.columns, "\t")
+    else:
+        with pq.ParquetWriter(path, LISTED, compression="lz4") as file:
+            for batch in batches:
+                file.write_batch(batch)
+
+
+def _rows(rows: int, languages: int) -> Iterator[pa.RecordBatch]:
     random = np.random.default_rng(0)
-    schema = pa.schema([("word", pa.string()), ("lang", pa.string())])
-    tags = pa.array(TAGS)
-    with pq.ParquetWriter(path, schema, compression="lz4") as file:
-        for start in range(0, rows, ROWS_AT_ONCE):
-            count = min(ROWS_AT_ONCE, rows - start)
-            number = np.arange(start, start + count)
-            again = random.random(count) < 0.2
-            number[again] = random.integers(0, max(1, start + count // 2), count)[again]
-            bad = random.random(count) < 0.01
-            file.write_table(pa.table([_words(number, bad), tags.take(pa.array(number % len(TAGS)))], schema=schema))
+    tags = pa.array(TAGS[:: len(TAGS) // languages][:languages])
+    for start in range(0, rows, ROWS_AT_ONCE):
+        count = min(ROWS_AT_ONCE, rows - start)
+        number = np.arange(start, start + count)
+        again = random.random(count) < 0.2
+        number[again] = random.integers(0, max(1, start + count // 2), count)[again]
+        bad = random.random(count) < 0.01
+        langs = tags.take(pa.array(number % len(tags)))
+        yield pa.record_batch([_words(number, bad), langs], schema=LISTED)
 
 
 def _words(number: Any, bad: Any) -> pa.Array:
@@ -84,6 +100,15 @@ def answer_all(run: RunDir, plan: Any) -> None:
         run.commit(Receipt(number, plan.id, "none", len(words), part, statuses, "scale", 1.0, time.time()))
 
 
+def run_alone(run: RunDir, plan: Plan) -> None:
+    """Run every shard with the engine that costs nothing, in this process."""
+    pa.set_cpu_count(1)  # as workers do
+    engine = CopyingEngine()
+    brief = Brief(run.root, plan.id, CONTRACT, "c0" * 32)
+    for number, shard in enumerate(plan.shards):
+        run_shard(brief, number, shard, engine, Recorder())
+
+
 def timed(what: str, rows: int, work: Callable[[], Any]) -> Any:
     started, used = time.perf_counter(), _cpu_seconds()
     found = work()
@@ -105,19 +130,21 @@ def _cpu_seconds() -> float:
 def main() -> None:
     """Measure one step; each is a process of its own, so that its peak of memory is its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=["make", "plan", "answer", "merge", "report", "host"])
+    parser.add_argument("step", choices=["make", "plan", "answer", "merge", "report", "host", "shards"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=50_000_000)
     parser.add_argument("--memory", default="1GiB")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--kind", choices=["parquet", "tsv"], default="parquet", help="of the list, for all steps")
+    parser.add_argument("--languages", type=int, default=len(TAGS), help="for make")
     given = parser.parse_args()
     given.folder.mkdir(exist_ok=True)
-    words, run = given.folder / "words.parquet", RunDir(given.folder / "run")
+    words, run = given.folder / f"words.{given.kind}", RunDir(given.folder / "run")
     planning = Planning(Source((str(words),)), CONTRACT, run.root, memory=given.memory)
     merging = Merging(given.folder / "lexicon.tsv", memory=given.memory)
     team = Team(CONTRACT, lambda: Compiled("c0" * 32, "copy", OpenCopying()), given.workers, Recorder())
     steps: dict[str, Callable[[], Any]] = {
-        "make": lambda: make_rows(words, given.rows),
+        "make": lambda: make_rows(words, given.rows, given.languages),
         "plan": lambda: planned(planning, run, Stop()),
         "answer": lambda: answer_all(run, run.require_plan()),
         "merge": lambda: merged(
@@ -125,8 +152,10 @@ def main() -> None:
         ),
         "report": lambda: write_report(run, given.folder / "report.html"),
         "host": lambda: generate(planning, merging, team, lambda _: None),
+        "shards": lambda: run_alone(run, run.require_plan()),
     }
-    timed(given.step, given.rows, steps[given.step])
+    rows = run.require_plan().words if given.step == "shards" else given.rows
+    timed(given.step, rows, steps[given.step])
 
 
 if __name__ == "__main__":

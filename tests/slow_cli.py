@@ -16,6 +16,7 @@ from tests.copying_engine import CopyingEngine
 
 class _Slow(CopyingEngine):
     def __init__(self, seconds: float) -> None:
+        super().__init__()
         self._seconds = seconds
 
     def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> tuple[Int32, Int32]:

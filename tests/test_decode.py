@@ -193,15 +193,28 @@ def test_words_that_end_leave_and_the_rest_runs_at_the_smallest_rung() -> None:
     assert said == [expected(source, 12) for source in sources]
 
 
-def test_words_are_given_as_soon_as_they_end_in_the_order_of_their_ends() -> None:
+@pytest.mark.parametrize(
+    ("chunk", "given"),
+    [(1, [(1, [2], 1), (3, [1, 3], 3), (4, [4], 1), (7, [0], 7)]), (2, [(3, [2, 1, 3], 3), (7, [4, 0], 7)])],
+)
+def test_words_are_given_when_they_are_a_chunk_in_the_order_of_their_ends(
+    chunk: int, given: list[tuple[int, list[int], int]]
+) -> None:
     sources = ["<eng-us>: cat", "<eng-us>: a", "<fra>: h", "<fra>: eau", "<fra>: h"]  # 7, 3, 1, 2 and 1 tokens
-    bucket = Bucket(16, 12, batch=3, chunk=2)
+    bucket = Bucket(16, 12, batch=3, chunk=chunk)
     engine = FakeEngine(PRONS, Shapes((bucket,), (1, 2, 4)))
     ended = [
         (len(engine.steps), finished.rows.tolist(), finished.out.ids.shape[1])
         for finished in decode_stream(engine, bucket, cut(sources, bucket.chunk))
     ]
-    assert ended == [(1, [2], 1), (3, [1, 3], 3), (4, [4], 1), (7, [0], 7)]
+    assert ended == given
+
+
+def test_outputs_are_read_before_they_are_overwritten_however_few_words_end() -> None:
+    bucket = Bucket(16, 5, batch=2, chunk=50)
+    sources = ["<fra>: h", *["<eng-us>: a"] * 40]  # one ends at once, the others two by two, long before a chunk ends
+    engine = FakeEngine(PRONS, Shapes((bucket,), (1, 2, 64)))
+    assert stream(engine, bucket, sources) == [expected(source, 5) for source in sources]
 
 
 def test_chunks_and_steps_are_filled_up_to_a_rung_and_the_filling_never_shows() -> None:
@@ -274,9 +287,9 @@ def test_a_stream_that_is_left_takes_nothing_more_and_the_next_one_starts_anew()
     bucket = Bucket(32, 24, batch=2, chunk=2)
     engine = FakeEngine(PRONS, Shapes((bucket,), (1, 2)))
     left = decode_stream(engine, bucket, cut(SOURCES[:8], 2))
-    assert next(left).rows.tolist() == [0]
+    assert next(left).rows.tolist() == [0, 2, 1]
     left.close()
-    assert engine.sources == SOURCES[:2]
+    assert engine.sources == SOURCES[:4]
     assert stream(engine, bucket, SOURCES[:8]) == [expected(source, 24) for source in SOURCES[:8]]
 
 

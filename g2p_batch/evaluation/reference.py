@@ -117,7 +117,7 @@ def _read(
     table = pa.Table.from_batches(read(replace(source, further=further), stdin=stdin)).combine_chunks()
     asked = [table[name] for name in (OWN_LANG.names[0], "lang") if name in table.column_names]
     lang, exact = _tags(pc.coalesce(*asked), tags)
-    word = prepared(table["word"], exact, "nfc")
+    word = prepared(_flat(table["word"]), exact, "nfc")
     verdicts = {
         EMPTY: pc.equal(pc.coalesce(pc.binary_length(word), 0), 0),
         UNKNOWN_LANGUAGE: pc.is_null(lang),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.controls import has_control
 from g2p_batch.errors import UsageError
 
 LEXICON = pa.schema(
@@ -100,8 +101,8 @@ def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
         answers: N answers, in the same order.
     """
     pron = answers.pron.cast(pa.string())
-    invalid = pc.match_substring_regex(pron, _UNPRINTABLE)
-    if pc.any(invalid).as_py():
+    invalid = has_control(answers.pron, separators=True)
+    if invalid.any():
         pron = pc.replace_substring_regex(pron, _UNPRINTABLE, "")
     columns = {
         "word": _flat(words["word"]),
@@ -111,15 +112,22 @@ def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
         "phones": pa.nulls(len(words), LEXICON.field("phones").type),
         "logprob": answers.logprob,
         "source": pa.repeat("model", len(words)),
-        "status": _status(answers.truncated, answers.invalid_utf8, invalid, pc.equal(pron, "")),
+        "status": _status(answers.truncated, answers.invalid_utf8, invalid, _empty(pron)),
         "input_row": _flat(words["row"]),
     }
     return pa.record_batch(columns, schema=LEXICON)
 
 
-def _status(*conditions: pa.Array | Bool) -> pa.Array:
-    struct = pa.StructArray.from_arrays([pa.array(c, pa.bool_()) for c in conditions], STATUSES[:-1])
-    return pc.case_when(struct, *STATUSES)
+def _empty(texts: pa.Array) -> Bool:
+    return np.asarray(pc.binary_length(texts).to_numpy() == 0)
+
+
+def _status(*conditions: Bool) -> pa.Array:
+    """Return the status [N] of the first condition [N] that holds, else the last."""
+    places = np.full(len(conditions[0]), len(STATUSES) - 1, np.int8)
+    for place, condition in reversed([*enumerate(conditions)]):
+        places[np.flatnonzero(condition)] = place
+    return pa.array(STATUSES).take(pa.array(places))
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:

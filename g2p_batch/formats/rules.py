@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.controls import has_control
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.words import spelt
 
@@ -18,13 +19,14 @@ Rule = tuple[str, Check]
 BLANKS = "\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """Whitespace, as the inside of a character class: what `str.split` of Python and `\\s` of Perl split at."""
 
-CONTROL = r"[\p{Cc}\p{Zl}\p{Zp}]"
 BOM = "\ufeff"
 
 
 def first_reason(rows: pa.RecordBatch, options: WriteOptions, rules: Sequence[Rule]) -> pa.Array:
     """Return the first reason that holds for each of N rows, or null; string [N]."""
     masks = [check(rows, options) for _, check in rules]
+    if not any(pc.any(mask).as_py() for mask in masks):
+        return pa.nulls(len(rows), pa.string())
     return pc.case_when(pa.StructArray.from_arrays(masks, [str(n) for n in range(len(masks))]), *(r for r, _ in rules))
 
 
@@ -36,6 +38,11 @@ def nothing(rows: pa.RecordBatch, _options: WriteOptions) -> pa.Array:
 def text(column: str, pattern: str) -> Check:
     """Look for a pattern of RE2 in a column."""
     return lambda rows, _: _matches(rows[column], pattern)
+
+
+def control(column: str) -> Check:
+    """Look for control characters and line separators in a column."""
+    return lambda rows, _: pa.array(has_control(rows[column], separators=True))
 
 
 def word(pattern: str) -> Check:

@@ -8,10 +8,11 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.controls import has_control
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.reading import Entry, batched, lines, texts, wrong
-from g2p_batch.formats.rules import BOM, CONTROL, first_reason, text
+from g2p_batch.formats.rules import BOM, control, first_reason
 from g2p_batch.formats.words import write_lines
 
 PLAIN = ("word", "lang", "pron")
@@ -37,7 +38,7 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
     """Refuse words with control characters, which would end a cell or a line."""
-    return first_reason(rows, options, (("control_character", text("word", CONTROL)),))
+    return first_reason(rows, options, (("control_character", control("word")),))
 
 
 def read(path: Path) -> Iterator[pa.RecordBatch]:
@@ -112,13 +113,11 @@ def _text(column: pa.Array) -> pa.Array:
 
 
 def _printable(cells: pa.Array) -> pa.Array:
-    bad = pc.fill_null(pc.match_substring_regex(cells, CONTROL), False)
-    shown = [_UNPRINTABLE.sub(_escape, cell) for cell in cells.filter(bad).to_pylist()]
-    return pc.replace_with_mask(cells, bad, pa.array(shown, cells.type))
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
+    bad = pa.array(has_control(cells, separators=True))
+    shown = cells.filter(bad)
+    for mark in sorted(set(_UNPRINTABLE.findall("".join(shown.to_pylist())))):
+        shown = pc.replace_substring(shown, mark, mark.encode("unicode_escape").decode("ascii"))
+    return pc.replace_with_mask(cells, bad, shown)
 
 
 TSV = Format("tsv", ".tsv", write, read, validate, refuse, languages="many", names_language=True, phones="beside")

@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.codec import contents
 from g2p_batch.formats.lexicon import WriteOptions
 
-_LF = pa.scalar("\n", pa.large_string())
+_LF, _NOTHING = (pa.scalar(text, pa.large_string()) for text in ("\n", ""))
 _PERCENT = pa.array([f"{percent / 100:.2f}" for percent in range(101)])
 
 
@@ -54,16 +55,19 @@ def spelt(words: pa.Array, options: WriteOptions) -> pa.Array:
 
 def by_word(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Cut batches anew so that the adjacent rows of a word are in one of them; none is empty."""
-    held: list[pa.RecordBatch] = []
+    held: pa.RecordBatch | None = None
     for batch in batches:
         if not len(batch):
             continue
-        rows = _joined([*held, batch])
-        last = int(np.flatnonzero(_first(rows["word"]))[-1])
-        if last:
-            yield rows.slice(0, last)
-        held = [rows.slice(last)]
-    yield from held
+        if held is not None and held["word"][-1] == batch["word"][0]:
+            batch = pa.Table.from_batches([held, batch]).combine_chunks().to_batches()[0]
+            last = int(np.flatnonzero(_first(batch["word"]))[-1])
+            held, batch = batch.slice(0, last), batch.slice(last)
+        if held is not None and len(held):
+            yield held
+        held = batch
+    if held is not None:
+        yield held
 
 
 def unrepeated(word: pa.Array, said: pa.Array, logprob: pa.Array) -> Lines:
@@ -101,16 +105,14 @@ def chances(lines: Lines) -> pa.Array:
 
 def write_lines(file: IO[bytes], cells: Iterable[pa.Array], separator: str) -> None:
     """Write N lines of cells [N], without a Python object a line; null is written as nothing."""
-    texts = [pc.fill_null(cell.cast(pa.large_string()), "") for cell in cells]
-    if not len(texts[0]):
-        return
-    lines = pc.binary_join_element_wise(*texts, pa.scalar(separator, pa.large_string()))
-    file.write(pc.binary_join(pa.LargeListArray.from_arrays([0, len(lines)], lines), _LF)[0].as_buffer())
-    file.write(b"\n")
+    parts = [part for cell in cells for part in (cell.cast(pa.large_string()), _scalar(separator))]
+    lines = pc.binary_join_element_wise(*parts[:-1], _LF, _NOTHING, null_handling="replace", null_replacement="")
+    offsets, data = contents(lines)
+    file.write(data[offsets[0] : offsets[-1]].data)
 
 
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    return batches[0] if len(batches) == 1 else pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+def _scalar(text: str) -> pa.Scalar:
+    return pa.scalar(text, pa.large_string())
 
 
 def _first(words: pa.Array) -> npt.NDArray[np.bool_]:
