@@ -49,9 +49,14 @@ class Round:
 
 
 class Desk:
-    """Rows of a bucket on the device and which word has which of them; its slot is the row's number."""
+    """Rows of a bucket on the device and which word has which of them; its slot is the row's number.
 
-    def __init__(self, device: Device, bucket: Bucket, rows: int, caches: Caches, clear: Any) -> None:
+    `hidden` are width and number format of encoder outputs.
+    """
+
+    def __init__(
+        self, device: Device, bucket: Bucket, rows: int, hidden: tuple[int, str], caches: Caches, clear: Any
+    ) -> None:
         self.bucket, self.caches, self.scratch = bucket, caches, bucket.slots
         self.graphs: dict[int, Graph] = {}
         self._device, self._clear = device, clear
@@ -62,6 +67,8 @@ class Desk:
         self._ids = device.empty((ids,), "int32")
         self._lengths = device.empty((bucket.chunk,), "int32")
         self._seats = device.empty((2 * bucket.chunk,), "int32")
+        self._hidden_form = hidden
+        self._hidden = device.empty((ids, hidden[0]), hidden[1])
         self._staging = Staging(device.stream, ids * 4)
         self._copies = deque(
             (pinned((_STATUS_FIELDS, rows), "int32"), pinned((rows, bucket.target_bytes), "uint16"), Event())
@@ -105,6 +112,11 @@ class Desk:
         self._staging.to_device(self._lengths.data_ptr(), source.lengths)
         view = self._device.view
         return view(self._ids, ids.shape, "int32"), view(self._lengths, source.lengths.shape, "int32")
+
+    def place(self, source: Source) -> Any:
+        """Return where the encoder's output of a chunk goes, [B*S, d_model]; that of the last chunk is done with."""
+        width, dtype = self._hidden_form
+        return self._device.view(self._hidden, (len(source.rows) * int(source.lengths.max()), width), dtype)
 
     def put_seats(self, rows: Int32, lengths: Int32) -> Any:
         """Copy rows and source lengths of new words to the device."""

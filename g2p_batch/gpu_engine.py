@@ -49,9 +49,11 @@ class GpuEngine:
 
     def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> Any:
         """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model] on the device."""
+        geometry, cells = self.contract.geometry, self._manifest.cache
+        place = self.device.empty((ids.size, geometry.d_model), cells.dtype)
         name = f"encoder_{self.shapes.buckets.index(bucket)}"
         with self.device.working():
-            return self._call(name, self.device.tensor(ids), self.device.tensor(lengths))
+            return self._call(name, self.device.tensor(ids), self.device.tensor(lengths), place)
 
     def open(self, bucket: Bucket) -> Any:
         """Return the cache of a bucket, made when it is first asked for."""
@@ -98,7 +100,7 @@ class GpuEngine:
         """Encode a chunk and give its words their rows."""
         self.chunks += 1
         index = desk.caches.bucket
-        hidden = self._call(f"encoder_{index}", *desk.put_source(source))
+        hidden = self._call(f"encoder_{index}", *desk.put_source(source), desk.place(source))
         seats = desk.put_seats(rows, source.lengths)
         self._call(f"prefill_{index}", hidden, desk.seated_rows(len(rows)), *desk.caches.source)
         self._seat(seats, *desk.state)
@@ -125,7 +127,9 @@ class GpuEngine:
 
     def _open_desk(self, bucket: Bucket) -> Desk:
         # Rows are rounded up to a rung; those behind the bucket's are never seated.
-        return Desk(self.device, bucket, self.shapes.rung(bucket.batch), self.open(bucket), self._clear)
+        rows, geometry = self.shapes.rung(bucket.batch), self.contract.geometry
+        form = (geometry.d_model, self._manifest.cache.dtype)
+        return Desk(self.device, bucket, rows, form, self.open(bucket), self._clear)
 
     def _call(self, name: str, *arguments: Any) -> Any:
         return self._functions[name](*arguments, *self._arguments[name])

@@ -78,8 +78,9 @@ class _Binder:
                 self.tensors[weight] = self.program.weights[weight]
         self.functions[name] = tuple(packed)
         limits = {str(function.params[p].ty.shape[d]): size for p, d, size in bounds}
+        inputs += rewriter.places
         bound = relax.Function([*inputs, *packed.values()], body, None, function.is_pure)
-        attributes = {"global_symbol": name, "num_input": count, "tir_var_upper_bound": limits}
+        attributes = {"global_symbol": name, "num_input": len(inputs), "tir_var_upper_bound": limits}
         self.builder.add_func(bound.with_attrs(attributes), name)
 
     def _stored(self, parameter: relax.Var) -> relax.Var:
@@ -104,13 +105,17 @@ class _Binder:
 
 @mutator
 class _Rewriter(PyExprMutator):
-    """Replaces the operations of one function; `packed` collects the packed weights, by name, that it then takes."""
+    """Replaces the operations of one function.
+
+    `packed` collects the packed weights, by name, that it then takes, `places` parameters that it writes results to.
+    """
 
     def __init__(self, binder: _Binder, names: dict[relax.Var, str]) -> None:
         super().__init__()
         self.binder = binder
         self.names = names
         self.packed: dict[str, relax.Var] = {}
+        self.places: list[relax.Var] = []
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         called = _called(call)
@@ -132,6 +137,9 @@ class _Rewriter(PyExprMutator):
         results = [self._kept(operation, result) for result in results]
         if weights:
             data += self._packed(operation, kernel, [self.names[w] for w in weights])
+        if operation == "rms_norm" and self.binder.kernels.places_hidden:
+            self.places.append(relax.Var("hidden", results[0]))
+            return relax.op.call_tir_inplace(function, [*data, *self.places], [len(data)], results[0])
         if written is None:
             return relax.op.call_tir(function, data, results)
         # Weights come before the cache among an operation's arguments, behind its data among a kernel's.

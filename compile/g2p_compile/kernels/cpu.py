@@ -37,6 +37,7 @@ class CpuKernels:
 
     folds: ClassVar[bool] = True
     cacheless: ClassVar[bool] = True
+    places_hidden: ClassVar[bool] = False
     hidden: ClassVar[Stored] = "float32"
 
     def result(self, operation: str) -> Stored:

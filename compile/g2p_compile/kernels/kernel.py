@@ -84,6 +84,10 @@ class Kernels(Protocol):
         """Whether the cacheless check can be built."""
 
     @property
+    def places_hidden(self) -> bool:
+        """Whether the encoder is given the place for its output, [B*S, d_model], behind its other inputs."""
+
+    @property
     def hidden(self) -> Stored:
         """Number format of encoder outputs."""
 
