@@ -23,7 +23,7 @@ from g2p_compile.kernels.cuda.device import (
     pointer,
     prim_func,
     up,
-)  # fmt: skip
+)
 from g2p_compile.kernels.cuda.gpu import Gpu
 from g2p_compile.kernels.kernel import Call, Float32, Kernel, Limits, Packed
 from g2p_compile.kernels.vector import Expr, size
@@ -32,13 +32,11 @@ _WARPS = THREADS // 32
 _BLOCKS = 264
 """Blocks that fill a large GPU twice: rows are shared out among as many where there are few of them."""
 _FEW_ROWS = 8192
+"""Up to as many, a product that is not shared out takes smaller tiles."""
 _EASY_SHARED = 48 << 10
 """Bytes of shared memory that a launch may use without asking first."""
 _LANES = (8, 16, 32, 64, 128, 256)
 """Widths of a head that eight values a lane divide among lanes of a warp evenly."""
-_UNUSED = "linear"
-"""Only the cacheless check calls it, which CPUs run."""
-
 
 Arguments = Sequence[Pointer | Scalar]
 
@@ -299,6 +297,7 @@ def _as_it_is(weight: Float32) -> tuple[Float32]:
     return (weight,)
 
 
+# Only the cacheless check, which is for CPUs, calls `linear`.
 _MAKERS: dict[str, Callable[[CudaKernels, Call], Kernel]] = {
     "embed": _embed,
     "rms_norm": _rms_norm,
