@@ -40,12 +40,12 @@ class G2P:
         dtype: number format of the compiled model.
         device: `cpu`, or `cuda:0` for the first GPU; a process uses one GPU, which has to be said first.
         target_config: target configuration to compile with; the shipped one by default.
-        workers: most threads per call, each with caches of its own.
+        workers: most threads per call, each with caches of its own; one on a GPU.
 
     Raises:
         ModelError: the model cannot be found, reached or supported.
         ArtifactError: the compiled model is damaged, or was made for another machine.
-        UsageError: the dtype or the configuration is wrong, or there are no workers.
+        UsageError: the dtype or the configuration is wrong, or there are no workers, or too many.
     """
 
     def __init__(
@@ -61,6 +61,8 @@ class G2P:
             raise UsageError(f"workers is {workers}: give at least 1")
         config = None if target_config is None else Path(target_config)
         where = parse_device(device)
+        if where.kind == "cuda" and workers > 1:
+            raise UsageError(f"workers is {workers}, and a GPU has one: leave it out")
         use_one(where)
         self._artifact = models.open_model(models.Request(str(model), where.kind, dtype, config), _log.info)
         self._workers = workers

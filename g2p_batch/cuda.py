@@ -137,6 +137,10 @@ class Stream:
         """Copy a contiguous array to the device; it may be changed when this returns."""
         self._copy(pointer, array.ctypes.data, array.nbytes, _TO_DEVICE)
 
+    def zero(self, pointer: int, size: int) -> None:
+        """Fill bytes on the device with zeros."""
+        _call("cudaMemsetAsync", ctypes.c_void_p(pointer), 0, ctypes.c_size_t(size), self.handle)
+
     def to_host(self, array: Array, pointer: int) -> None:
         """Copy from the device; a pinned array holds it once the stream got here."""
         self._copy(array.ctypes.data, pointer, array.nbytes, _TO_HOST)

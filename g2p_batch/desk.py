@@ -60,9 +60,9 @@ class Desk:
         self.bucket, self.caches, self.scratch = bucket, caches, bucket.slots
         self.graphs: dict[int, Graph] = {}
         self._device, self._clear = device, clear
-        self._status = device.empty((_STATUS_FIELDS, rows), "int32")
+        self._status = device.zeros((_STATUS_FIELDS, rows), "int32")
         self.state = [*(device.empty((rows,), "int32") for _ in range(_STEP_FIELDS)), self._status]
-        self.spoken = device.empty((rows, bucket.target_bytes), "uint16")
+        self.spoken = device.zeros((rows, bucket.target_bytes), "uint16")
         ids = bucket.chunk * bucket.source_bytes
         self._ids = device.empty((ids,), "int32")
         self._lengths = device.empty((bucket.chunk,), "int32")

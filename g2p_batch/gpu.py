@@ -56,6 +56,12 @@ class Device:
                 "`batch` and `chunk` of configs/targets/cuda.toml, or stop what else uses the GPU"
             ) from None
 
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return a new tensor of zeros: rows that only fill up a rung read what no word has written."""
+        made = self.empty(shape, dtype)
+        self.stream.zero(made.data_ptr(), prod(shape) * np.dtype(dtype).itemsize)
+        return made
+
     def view(self, tensor: Any, shape: tuple[int, ...], dtype: str) -> Any:
         """Return the first part of a tensor's memory as another tensor."""
         return self._view(tensor, self._ffi.Shape(shape), self._ffi.dtype(dtype), 0)

@@ -139,7 +139,7 @@ class GpuEngine:
 
         def caches(reach: int) -> list[Any]:
             shape = (2, bucket.slots + 1, reach, geometry.heads, cells.width)
-            return [self.device.empty(shape, cells.dtype) for _ in range(geometry.decoder_layers)]
+            return [self.device.zeros(shape, cells.dtype) for _ in range(geometry.decoder_layers)]
 
         index = self.shapes.buckets.index(bucket)
         return Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))

@@ -12,6 +12,7 @@ from typing import Any
 
 from g2p_batch import host
 from g2p_batch.devices import VISIBLE, Device
+from g2p_batch.errors import UsageError
 from g2p_batch.pool import Heard, OpenSite
 from g2p_batch.worker import Assignment, Died, Orders
 
@@ -37,6 +38,8 @@ def on_gpus(device: Device) -> OpenSite:
 
     @contextmanager
     def opened(workers: int | None) -> "Iterator[Processes]":
+        if workers is not None and workers > len(gpus):
+            raise UsageError(f"--workers {workers} are more than the {len(gpus)} GPUs of --device: a GPU has one")
         yield Processes([{VISIBLE: gpu} for gpu in gpus[:workers]])
 
     return opened

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from g2p_batch import cuda
+from g2p_batch import G2P, cuda
 from g2p_batch.devices import VISIBLE, Device, parse_device, use_one
 from g2p_batch.errors import ArtifactError, UsageError
 from g2p_batch.models import Request, compile_model
@@ -113,6 +113,16 @@ def test_two_gpus_give_the_lexicon_of_the_cpu_even_if_one_fails(
     assert ran.returncode == 0, ran.stderr
     assert generate(tmp_path, "--model", str(tiny_artifact), *small, "cpu.tsv").returncode == 0
     assert (tmp_path / "gpu.tsv").read_bytes() == (tmp_path / "cpu.tsv").read_bytes()
+
+
+def test_a_gpu_has_one_worker(model: GpuModel, emulator: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("one\n", encoding="utf-8")
+    options = ("--model", str(model.folder), "--device", "cuda:0,1", "--workers", "3", "-o", "gpu.tsv")
+    ran = generate(tmp_path, *options, **emulator.environment(model.kernels))
+    assert ran.returncode == 2
+    assert "--workers 3 are more than the 2 GPUs of --device" in ran.stderr
+    with pytest.raises(UsageError, match="workers is 2, and a GPU has one: leave it out"):
+        G2P(device="cuda", workers=2)
 
 
 def test_when_all_gpus_fail_nothing_is_lost(model: GpuModel, emulator: Emulator, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ ALLOWED = {
     "shard": "contract crew decode errors formats.lexicon locations parquet report rundir pyarrow",
     "worker": "decode errors rundir shard pyarrow",
     "pool": "crew decode errors rundir shard worker",
-    "processes": "devices host pool worker",
+    "processes": "devices errors host pool worker",
     "actors": "errors host pool rundir shard worker pyarrow ray",
     "run": "contract crew decode errors pool processes report rundir shard signals",
     "status": "report rundir",

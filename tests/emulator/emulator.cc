@@ -305,6 +305,10 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, int, cudaS
   count("copies");
   return std::memmove(to, from, bytes), cudaSuccess;
 }
+cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
+  if (capturing) return cudaErrorStreamCaptureUnsupported;
+  return std::memset(to, value, bytes), cudaSuccess;
+}
 cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t bytes, cudaStream_t) { return std::memmove(to, from, bytes), cudaSuccess; }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return *stream = reinterpret_cast<void*>(0x10), cudaSuccess; }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return cudaStreamCreate(stream); }

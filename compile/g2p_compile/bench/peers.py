@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from g2p_batch.contract import DType
-from g2p_compile.bench.race import Entrant, Peer, Tuned
+from g2p_compile.bench.race import TRIAL_WORDS, Entrant, Peer, Tuned
 from g2p_compile.bench.report import Skipped
 from g2p_compile.checkpoint import Checkpoint
 
@@ -22,6 +22,8 @@ class Known:
     packages: tuple[str, ...]
     """What it imports."""
     make: Make
+    trial_words: int = TRIAL_WORDS
+    """Words that its settings are tried on."""
 
 
 def _transformers(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
@@ -54,21 +56,18 @@ OTHERS = (
 """With `--peers`."""
 
 
-def _gpu_transformers(dtype: DType, compiled: bool) -> Make:
+def _gpu(dtype: DType, compiled: bool) -> Known:
     def make(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
         from g2p_compile.bench.peer_transformers_gpu import GpuTransformers
 
         return GpuTransformers(checkpoint, dtype, compiled)
 
-    return make
+    name = f"transformers {dtype}{', compiled' if compiled else ''}"
+    return Known(name, ("transformers",), make, trial_words=8192)  # several of the largest batches
 
 
-GPU_ALWAYS = (Known("transformers bfloat16", ("transformers",), _gpu_transformers("bfloat16", compiled=False)),)
-GPU_OTHERS = (
-    Known("transformers float16", ("transformers",), _gpu_transformers("float16", compiled=False)),
-    Known("transformers bfloat16, compiled", ("transformers",), _gpu_transformers("bfloat16", compiled=True)),
-    Known("transformers float16, compiled", ("transformers",), _gpu_transformers("float16", compiled=True)),
-)
+GPU_ALWAYS = (_gpu("bfloat16", compiled=False),)
+GPU_OTHERS = (_gpu("float16", compiled=False), _gpu("bfloat16", compiled=True), _gpu("float16", compiled=True))
 """The same on a GPU; all with a static cache."""
 
 
@@ -80,7 +79,7 @@ def enter(
     if missing:
         return Skipped(known.name, f"{' and '.join(missing)} not installed (`pip install 'g2p-batch[bench]'`)")
     try:
-        contestant = Tuned(known.make(checkpoint, threads, folder), words, langs)
+        contestant = Tuned(known.make(checkpoint, threads, folder), words, langs, known.trial_words)
         return Entrant(contestant, contestant.run(words, langs))
     except Exception as cause:  # there is no telling what another program raises
         return Skipped(known.name, f"{type(cause).__name__}: {next(iter(str(cause).splitlines()), '')}")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 _LATENCY_WORDS = 40
-_TRIAL_WORDS = 512
+TRIAL_WORDS = 512
 _CLOSE = 1.15
 """Settings this near the fastest run a second time before one is chosen."""
 
@@ -55,10 +55,10 @@ class Peer(Protocol):
 class Tuned:
     """A peer in the setting that was fastest on a sample of the words."""
 
-    def __init__(self, peer: Peer, words: Sequence[str], langs: Sequence[str]) -> None:
+    def __init__(self, peer: Peer, words: Sequence[str], langs: Sequence[str], trial_words: int = TRIAL_WORDS) -> None:
         self.name, self.dtype, self._peer = peer.name, peer.dtype, peer
         # Evenly spread: lists are sorted by language and length.
-        sample = np.linspace(0, len(words) - 1, min(len(words), _TRIAL_WORDS)).astype(int).tolist()
+        sample = np.linspace(0, len(words) - 1, min(len(words), trial_words)).astype(int).tolist()
         some = [words[i] for i in sample], [langs[i] for i in sample]
         peer.run(peer.settings[0], *some)
         first = {setting: seconds(peer.run, setting, *some) for setting in peer.settings}
