@@ -1,10 +1,12 @@
-"""What a run costs beside its words, with the bundled model: `python -m tests.costs speed|workers|small FOLDER`.
+"""What a run costs beside its words, with the bundled model: `python -m tests.costs speed|cores|workers|small FOLDER`.
 
-`speed` shows words/s by the size of the list, the time in which nothing is decoded apart. `workers` shows the memory of
-one worker and of two. `small` compiles random weights in the largest upstream shape.
+`speed` shows words/s by the size of the list, the time in which nothing is decoded apart. `cores` shows how much faster
+two workers decode than one, in turn. `workers` shows the memory of one worker and of two. `small` compiles random
+weights in the largest upstream shape.
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -25,6 +27,8 @@ from tests.same_lexicon import make_list
 SIZES = {100: 5, 1000: 5, 10_000: 3, 200_000: 1}
 """Words of a list, and how often it is run."""
 WORKERS = 2
+EACH, ROUNDS = 10_000, 5
+"""Words of a list, and how often one worker and two decode one."""
 DTYPES = ("float32", "int8")
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 
@@ -55,7 +59,7 @@ def speed(folder: Path) -> None:
     print(f"int8, {WORKERS} workers; medians of so many runs")  # noqa: T201
     print("   words  runs  seconds  not decoding  words/s decoding  words/s in all  core-seconds")  # noqa: T201
     for words, runs in SIZES.items():
-        whole, decoding, cores = [], [], []
+        whole, decoding, used = [], [], []
         for number in range(runs):
             name = f"{words}-{number}"
             started = time.perf_counter()
@@ -63,12 +67,24 @@ def speed(folder: Path) -> None:
                 process = _generating(folder, name, words, "int8", WORKERS, os.environ | meter.environment)
                 decoding.append(_ended(process, folder, name))
             whole.append(time.perf_counter() - started)
-            cores.append(meter.seconds)
+            used.append(meter.seconds)
         seconds, decoded = median(whole), median(decoding)
         rates = f"{words / decoded:18,.0f}{words / seconds:16,.0f}"
         print(  # noqa: T201
-            f"{words:8,}{runs:6}{seconds:9.1f}{seconds - decoded:14.1f}{rates}{median(cores):14.1f}", flush=True
+            f"{words:8,}{runs:6}{seconds:9.1f}{seconds - decoded:14.1f}{rates}{median(used):14.1f}", flush=True
         )
+
+
+def cores(folder: Path) -> None:
+    """Decode a list with one worker and with two, in turn."""
+    for dtype in DTYPES:
+        rates: dict[int, list[float]] = {1: [], 2: []}
+        for number, count in itertools.product(range(ROUNDS), rates):
+            name = f"{dtype}-{count}-{number}"
+            rates[count].append(EACH / _ended(_generating(folder, name, EACH, dtype, count), folder, name))
+        one, two = map(median, rates.values())
+        ratios = " ".join(f"{b / a:.2f}" for a, b in zip(*rates.values(), strict=True))
+        print(f"{dtype}: {one:,.0f} words/s with a worker, {two:,.0f} with two; times {ratios} by round", flush=True)  # noqa: T201
 
 
 def workers(folder: Path) -> None:
@@ -131,7 +147,7 @@ def small(folder: Path) -> None:
         print(f"small, {dtype}, {family.name}: {told}")  # noqa: T201
 
 
-STEPS: dict[str, Callable[[Path], None]] = {"speed": speed, "workers": workers, "small": small}
+STEPS: dict[str, Callable[[Path], None]] = {"speed": speed, "cores": cores, "workers": workers, "small": small}
 
 
 def main() -> None:
