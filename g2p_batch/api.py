@@ -17,7 +17,7 @@ from g2p_batch.crew import pronounce
 from g2p_batch.decode import Engine, Indices
 from g2p_batch.devices import parse_device, use_one
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
-from g2p_batch.formats.lexicon import entries
+from g2p_batch.formats.lexicon import Answers, entries
 from g2p_batch.screen import Normalize, distinct, screen
 from g2p_batch.wordlist import ROWS
 
@@ -66,6 +66,8 @@ class G2P:
         use_one(where)
         self._artifact = models.open_model(models.Request(str(model), where.kind, dtype, config), _log.info)
         self._workers = workers
+        # On a GPU its caches take seconds to make, and calls would disturb each other.
+        self._kept = self._artifact.engine() if where.kind == "cuda" else None
 
     @property
     def contract(self) -> Contract:
@@ -126,8 +128,12 @@ class G2P:
             table = table.append_column(name, column)
         return table
 
-    def _engine(self) -> Engine:
-        return self._artifact.engine()
+    def _pronounce(self, words: pa.Table) -> Answers:
+        if self._kept is None:
+            return pronounce(words, self.contract, self._artifact.engine, self._workers, _Silence())
+        kept: Engine = self._kept
+        with _turns:
+            return pronounce(words, self.contract, lambda: kept, 1, _Silence())
 
     def _answer(self, octets: pa.Array, lang: pa.Array) -> "_Answered":
         """Pronounce words, binary [N], of languages, string [N]."""
@@ -137,8 +143,7 @@ class G2P:
         good, bad = screen(rows, self.contract, _NORMALIZE)
         first, which = distinct(good)
         words = pa.Table.from_batches([good.take(first)])
-        answers = pronounce(words, self.contract, self._engine, self._workers, _Silence())
-        lexicon = entries(words, answers)
+        lexicon = entries(words, self._pronounce(words))
         places = _spread(which, good["row"], len(rows))
         pron, logprob, status = (lexicon[name].take(places) for name in _ANSWERED)
         reasons = bad["reason"].take(_spread(np.arange(len(bad)), bad["row"], len(rows)))
@@ -174,8 +179,9 @@ class Predictor:
             ModelError, ArtifactError, UsageError: as `G2P` does when it is made.
             InputError: as `G2P` does.
         """
-        with _turns:
-            return _opened(*self._arguments)(table)
+        with _opening:
+            g2p = _opened(*self._arguments)
+        return g2p(table)
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield record batches with `pron`, `logprob` and `status`: a function for Spark's `mapInArrow`."""
@@ -190,12 +196,11 @@ class _OneEngine(G2P):
         super().__init__(model, dtype=dtype, target_config=target_config)
         self._kept = self._artifact.engine()
 
-    def _engine(self) -> Engine:
-        return self._kept
-
 
 _opened = cache(_OneEngine)
+_opening = threading.Lock()
 _turns = threading.Lock()
+"""Of all calls to engines that are kept."""
 
 
 class _Answered(NamedTuple):

@@ -16,6 +16,8 @@ from g2p_batch.errors import ArtifactError, DeviceError
 _LIBRARY, _DRIVER = "libcudart.so.13", "libcuda.so.1"
 _NON_BLOCKING, _NO_TIMING, _RELAXED = 1, 2, 2
 _TO_DEVICE, _TO_HOST = 1, 2
+# cudaError_t
+_NO_ROOM, _OLD_DRIVER, _NO_DEVICE, _NOT_READY = 2, 35, 100, 802
 # cudaDeviceAttr
 _MAJOR, _MINOR, _SHARED_OPTIN = 75, 76, 97
 
@@ -52,21 +54,51 @@ def runtime() -> ctypes.CDLL:
 
 def _call(name: str, *arguments: Any) -> None:
     code = getattr(runtime(), name)(*arguments)
+    if code == _NO_ROOM:
+        raise no_room(_reason(name, code))
     if code:
-        describe = runtime().cudaGetErrorString
-        describe.restype = ctypes.c_char_p
-        reason = f"{name}: {describe(code).decode()} (error {code})"
-        raise DeviceError(f"the GPU failed ({reason}): run the same command again")
+        raise DeviceError(f"the GPU failed ({_reason(name, code)}): run the same command again")
+
+
+def _reason(name: str, code: int) -> str:
+    describe = runtime().cudaGetErrorString
+    describe.restype = ctypes.c_char_p
+    return f"{name}: {describe(code).decode()} (error {code})"
+
+
+def no_room(cause: object) -> ArtifactError:
+    """Return the error of a GPU, or of memory that it copies from, that is full."""
+    return ArtifactError(
+        f"there is no room on the GPU ({cause}): compile the model with fewer rows, `batch` and `chunk` of "
+        "configs/targets/cuda.toml, or stop what else uses the GPU"
+    )
+
+
+_MEND = {
+    _OLD_DRIVER: "install a driver for CUDA 13 (R580 or later), or on a data-centre GPU the package cuda-compat-13",
+    _NOT_READY: "start the service nvidia-fabricmanager",
+}
+"""What to do about a driver that finds no GPU."""
 
 
 def device_count() -> int:
-    """Return how many GPUs this process may use; 0 where there is no driver."""
+    """Return how many GPUs this process may use; 0 where there is no driver, or no GPU.
+
+    Raises:
+        ArtifactError: there is a driver, and it cannot be used.
+    """
     try:
         library = runtime()
     except ArtifactError:
         return 0
     count = ctypes.c_int()
-    return count.value if library.cudaGetDeviceCount(ctypes.byref(count)) == 0 else 0
+    code = library.cudaGetDeviceCount(ctypes.byref(count))
+    if code == _NO_DEVICE:
+        return 0
+    if code:
+        mend = _MEND.get(code, "see what nvidia-smi says")
+        raise ArtifactError(f"no GPU can be used ({_reason('cudaGetDeviceCount', code)}): {mend}")
+    return count.value
 
 
 def _attribute(device: int, which: int) -> int:
@@ -97,7 +129,10 @@ class Graph:
     """Recorded work that is started with one call."""
 
     def __init__(self, handle: ctypes.c_void_p) -> None:
-        self._handle = handle
+        self._handle, self._destroy = handle, runtime().cudaGraphExecDestroy
+
+    def __del__(self) -> None:
+        self._destroy(self._handle)
 
     def launch(self, stream: "Stream") -> None:
         """Put the work behind what the stream has to do."""
@@ -108,8 +143,11 @@ class Event:
     """A place in a stream that can be waited for."""
 
     def __init__(self) -> None:
-        self._handle = ctypes.c_void_p()
+        self._handle, self._destroy = ctypes.c_void_p(), runtime().cudaEventDestroy
         _call("cudaEventCreateWithFlags", ctypes.byref(self._handle), _NO_TIMING)
+
+    def __del__(self) -> None:
+        self._destroy(self._handle)
 
     def record(self, stream: "Stream") -> None:
         """Mark the end of what the stream has to do now."""
@@ -161,22 +199,40 @@ class Stream:
     def recording(self) -> Iterator[list[Graph]]:
         """Record what is put into the stream meanwhile; afterwards the list holds its graph."""
         made: list[Graph] = []
-        _call("cudaStreamBeginCapture", self.handle, _RELAXED)
-        yield made
         graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
+        _call("cudaStreamBeginCapture", self.handle, _RELAXED)
+        try:
+            yield made
+        except BaseException:
+            runtime().cudaStreamEndCapture(self.handle, ctypes.byref(graph))  # the stream shall be of use again
+            raise
         _call("cudaStreamEndCapture", self.handle, ctypes.byref(graph))
         _call("cudaGraphInstantiate", ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
         _call("cudaGraphDestroy", graph)
         made.append(Graph(executable))
 
 
+class _Pinned:
+    """Bytes of the host that the GPU copies to and from on its own; arrays over them keep them."""
+
+    def __init__(self, size: int) -> None:
+        self._pointer, self._free = ctypes.c_void_p(), runtime().cudaFreeHost
+        _call("cudaMallocHost", ctypes.byref(self._pointer), ctypes.c_size_t(size))
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": (size,),
+            "typestr": "|u1",
+            "data": (self._pointer.value, False),
+        }
+
+    def __del__(self) -> None:
+        self._free(self._pointer)
+
+
 def pinned(shape: tuple[int, ...], dtype: str) -> Array:
-    """Return an array that the GPU copies to and from on its own; it lives as long as the process."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    pointer = ctypes.c_void_p()
-    _call("cudaMallocHost", ctypes.byref(pointer), ctypes.c_size_t(size))
-    memory = memoryview((ctypes.c_char * size).from_address(pointer.value or 0))
-    return np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
+    """Return an array that the GPU copies to and from on its own; nothing of it is set."""
+    whole = np.asarray(_Pinned(int(np.prod(shape)) * np.dtype(dtype).itemsize))
+    return whole.view(dtype).reshape(shape)
 
 
 class Staging:

@@ -113,10 +113,16 @@ class Desk:
         view = self._device.view
         return view(self._ids, ids.shape, "int32"), view(self._lengths, source.lengths.shape, "int32")
 
-    def place(self, source: Source) -> Any:
-        """Return where the encoder's output of a chunk goes, [B*S, d_model]; that of the last chunk is done with."""
+    def places(self, ids: Any) -> tuple[Any, Any]:
+        """Return where the encoder's output of ids [B, S] goes, [B*S, d_model], and that as [B, S, d_model].
+
+        The output of the last chunk was there, and is done with.
+        """
         width, dtype = self._hidden_form
-        return self._device.view(self._hidden, (len(source.rows) * int(source.lengths.max()), width), dtype)
+        batch, length = ids.shape
+        shapes = (batch * length, width), (batch, length, width)
+        flat, hidden = (self._device.view(self._hidden, shape, dtype) for shape in shapes)
+        return flat, hidden
 
     def put_seats(self, rows: Int32, lengths: Int32) -> Any:
         """Copy rows and source lengths of new words to the device."""

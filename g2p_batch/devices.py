@@ -27,18 +27,26 @@ class Device:
         from g2p_batch import cuda
 
         cuda.runtime()
-        count = cuda.device_count()
+        count, names = cuda.device_count(), _visible()
         if not count:
             raise ArtifactError(f"this process sees no GPU: look at {VISIBLE}, or decode with --device cpu")
+        if names is None:
+            names = list(map(str, range(count)))
+        if all(name.startswith("MIG-") for name in names):
+            count = len(names)  # of a GPU's instances CUDA counts one, and a process may use any one
         numbers = self.numbers or tuple(range(count))
         if max(numbers) >= count:
             raise UsageError(f"--device names GPU {max(numbers)}, and this process sees {count}, numbered from 0")
-        # What this process calls 0 may be another number to the driver.
-        names = os.environ.get(VISIBLE, "").split(",") if os.environ.get(VISIBLE) else list(map(str, range(count)))
-        return tuple(names[number].strip() for number in numbers)
+        return tuple(names[number] for number in numbers)
 
 
 CPU = Device("cpu")
+
+
+def _visible() -> list[str] | None:
+    """Return what the driver calls the GPUs that this process is shown, in its order, or None if it is shown all."""
+    shown = os.environ.get(VISIBLE)
+    return None if shown is None else [name.strip() for name in shown.split(",") if name.strip()]
 
 
 def parse_device(text: str) -> Device:
@@ -60,7 +68,8 @@ def use_one(device: Device) -> None:
     Has to come before anything else that asks for GPUs.
 
     Raises:
-        UsageError: more than one is named.
+        UsageError: more than one is named, the one named is not there, or this process has used others already.
+        ArtifactError: there is a driver, and it cannot be used.
     """
     if device.kind != "cuda":
         return
@@ -69,8 +78,14 @@ def use_one(device: Device) -> None:
             f"this command uses one GPU, --device names {len(device.numbers)}: give cuda:{device.numbers[0]}"
         )
     number = device.numbers[0] if device.numbers else 0
-    shown = os.environ.get(VISIBLE)
-    names = shown.split(",") if shown else []
-    if shown and number >= len(names):
+    names = _visible()
+    if names is not None and number >= len(names):
         raise UsageError(f"--device names GPU {number}, and {VISIBLE} shows {len(names)}, numbered from 0")
-    os.environ[VISIBLE] = names[number] if names else str(number)
+    os.environ[VISIBLE] = str(number) if names is None else names[number]
+    from g2p_batch import cuda
+
+    if cuda.device_count() > 1:  # CUDA reads the variable once
+        raise UsageError(
+            f"this process has used CUDA already, and sees more than one GPU: start it with "
+            f"{VISIBLE}={os.environ[VISIBLE]}, or open the model first"
+        )

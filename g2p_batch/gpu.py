@@ -34,11 +34,14 @@ class Device:
 
         Raises:
             DeviceError: the GPU failed.
+            ArtifactError: it has no room.
         """
         try:
             with self._ffi.use_raw_stream(self._where, self.stream.handle.value):
                 yield
-        except RuntimeError as cause:  # what TVM raises
+        except RuntimeError as cause:  # what TVM raises; of what kind, only its text tells
+            if "out of memory" in str(cause):
+                raise cuda.no_room(cause) from None
             raise DeviceError(f"the GPU failed ({cause}): run the same command again") from None
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
@@ -51,10 +54,7 @@ class Device:
             return self._allocate(self._ffi.Shape(shape), self._ffi.dtype(dtype), self._where, None)
         except RuntimeError as cause:  # what TVM raises
             size = prod(shape) * np.dtype(dtype).itemsize
-            raise ArtifactError(
-                f"the GPU has no room for {size / 2**20:,.0f} MiB ({cause}): compile the model with fewer rows, "
-                "`batch` and `chunk` of configs/targets/cuda.toml, or stop what else uses the GPU"
-            ) from None
+            raise cuda.no_room(f"{size / 2**20:,.0f} MiB: {cause}") from None
 
     def zeros(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Return a new tensor of zeros: rows that only fill up a rung read what no word has written."""

@@ -3,8 +3,11 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from weakref import WeakSet
 
-from g2p_batch.codec import Float32, Int32
+import numpy as np
+
+from g2p_batch.codec import BYTE_OFFSET, Float32, Int32
 from g2p_batch.contract import Bucket, DType, Manifest, Shapes
 from g2p_batch.decode import Finished, Rows, Source
 from g2p_batch.desk import AHEAD, Caches, Desk, Round
@@ -14,6 +17,9 @@ _CUDA, _CPU, _POOLED = 2, 1, 2
 """Device types and allocator of the virtual machine."""
 _STEPS = 4
 """Decoder steps between two looks at which words have ended: one graph."""
+
+_ENGINES: "WeakSet[GpuEngine]" = WeakSet()
+"""Those of this process that may have graphs."""
 
 
 class GpuEngine:
@@ -49,11 +55,12 @@ class GpuEngine:
 
     def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> Any:
         """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model] on the device."""
-        geometry, cells = self.contract.geometry, self._manifest.cache
-        place = self.device.empty((ids.size, geometry.d_model), cells.dtype)
+        width, dtype = self._hidden
+        place = self.device.empty((ids.size, width), dtype)
         name = f"encoder_{self.shapes.buckets.index(bucket)}"
         with self.device.working():
-            return self._call(name, self.device.tensor(ids), self.device.tensor(lengths), place)
+            self._call(name, self.device.tensor(ids), self.device.tensor(lengths), place)
+        return self.device.view(place, (*ids.shape, width), dtype)
 
     def open(self, bucket: Bucket) -> Any:
         """Return the cache of a bucket, made when it is first asked for."""
@@ -79,8 +86,8 @@ class GpuEngine:
         The host never waits for the step that runs: what it learns is a round old, and by then the next one runs.
         """
         with self.device.working():
-            if bucket not in self._desks:
-                self._desks[bucket] = self._open_desk(bucket)
+            if not self._desks:
+                self._open_desks()
             desk = self._desks[bucket]
             desk.begin()
             chunks = iter(sources)
@@ -100,7 +107,9 @@ class GpuEngine:
         """Encode a chunk and give its words their rows."""
         self.chunks += 1
         index = desk.caches.bucket
-        hidden = self._call(f"encoder_{index}", *desk.put_source(source), desk.place(source))
+        ids, lengths = desk.put_source(source)
+        flat, hidden = desk.places(ids)
+        self._call(f"encoder_{index}", ids, lengths, flat)
         seats = desk.put_seats(rows, source.lengths)
         self._call(f"prefill_{index}", hidden, desk.seated_rows(len(rows)), *desk.caches.source)
         self._seat(seats, *desk.state)
@@ -110,12 +119,9 @@ class GpuEngine:
         self.rounds += 1
         rung = self.shapes.rung(desk.reaches)
         if rung not in desk.graphs:
-            self._steps(desk, rung)  # allocates what recording may not
-            seen = desk.look(rung)
             with self.device.stream.recording() as made:
                 self._steps(desk, rung)
             desk.graphs[rung] = made[0]
-            return seen
         desk.graphs[rung].launch(self.device.stream)
         return desk.look(rung)
 
@@ -125,11 +131,34 @@ class GpuEngine:
             answers = self._call(f"step_{desk.caches.bucket}", *arguments, *desk.caches.all)
             self._advance(*answers, *desk.state, desk.spoken, desk.scratch)
 
+    def _open_desks(self) -> None:
+        """Make rows for all buckets, and do once what graphs will do, before the first is recorded.
+
+        So the pool gets all the memory that will ever be needed: recording may not allocate, and a pool that runs out
+        frees what it holds, also what graphs use. It is the process's, so those of other engines have to go.
+        """
+        self._desks = {bucket: self._open_desk(bucket) for bucket in self.shapes.buckets}
+        for other in _ENGINES:
+            for desk in other._desks.values():
+                desk.graphs.clear()
+        _ENGINES.add(self)
+
     def _open_desk(self, bucket: Bucket) -> Desk:
         # Rows are rounded up to a rung; those behind the bucket's are never seated.
-        rows, geometry = self.shapes.rung(bucket.batch), self.contract.geometry
-        form = (geometry.d_model, self._manifest.cache.dtype)
-        return Desk(self.device, bucket, rows, form, self.open(bucket), self._clear)
+        rows = self.shapes.rung(bucket.batch)
+        desk = Desk(self.device, bucket, rows, self._hidden, self.open(bucket), self._clear)
+        desk.begin()
+        one = np.ones((1, 1), np.int32)
+        self._start(desk, np.zeros(1, np.int32), Source(np.zeros(1, np.int64), one * BYTE_OFFSET, one[0]))
+        for rung in self.shapes.ladder:
+            if rung <= rows:
+                self._steps(desk, rung)
+        return desk
+
+    @property
+    def _hidden(self) -> tuple[int, str]:
+        """Width and number format of encoder outputs."""
+        return self.contract.geometry.d_model, self._manifest.cache.dtype
 
     def _call(self, name: str, *arguments: Any) -> Any:
         return self._functions[name](*arguments, *self._arguments[name])

@@ -65,7 +65,7 @@ class Emulator:
         return {"LD_LIBRARY_PATH": str(self.folder), "EMULATED_KERNELS": str(kernels)}
 
     def count(self, what: str) -> int:
-        """Return how many `launches`, `graphs` or `copies` there were in this process."""
+        """Return how many `launches`, `graphs` or `copies` there were in this process, or `areas` there are now."""
         return int(self._library.emulator_count(what.encode()))
 
 

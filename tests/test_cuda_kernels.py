@@ -176,6 +176,13 @@ def test_the_head_chooses_the_lowest_of_the_best(bench: Bench, rows: int) -> Non
     bench.close(logprob[same], expected[torch.from_numpy(same)])
 
 
+def test_logits_that_are_no_numbers_choose_a_token_that_there_is(bench: Bench) -> None:
+    x, gain, weight = np.full((3, INNER), np.nan, np.float32), values(INNER), bench.rounded(VOCABULARY, INNER)
+    token, logprob = bench.run("greedy_head", [x], [gain, weight], [np.zeros(3, np.int32), np.zeros(3, np.float32)])
+    assert token.tolist() == [0, 0, 0]
+    assert np.isnan(logprob).all()
+
+
 def test_embedding_and_norm(bench: Bench) -> None:
     ids, table, gain = RANDOM.integers(0, VOCABULARY, 9).astype(np.int32), values(VOCABULARY, INNER), values(INNER)
     (got,) = bench.run("embed", [ids], [table], [np.zeros((9, INNER), np.float32)])

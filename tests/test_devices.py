@@ -61,6 +61,39 @@ def test_one_gpu_is_shown_where_one_is_used(monkeypatch: pytest.MonkeyPatch) -> 
         use_one(Device("cuda", (1,)))
     with pytest.raises(UsageError, match="uses one GPU, --device names 2: give cuda:0"):
         use_one(Device("cuda", (0, 1)))
+    monkeypatch.setenv(VISIBLE, "")
+    with pytest.raises(UsageError, match="names GPU 0, and CUDA_VISIBLE_DEVICES shows 0"):
+        use_one(Device("cuda"))
+
+
+def test_a_gpu_cannot_be_chosen_once_cuda_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VISIBLE, "")  # to be put back: it is changed here
+    monkeypatch.delenv(VISIBLE)
+    monkeypatch.setattr(cuda, "device_count", lambda: 4)
+    with pytest.raises(UsageError, match=r"has used CUDA already, .* start it with CUDA_VISIBLE_DEVICES=3"):
+        use_one(Device("cuda", (3,)))
+
+
+def test_instances_of_a_gpu_are_told_apart_by_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VISIBLE, "MIG-a,MIG-b")
+    monkeypatch.setattr(cuda, "runtime", lambda: None)
+    monkeypatch.setattr(cuda, "device_count", lambda: 1)
+    assert Device("cuda").gpus == ("MIG-a", "MIG-b")
+
+
+@pytest.mark.parametrize(
+    ("code", "mend"), [("35", "a driver for CUDA 13 (R580 or later)"), ("802", "fabricmanager"), ("999", "nvidia-smi")]
+)
+def test_a_driver_that_cannot_be_used_says_why(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, code: str, mend: str
+) -> None:
+    monkeypatch.setenv("EMULATED_DRIVER", code)
+    with pytest.raises(ArtifactError) as error:
+        cuda.device_count()
+    assert f"(error {code})" in str(error.value)
+    assert mend in str(error.value)
+    monkeypatch.setenv("EMULATED_DRIVER", "100")
+    assert cuda.device_count() == 0
 
 
 def test_without_a_driver_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

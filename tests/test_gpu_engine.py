@@ -1,17 +1,24 @@
 """A compiled model on the emulated GPU: what it says, that company changes nothing, and how the host drives it."""
 
+import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tvm
 
-from g2p_batch import cuda
-from g2p_batch.artifacts import DEVICE_CODE
+from g2p_batch import G2P, cuda
+from g2p_batch.artifacts import DEVICE_CODE, target_family
 from g2p_batch.decode import Decoded, Source, StreamingEngine, decode, decode_stream
 from g2p_batch.engine import Artifact
 from g2p_batch.errors import ArtifactError, DeviceError
 from g2p_batch.gpu_engine import GpuEngine
+from g2p_compile.backends import BACKENDS
+from g2p_compile.bind import bind
+from g2p_compile.pipelines import passes_to_executable
+from g2p_compile.program import load_program
 from tests.emulated import Emulator
 from tests.gpu_models import SHAPES, GpuModel, gpu_model
 
@@ -154,5 +161,81 @@ def test_a_gpu_that_fails_says_so(engine: GpuEngine, monkeypatch: pytest.MonkeyP
 
 
 def test_a_gpu_without_room_names_what_to_lower(engine: GpuEngine) -> None:
-    with pytest.raises(ArtifactError, match=r"the GPU has no room for 2,048 MiB .* compile the model with fewer rows"):
+    with pytest.raises(ArtifactError, match=r"no room on the GPU \(2,048 MiB: .* compile the model with fewer rows"):
         engine.device.empty((1 << 29,), "float32")
+    with pytest.raises(ArtifactError, match=r"no room on the GPU \(cudaMallocHost: out of memory \(error 2\)\)"):
+        cuda.pinned((1 << 29,), "float32")
+    with pytest.raises(ArtifactError, match=r"no room on the GPU \(.*out of memory"), engine.device.working():
+        raise RuntimeError("CUDA: out of memory")  # as TVM's pool says it
+
+
+def test_a_recording_that_fails_leaves_the_stream_of_use(engine: GpuEngine) -> None:
+    ids, lengths = words(3, 12, seed=8)
+    wanted = decode(engine, ids, lengths)
+    with pytest.raises(KeyboardInterrupt), engine.device.stream.recording():
+        raise KeyboardInterrupt
+    assert same(decode(engine, ids, lengths), wanted)
+
+
+def test_all_memory_is_there_before_the_first_graph(model: GpuModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = open_model(model, monkeypatch)
+    ids, lengths = words(1, 12, seed=9)
+    decode(engine, ids, lengths)
+    monkeypatch.setattr(cuda.runtime(), "cudaMallocHost", None)
+    monkeypatch.setattr(engine.device, "empty", None)
+    ids, lengths = words(14, SHAPES.longest.source_bytes, seed=10)
+    assert len(decode(engine, ids, lengths).ids) == 14
+    assert sum(len(desk.graphs) for desk in engine._desks.values()) > 2
+
+
+def test_an_engine_that_goes_gives_its_memory_back(
+    model: GpuModel, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, lengths = words(5, 12, seed=11)
+    areas = []
+    for _ in range(3):
+        engine = open_model(model, monkeypatch)
+        decode(engine, ids, lengths)
+        del engine
+        gc.collect()
+        areas.append(emulator.count("areas"))
+    assert areas[0] == areas[1] == areas[2]
+
+
+def test_a_further_engine_voids_the_graphs_of_others(
+    engine: GpuEngine, model: GpuModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, lengths = words(5, 12, seed=12)
+    wanted = decode(engine, ids, lengths)
+    assert any(desk.graphs for desk in engine._desks.values())
+    assert same(decode(open_model(model, monkeypatch), ids, lengths), wanted)
+    assert not any(desk.graphs for desk in engine._desks.values())
+    assert same(decode(engine, ids, lengths), wanted)
+
+
+def test_programs_keep_one_engine_and_threads_take_turns(model: GpuModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMULATED_KERNELS", str(model.kernels))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    g2p = G2P(model.folder, device="cuda")
+    lists = [[f"word{i}{j}" for j in range(i + 1)] for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda some: g2p(some, "eng-us"), lists))
+    assert answers == [[g2p([word], "eng-us")[0] for word in some] for some in lists]
+
+
+def test_only_kernels_touch_memory_of_the_device(tiny_program: Path) -> None:
+    program = load_program(tiny_program)
+    backend = BACKENDS["cuda"](program, target_family("cuda", "float32", ("sm_90",)), SHAPES, "float32", None)
+    with backend.target:
+        lowered = tvm.transform.Sequential(passes_to_executable())(bind(program, backend.kernels, SHAPES).module)
+    called: set[tvm.ir.GlobalVar] = set()
+    for function in lowered.functions.values():
+        if isinstance(function, tvm.relax.Function):
+            tvm.relax.analysis.post_order_visit(
+                function, lambda e: called.add(e.op) if isinstance(getattr(e, "op", None), tvm.ir.GlobalVar) else None
+            )
+    loops = [
+        f.name_hint for f in called if not {"tirx.is_scheduled", "tirx.is_host_func"} & set(lowered[f].attrs.keys())
+    ]
+    assert len(called) > 10
+    assert not loops

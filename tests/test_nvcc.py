@@ -52,6 +52,8 @@ def test_the_bundled_model_becomes_machine_code_for_every_common_gpu(
         tensor_cores = "HMMA.16816.F32" in part
         assert tensor_cores == (dtype != "float32" and name.removeprefix("g2p_").startswith(products)), name
         assert "STL" not in part, f"{name} spills registers"
+        if dtype != "float32" and "attention" in name:
+            assert "LDG.E.U16" not in part, f"{name} loads a value at a time"
 
 
 def test_every_architecture_is_one_that_nvcc_knows(compiler: str) -> None:

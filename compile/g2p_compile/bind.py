@@ -120,7 +120,9 @@ class _Rewriter(PyExprMutator):
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         called = _called(call)
         if called is None:
-            return super().visit_call_(call)
+            call = super().visit_call_(call)
+            # A view that a function returns is made by copying, and by the host. Who gave the place knows its shape.
+            return call.args[0] if self.places and self._is_placed(call.args[0]) else call
         operation, original, results, written = called
         arguments = [self.visit_expr(a) for a in original]
         tensors = [a for a in arguments if isinstance(a.ty, relax.TensorType)]
@@ -146,6 +148,13 @@ class _Rewriter(PyExprMutator):
         place = next(i for i, t in enumerate(data) if t.same_as(tensors[written]))
         results = [*results[:-1], data[place].ty]
         return relax.op.call_tir_inplace(function, data, [-1] * (len(results) - 1) + [place], results)
+
+    def _is_placed(self, value: relax.Expr) -> bool:
+        """Tell whether a value is a result that was written to a place."""
+        if not isinstance(value, relax.Var):
+            return False
+        made = self.lookup_binding(value)
+        return isinstance(made, relax.Call) and made.args[1].fields[-1].same_as(self.places[-1])
 
     def _kept(self, operation: str, result: relax.TensorType) -> relax.TensorType:
         """Return the type of a result in the number format that its kernel gives."""

@@ -1,13 +1,15 @@
 // The CUDA kernels' device header for a CPU: one block at a time, every thread a fibre, collectives are meeting points.
 //
 // Stricter than a GPU where that finds mistakes: asynchronous copies arrive only when they are waited for, shared memory
-// begins as rubbish and is exactly as large as was asked for, and lanes that miss a meeting are an error.
+// begins as rubbish and is exactly as large as was asked for, lanes that miss a meeting are an error, and addresses of
+// the device's memory mean nothing to the host, as the host's mean nothing to kernels.
 #pragma once
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #define KERNEL extern "C" void
@@ -37,8 +39,17 @@ void copy_later(void* to, const void* from, bool valid);
 void close_group();
 void finish_groups(int pending);
 
+// Set in every address of the device's memory that the host holds; what it then points to belongs to nobody.
+constexpr uintptr_t DEVICE_MARK = uintptr_t{1} << 62;
+// The place that such an address stands for; fails on one of the host.
+void* in_device(const void* address);
+
+template <class A> A as_kernel_sees(A argument) {
+  if constexpr (std::is_pointer_v<A>) return static_cast<A>(in_device(argument));
+  else return argument;
+}
 template <class... A, size_t... I> Work* hold(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
-  return new Work([=, values = std::make_tuple(*static_cast<A*>(arguments[I])...)] { std::apply(kernel, values); });
+  return new Work([=, values = std::make_tuple(as_kernel_sees(*static_cast<A*>(arguments[I]))...)] { std::apply(kernel, values); });
 }
 template <class... A> Work* hold(void (*kernel)(A...), void** arguments) {
   return hold(kernel, arguments, std::index_sequence_for<A...>{});

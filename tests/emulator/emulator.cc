@@ -1,5 +1,6 @@
 // A CUDA runtime and driver that execute kernels on the CPU: what the compiled model's host side calls, and no more.
-// Memory of the device is memory of the host that ends at a forbidden page; streams do everything at once.
+// Memory of the device is memory of the host that ends at a forbidden page, known to the host by marked addresses that it
+// cannot follow; streams do everything at once.
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -146,6 +147,12 @@ void run_block(unsigned threads) {
 
 void meet_block() { wait_for(whole, left); }
 
+void* in_device(const void* address) {
+  const auto marked = reinterpret_cast<uintptr_t>(address);
+  if (marked && !(marked & DEVICE_MARK)) fail("was given an address of the host");
+  return reinterpret_cast<void*>(marked & ~DEVICE_MARK);
+}
+
 const void* meet_warp(const void* own, int bytes) {
   Meeting& meeting = warps[running / WARP];
   std::vector<char>& given = meeting.given[meeting.held % 2];
@@ -220,6 +227,8 @@ int allocate(void** pointer, size_t bytes) {
   return cudaSuccess;
 }
 
+void* marked(void* pointer) { return reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(pointer) | emulator::DEVICE_MARK); }
+
 int release(void* pointer) {
   if (!pointer) return cudaSuccess;
   const auto found = areas.find(pointer);
@@ -247,8 +256,8 @@ constexpr int CUDA_SUCCESS = 0, CUDA_ERROR_INVALID_VALUE = 1, CUDA_ERROR_INVALID
 constexpr int CUDA_ERROR_NOT_SUPPORTED = 801, MAX_DYNAMIC_SHARED_SIZE_BYTES = 8;
 
 extern "C" {
-// For the tests: how often something was done.
-size_t emulator_count(const char* what) { return counts[what]; }
+// For the tests: how often something was done, or how many areas of memory there are.
+size_t emulator_count(const char* what) { return what == std::string("areas") ? areas.size() : counts[what]; }
 
 CUresult cuGetErrorName(CUresult, const char** name) { return *name = "EMULATED", CUDA_SUCCESS; }
 CUresult cuGetErrorString(CUresult, const char** text) { return *text = "emulated", CUDA_SUCCESS; }
@@ -279,7 +288,13 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction function, voi
 }
 CUresult cuTensorMapEncodeTiled() { return CUDA_ERROR_NOT_SUPPORTED; }
 
-cudaError_t cudaGetDeviceCount(int* devices) { return *devices = 2, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int* devices) {
+  // EMULATED_DRIVER: the error that a driver gives which finds no GPU.
+  if (const char* error = std::getenv("EMULATED_DRIVER")) return std::atoi(error);
+  const char* shown = std::getenv("CUDA_VISIBLE_DEVICES");
+  *devices = shown ? 1 + std::count(shown, shown + std::strlen(shown), ',') : 2;
+  return cudaSuccess;
+}
 cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
 cudaError_t cudaSetDevice(int device) { return device < 2 ? cudaSuccess : cudaErrorInvalidDevice; }
 cudaError_t cudaDeviceGetAttribute(int* value, int attribute, int) {
@@ -292,24 +307,33 @@ cudaError_t cudaGetDeviceProperties(char* name, int) {
   return std::strcpy(name, "emulated"), cudaSuccess;
 }
 const char* cudaGetErrorName(cudaError_t) { return "emulated"; }
-const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
+const char* cudaGetErrorString(cudaError_t error) { return error == cudaErrorMemoryAllocation ? "out of memory" : "emulated"; }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
-cudaError_t cudaMalloc(void** pointer, size_t bytes) { return allocate(pointer, bytes); }
-cudaError_t cudaFree(void* pointer) { return release(pointer); }
+cudaError_t cudaMalloc(void** pointer, size_t bytes) {
+  const int error = allocate(pointer, bytes);
+  if (!error) *pointer = marked(*pointer);
+  return error;
+}
+cudaError_t cudaFree(void* pointer) { return release(emulator::in_device(pointer)); }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return allocate(pointer, bytes); }
 cudaError_t cudaFreeHost(void* pointer) { return release(pointer); }
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total) { return *available = *total = MEMORY_BYTES, cudaSuccess; }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, int, cudaStream_t) {
+// `kind` is 1 to the device, 2 from it, 3 within it.
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, int kind, cudaStream_t) {
   if (capturing) return cudaErrorStreamCaptureUnsupported;
   count("copies");
+  if (kind & 1) to = emulator::in_device(to);
+  if (kind & 2) from = emulator::in_device(from);
   return std::memmove(to, from, bytes), cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
   if (capturing) return cudaErrorStreamCaptureUnsupported;
-  return std::memset(to, value, bytes), cudaSuccess;
+  return std::memset(emulator::in_device(to), value, bytes), cudaSuccess;
 }
-cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t bytes, cudaStream_t) { return std::memmove(to, from, bytes), cudaSuccess; }
+cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t bytes, cudaStream_t) {
+  return std::memmove(emulator::in_device(to), emulator::in_device(from), bytes), cudaSuccess;
+}
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return *stream = reinterpret_cast<void*>(0x10), cudaSuccess; }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return cudaStreamCreate(stream); }
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }

@@ -85,7 +85,7 @@ class Kernels(Protocol):
 
     @property
     def places_hidden(self) -> bool:
-        """Whether the encoder is given the place for its output, [B*S, d_model], behind its other inputs."""
+        """Whether the encoder is given a place behind its other inputs, [B*S, d_model], and returns it filled."""
 
     @property
     def hidden(self) -> Stored:

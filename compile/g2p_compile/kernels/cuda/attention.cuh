@@ -104,16 +104,21 @@ DEVICE void encoder_attention(const T* qkv, const int* lengths, const float* bia
 }
 
 // One query, eight values a lane, against `count` keys and values of a cache that lie STRIDE apart; one warp.
-// `bias`, if there is one, has an entry for each key counted backwards from the last.
+// `bias`, if there is one, has an entry for each key counted backwards from the last. With longer unrolling float32 spills.
 template <class T, int D, int STRIDE>
-DEVICE void attend(const Pack<T, EIGHT>& query, const T* keys, const T* values, int count, const float* bias, float* chances, T* y) {
+DEVICE void attend(const Pack<T, EIGHT> query, const T* keys, const T* values, int count, const float* bias, float* chances, T* y) {
   using Piece = Pack<T, EIGHT>;
   constexpr int LANES = D / EIGHT, AT_ONCE = WARP / LANES;
   const int lane = threadIdx.x % WARP, part = lane % LANES * EIGHT;
+#pragma unroll 2
   for (int start = 0; start < count; start += AT_ONCE) {
     const int key = start + lane / LANES;
     float score = 0;
-    if (key < count) score = dot(query, *reinterpret_cast<const Piece*>(keys + int64_t{key} * STRIDE + part), 0.0f);
+    if (key < count) {
+      // A copy is loaded whole, what is only referred to a value at a time.
+      const Piece own = *reinterpret_cast<const Piece*>(keys + int64_t{key} * STRIDE + part);
+      score = dot(query, own, 0.0f);
+    }
     score = sum_lanes<LANES>(score);
     if (key < count && part == 0) chances[key] = bias ? score + bias[count - 1 - key] : score;
   }
@@ -129,6 +134,7 @@ DEVICE void attend(const Pack<T, EIGHT>& query, const T* keys, const T* values, 
   total = sum_lanes(total);
   sync_warp();
   float mixed[EIGHT] = {};
+#pragma unroll 2
   for (int key = lane / LANES; key < count; key += AT_ONCE) {
     const Piece value = *reinterpret_cast<const Piece*>(values + int64_t{key} * STRIDE + part);
 #pragma unroll

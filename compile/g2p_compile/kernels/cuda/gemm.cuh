@@ -273,7 +273,7 @@ DEVICE void greedy_head(const float* x, const float* gain, const typename P::T* 
     total = sum_lanes(total);
     choice = min_lanes(choice);
     if (lane == 0) {
-      token[first + r] = choice;
+      token[first + r] = choice < P::OUTPUTS ? choice : 0;  // none is the best of logits that are no numbers
       logprob[first + r] = -logf(total);
     }
   }
