@@ -348,9 +348,9 @@ def test_what_is_no_reference_is_an_error(tmp_path, name, text, message):
 # Hypotheses
 
 
-def looked_up(tmp_path, truth, text, name="lexicon.tsv"):
+def looked_up(tmp_path, truth, text, name="lexicon.tsv", lang=None):
     (tmp_path / name).write_text(text)
-    return read_hypotheses(Source((str(tmp_path / name),)), truth)
+    return read_hypotheses(str(tmp_path / name), lang, truth)
 
 
 REF = "word\tlang\tpron\nété\tfra\tete\nhello\teng-us\thəˈloʊ\nabsent\tfra\tx\nh\tfra\tx\n"
@@ -374,7 +374,7 @@ def test_a_lexicon_keeps_its_languages_where_one_is_given_for_the_reference(tmp_
     truth = reference(tmp_path, "word\tpron\nno\tnoː\n", lang="ger")
     for text, pron in (("word\tlang\tpron\nno\tspa\tno\nno\tde\tnoː\n", "noː"), ("word\tpron\nno\tnu\n", "nu")):
         (tmp_path / "lexicon.tsv").write_text(text)
-        found = read_hypotheses(Source((str(tmp_path / "lexicon.tsv"),), lang="ger"), truth)
+        found = read_hypotheses(str(tmp_path / "lexicon.tsv"), "ger", truth)
         assert found["pron"].to_pylist() == [pron]
 
 
@@ -387,8 +387,30 @@ def test_scores_of_a_parquet_lexicon_are_read_exactly(tmp_path):
     logprob = pa.array(np.array([-0.1, -1e-8], np.float32))
     table = {"word": ["été", "hello"], "lang": ["fra", "eng-us"], "pron": ["ete", "x"], "logprob": logprob}
     pq.write_table(pa.table(table), tmp_path / "lexicon.parquet")
-    found = read_hypotheses(Source((str(tmp_path / "lexicon.parquet"),)), reference(tmp_path, REF))
+    found = read_hypotheses(str(tmp_path / "lexicon.parquet"), None, reference(tmp_path, REF))
     assert found["logprob"].combine_chunks()[:2].equals(logprob)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mfa.dict", "hello\th ə l ˈoʊ\nhello\tx\nother\ty\n"),
+        ("lexicon.txt", "<UNK> SPN\nhello h ə l ˈoʊ\nhello x\n"),
+        ("lexicon.jsonl", '{"word": "hello", "lang": "eng-us", "pron": "həlˈoʊ"}\n'),
+    ],
+)
+def test_lexicons_of_other_tools_are_read(tmp_path, name, text):
+    found = looked_up(tmp_path, reference(tmp_path, REF), text, name, "eng-us")
+    assert found["pron"].to_pylist() == [None, "həlˈoʊ", None, None]
+    assert found["status"].to_pylist() == [MISSING, None, MISSING, MISSING]
+    if "jsonl" not in name:
+        with pytest.raises(UsageError, match=f"{name} does not say the language of its words: give --lang TAG"):
+            looked_up(tmp_path, reference(tmp_path, REF), text, name)
+
+
+def test_a_lexicon_of_another_tool_without_words_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"mfa\.dict holds no words"):
+        looked_up(tmp_path, reference(tmp_path, REF), "", "mfa.dict", "eng-us")
 
 
 def test_scores_that_are_no_numbers_are_an_error(tmp_path):

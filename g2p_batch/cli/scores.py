@@ -37,7 +37,11 @@ _OF_MODEL = ("model", "dtype", "workers")
     help="The bundled model, a folder (compiled, program or checkpoint), or a hub id.",
 )
 @dtype_option
-@click.option("--hypotheses", metavar="FILE", help="Score this lexicon (.tsv, .csv or .parquet) instead of a model.")
+@click.option(
+    "--hypotheses",
+    metavar="FILE",
+    help="Score this lexicon, in any format that --lexicon of generate takes, instead of a model.",
+)
 @click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47.")
 @click.option(
     "--workers",
@@ -70,6 +74,7 @@ def evaluate(
     Examples:
       g2p-batch evaluate dev.tsv
       g2p-batch evaluate dev.parquet --hypotheses lexicon.tsv --json figures.json
+      g2p-batch evaluate dev.tsv --hypotheses english_us_mfa.dict --lang eng-us
     """
     from g2p_batch.evaluation import evaluate as run
     from g2p_batch.evaluation.edits import require_rapidfuzz
@@ -122,7 +127,7 @@ def _looked_up(path: str, lang: str | None, hypotheses: str) -> tuple["Reference
 
     tag = None if lang is None else resolve(lang).tag
     truth = read_reference(Source((path,), lang=tag))
-    return truth, read_hypotheses(Source((hypotheses,), lang=tag), truth), {"hypotheses": hypotheses}
+    return truth, read_hypotheses(hypotheses, tag, truth), {"hypotheses": hypotheses}
 
 
 def to_text(found: "Evaluation", facts: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """References and hypotheses: files of words with pronunciations, once per word with all its variants."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -10,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch import languages
-from g2p_batch.errors import InputError
+from g2p_batch.errors import InputError, UsageError
+from g2p_batch.formats import read_lexicon
 from g2p_batch.screen import EMPTY, UNKNOWN_LANGUAGE, Indices, distinct, prepared
 from g2p_batch.wordlist import LANG_COLUMNS, ROWS, Further, Source, read
 
@@ -24,6 +26,10 @@ PRON = Further(("pron", "pronunciation", "ipa"))
 LOGPROB = Further(("logprob",), required=False)
 OWN_LANG = Further(("own_lang", *LANG_COLUMNS), required=False)
 """The language as the file has it, whatever `Source.lang` says."""
+
+_TABLES = (".tsv", ".csv", ".parquet")
+"""Suffixes of lexicons that are tables with a header; others are of the formats of `formats`."""
+_PACKED = (".gz", ".zst")
 
 REFERENCE = pa.schema([("lang", pa.string()), ("word", pa.string()), ("prons", pa.list_(pa.string()))])
 """`prons` are the variants of a word, at least one, each once, in the order of the file."""
@@ -59,7 +65,7 @@ def read_reference(source: Source, tags: Collection[str] = (), stdin: BinaryIO |
         InputError: the file cannot be read, or holds no word with a pronunciation.
         UsageError: the options of `source` exclude each other.
     """
-    table, rows, rejects = _read(source, (PRON,), tags, stdin)
+    table, rows, rejects = _readable(read(replace(source, further=(PRON,)), stdin=stdin), tags)
     prons = _variants(table["pron"], table["lang"])
     parent = pc.list_parent_indices(prons).to_numpy()
     variant = pc.utf8_trim_whitespace(prons.flatten())
@@ -75,12 +81,13 @@ def read_reference(source: Source, tags: Collection[str] = (), stdin: BinaryIO |
     return Reference(words, rows, {reason: count for reason, count in rejects.items() if count})
 
 
-def read_hypotheses(source: Source, reference: Reference) -> pa.Table:
+def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Table:
     """Look the words of a reference up in a lexicon, and return the first pronunciation that it gives to each.
 
     Args:
-        source: the lexicon, without `further` columns; scores are read where it has them. Its `lang` is that of all
-            words only where the lexicon does not say their languages.
+        path: the lexicon: a table with a header, whose scores are read if it has them, or one of the formats that
+            `formats.readable_format` tells by the name.
+        lang: the language of words whose language the lexicon does not say.
         reference: N words.
 
     Returns:
@@ -89,14 +96,18 @@ def read_hypotheses(source: Source, reference: Reference) -> pa.Table:
 
     Raises:
         InputError: the file cannot be read, or its scores are no numbers.
-        UsageError: the options of `source` exclude each other.
+        UsageError: nothing says the language.
     """
-    table, _, _ = _read(source, (PRON, LOGPROB, OWN_LANG), (), None)
+    name = path.lower()
+    for suffix in _PACKED:
+        name = name.removesuffix(suffix)
+    source = Source((path,), lang=lang, further=(PRON, LOGPROB, OWN_LANG))
+    table, _, _ = _readable(read(source) if name.endswith(_TABLES) else _entries(path, lang), ())
     try:
         text = pc.if_else(pc.equal(table["logprob"], ""), None, table["logprob"])
         logprob = text.cast(pa.float32())
     except pa.ArrowInvalid as cause:
-        raise InputError(f"{', '.join(source.inputs)} has a logprob that is no number ({cause}): correct it") from None
+        raise InputError(f"{path} has a logprob that is no number ({cause}): correct it") from None
     asked = reference.words.select(["lang", "word"])
     first, which = distinct(pa.concat_tables([table.select(["lang", "word"]), asked]).combine_chunks())
     found = first[which[len(table) :]]
@@ -110,11 +121,34 @@ def read_hypotheses(source: Source, reference: Reference) -> pa.Table:
     return words
 
 
-def _read(
-    source: Source, further: tuple[Further, ...], tags: Collection[str], stdin: BinaryIO | None
-) -> tuple[pa.Table, int, Counter[str]]:
-    """Read the rows that have a word and a language; returns them, how many there were, and the others by reason."""
-    table = pa.Table.from_batches(read(replace(source, further=further), stdin=stdin)).combine_chunks()
+def _entries(path: str, lang: str | None) -> Iterator[pa.RecordBatch]:
+    """Read a lexicon as rows of `wordlist.ROWS` with the columns of hypotheses; it has at least one."""
+    row = 1
+    for batch in read_lexicon(Path(path)):
+        if lang is None and batch["lang"].null_count:
+            raise UsageError(f"{path} does not say the language of its words: give --lang TAG")
+        unknown = pa.nulls(len(batch), pa.string())
+        columns = {
+            "row": np.arange(row, row + len(batch)),
+            "word": batch["word"],
+            "lang": pa.repeat(pa.scalar(lang, pa.string()), len(batch)),
+            "reason": unknown,
+            PRON.names[0]: batch["pron"],
+            LOGPROB.names[0]: unknown,
+            OWN_LANG.names[0]: batch["lang"],
+        }
+        yield pa.record_batch(columns)
+        row += len(batch)
+    if row == 1:
+        raise InputError(f"{path} holds no words: fill it, or leave it out")
+
+
+def _readable(batches: Iterable[pa.RecordBatch], tags: Collection[str]) -> tuple[pa.Table, int, Counter[str]]:
+    """Return the rows that have a word and a language, how many there were, and the others by reason.
+
+    The batches are rows of `wordlist.ROWS` and further columns.
+    """
+    table = pa.Table.from_batches(batches).combine_chunks()
     asked = [table[name] for name in (OWN_LANG.names[0], "lang") if name in table.column_names]
     lang, exact = _tags(pc.coalesce(*asked), tags)
     word = prepared(_flat(table["word"]), exact, "nfc")
