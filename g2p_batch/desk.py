@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from g2p_batch.codec import EOS, Int32
+from g2p_batch.compiled import Caches
 from g2p_batch.contract import Bucket
 from g2p_batch.cuda import Array, Event, Graph, Staging, pinned
 from g2p_batch.decode import Decoded, Finished, Indices, Source
@@ -19,20 +20,6 @@ _STEP_FIELDS = 4
 """Arguments of a step: token, position, slot and source length of each row."""
 _LIVE, _SAID, _LOGPROB, _STATUS_FIELDS = 0, 1, 2, 3
 """Rows of a status, [3, rows] int32, as `rows.cuh` has them."""
-
-
-@dataclass(frozen=True)
-class Caches:
-    """Keys and values of one bucket: per decoder layer [2, slots, reach, H, D]."""
-
-    bucket: int
-    past: list[Any]
-    source: list[Any]
-
-    @property
-    def all(self) -> list[Any]:
-        """As the step takes them."""
-        return [*self.past, *self.source]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -18,7 +17,8 @@ import numpy as np
 from g2p_batch import cuda
 from g2p_batch.artifacts import DEVICE_CODE, LIBRARY, WEIGHTS
 from g2p_batch.codec import Float32, Int32
-from g2p_batch.contract import Bucket, DType, Kind, Manifest, Shapes, digest, load_manifest
+from g2p_batch.compiled import Caches, CompiledEngine
+from g2p_batch.contract import Bucket, Kind, Manifest, digest, load_manifest
 from g2p_batch.decode import Rows
 from g2p_batch.errors import ArtifactError
 from g2p_batch.gpu import Device, device_module, require_gpu, values_of
@@ -89,10 +89,9 @@ class Artifact:
         _check_files(folder, self.manifest)
         self._open = _KINDS[self.manifest.target.kind](folder, self.manifest)
 
-    def engine(self) -> "CompiledEngine":
+    def engine(self) -> CompiledEngine:
         """Return a new engine for the use of one thread at a time."""
-        engine: CompiledEngine = self._open(self.manifest)
-        return engine
+        return self._open(self.manifest)
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
@@ -114,13 +113,12 @@ def _open_on_cpu(folder: Path, manifest: Manifest) -> "Callable[[Manifest], TvmE
     # Pages of a private mapping are shared by all processes until written, which never happens.
     with (folder / WEIGHTS).open("rb") as file:
         whole = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
-    tensors = {name: ffi.from_dlpack(values_of(t, whole)) for name, t in manifest.tensors.items()}
-    arguments = {name: [tensors[tensor] for tensor in names] for name, names in manifest.functions.items()}
+    weights = {name: ffi.from_dlpack(values_of(t, whole)) for name, t in manifest.tensors.items()}
 
     def engine(manifest: Manifest) -> TvmEngine:
         machine = library["vm_load_executable"]()
         machine["vm_initialization"](_CPU, 0, _POOLED)
-        return TvmEngine(manifest, machine, arguments)
+        return TvmEngine(manifest, machine, weights)
 
     return engine
 
@@ -139,83 +137,41 @@ def _open_on_gpu(folder: Path, manifest: Manifest) -> "Callable[[Manifest], GpuE
 
 
 _REMEDY = "compile the model on this machine with `g2p-batch compile`"
-_KINDS: dict[Kind, Callable[[Path, Manifest], Callable[[Manifest], Any]]] = {"llvm": _open_on_cpu, "cuda": _open_on_gpu}
+_KINDS: dict[Kind, Callable[[Path, Manifest], Callable[[Manifest], CompiledEngine]]] = {
+    "llvm": _open_on_cpu,
+    "cuda": _open_on_gpu,
+}
 
 
-@dataclass(frozen=True)
-class _Caches:
-    """Keys and values of one bucket: per decoder layer [2, slots, reach, H, cell width], cells as the manifest says."""
-
-    bucket: int
-    past: list[Any]
-    source: list[Any]
-
-
-class TvmEngine:
-    """`decode.Engine` over a compiled model on the CPU."""
-
-    def __init__(self, manifest: Manifest, machine: Any, arguments: dict[str, list[Any]]) -> None:
-        self.contract = manifest.contract
-        self._manifest = manifest
-        self._functions = {name: machine[name] for name in manifest.functions}
-        self._arguments = arguments
-        self._ffi = _runtime()
-        self._caches: dict[Bucket, _Caches] = {}
-
-    @property
-    def dtype(self) -> DType:
-        """Number format of the artifact."""
-        return self._manifest.dtype
-
-    @property
-    def shapes(self) -> Shapes:
-        """Buckets and batch sizes of the artifact."""
-        return self._manifest.shapes
+class TvmEngine(CompiledEngine):
+    """A compiled model on the CPU."""
 
     def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> Any:
         """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model]."""
-        return self._call(f"encoder_{self.shapes.buckets.index(bucket)}", ids, lengths)
+        return self._call(f"encoder_{self.shapes.buckets.index(bucket)}", _tensor(ids), _tensor(lengths))
 
-    def open(self, bucket: Bucket) -> Any:
-        """Return the cache of a bucket, made when it is first asked for."""
-        if bucket not in self._caches:
-            self._caches[bucket] = self._allocate(bucket)
-        return self._caches[bucket]
-
-    def prefill(self, cache: Any, hidden: Any, slots: Int32) -> None:
+    def prefill(self, cache: Caches, hidden: Any, slots: Int32) -> None:
         """Compute the cross-attention keys and values of encoded words into their slots [B]."""
-        self._call(f"prefill_{cache.bucket}", hidden, slots, *cache.source)
+        self._call(f"prefill_{cache.bucket}", hidden, _tensor(slots), *cache.source)
 
-    def step(self, cache: Any, rows: Rows) -> tuple[Int32, Float32]:
+    def step(self, cache: Caches, rows: Rows) -> tuple[Int32, Float32]:
         """Decode one token of every row; returns tokens [R] and their log-probabilities [R]."""
         arguments = (rows.token, rows.position, rows.slot, rows.source_length)
-        token, logprob = self._call(f"step_{cache.bucket}", *arguments, *cache.past, *cache.source)
+        token, logprob = self._call(f"step_{cache.bucket}", *map(_tensor, arguments), *cache.all)
         return _array(token), _array(logprob)
 
     def recompute(self, tokens: Int32, hidden: Any, lengths: Int32) -> Float32:
         """Return the logits [B, T, V] of tokens [B, T] without any cache: the check on prefill and step."""
-        logits: Float32 = _array(self._call("cacheless", tokens, hidden, lengths))
+        logits: Float32 = _array(self._call("cacheless", _tensor(tokens), hidden, _tensor(lengths)))
         return logits
 
-    def _call(self, name: str, *arguments: Any) -> Any:
-        tensors = [self._ffi.from_dlpack(a) if isinstance(a, np.ndarray) else a for a in arguments]
-        return self._functions[name](*tensors, *self._arguments[name])
-
-    def _allocate(self, bucket: Bucket) -> _Caches:
-        geometry = self.contract.geometry
-        slots = bucket.slots + 1  # inert rows of a rung write to the last
-
-        cells = self._manifest.cache
-
-        def caches(reach: int) -> list[Any]:
-            shape = (2, slots, reach, geometry.heads, cells.width)
-            return [self._ffi.from_dlpack(_aligned(shape, cells.dtype)) for _ in range(geometry.decoder_layers)]
-
-        index = self.shapes.buckets.index(bucket)
-        return _Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
+    def _zeros(self, shape: tuple[int, ...], dtype: str) -> Any:
+        return _tensor(_aligned(shape, dtype))
 
 
-CompiledEngine = TvmEngine | GpuEngine
+def _tensor(array: Any) -> Any:
+    """Return a view of an array for the virtual machine."""
+    return _runtime().from_dlpack(array)
 
 
 def _array(tensor: Any) -> Any:

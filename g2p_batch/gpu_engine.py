@@ -8,9 +8,10 @@ from weakref import WeakSet
 import numpy as np
 
 from g2p_batch.codec import BYTE_OFFSET, Float32, Int32
-from g2p_batch.contract import Bucket, DType, Manifest, Shapes
+from g2p_batch.compiled import Caches, CompiledEngine
+from g2p_batch.contract import Bucket, Manifest
 from g2p_batch.decode import Finished, Rows, Source
-from g2p_batch.desk import AHEAD, Caches, Desk, Round
+from g2p_batch.desk import AHEAD, Desk, Round
 from g2p_batch.gpu import NUMBER, Device
 
 _CUDA, _CPU, _POOLED = 2, 1, 2
@@ -22,36 +23,20 @@ _ENGINES: "WeakSet[GpuEngine]" = WeakSet()
 """Those of this process that may have graphs."""
 
 
-class GpuEngine:
+class GpuEngine(CompiledEngine):
     """`decode.StreamingEngine` over a compiled model on one GPU."""
 
     def __init__(
         self, manifest: Manifest, device: Device, library: Any, host_code: Any, weights: Mapping[str, Any]
     ) -> None:
-        self.contract = manifest.contract
-        self.device = device
-        self._manifest = manifest
         machine = library["vm_load_executable"]()
         machine["vm_initialization"](_CUDA, NUMBER, _POOLED, _CPU, 0, _POOLED)
-        self._functions = {name: machine[name] for name in manifest.functions}
-        self._arguments = {
-            name: [weights[tensor] for tensor in tensors] for name, tensors in manifest.functions.items()
-        }
+        super().__init__(manifest, machine, weights)
+        self.device = device
         self._clear, self._seat, self._advance = (host_code[name] for name in ("clear", "seat", "advance"))
         self.chunks = self.rounds = 0
         """Encoded and run by `stream`."""
-        self._caches: dict[Bucket, Caches] = {}
         self._desks: dict[Bucket, Desk] = {}
-
-    @property
-    def dtype(self) -> DType:
-        """Number format of the artifact."""
-        return self._manifest.dtype
-
-    @property
-    def shapes(self) -> Shapes:
-        """Buckets and batch sizes of the artifact."""
-        return self._manifest.shapes
 
     def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> Any:
         """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model] on the device."""
@@ -62,18 +47,12 @@ class GpuEngine:
             self._call(name, self.device.tensor(ids), self.device.tensor(lengths), place)
         return self.device.view(place, (*ids.shape, width), dtype)
 
-    def open(self, bucket: Bucket) -> Any:
-        """Return the cache of a bucket, made when it is first asked for."""
-        if bucket not in self._caches:
-            self._caches[bucket] = self._allocate(bucket)
-        return self._caches[bucket]
-
-    def prefill(self, cache: Any, hidden: Any, slots: Int32) -> None:
+    def prefill(self, cache: Caches, hidden: Any, slots: Int32) -> None:
         """Compute the cross-attention keys and values of encoded words into their slots [B]."""
         with self.device.working():
             self._call(f"prefill_{cache.bucket}", hidden, self.device.tensor(slots), *cache.source)
 
-    def step(self, cache: Any, rows: Rows) -> tuple[Int32, Float32]:
+    def step(self, cache: Caches, rows: Rows) -> tuple[Int32, Float32]:
         """Decode one token of every row; returns tokens [R] and their log-probabilities [R]."""
         arguments = (rows.token, rows.position, rows.slot, rows.source_length)
         with self.device.working():
@@ -160,15 +139,5 @@ class GpuEngine:
         """Width and number format of encoder outputs."""
         return self.contract.geometry.d_model, self._manifest.cache.dtype
 
-    def _call(self, name: str, *arguments: Any) -> Any:
-        return self._functions[name](*arguments, *self._arguments[name])
-
-    def _allocate(self, bucket: Bucket) -> Caches:
-        geometry, cells = self.contract.geometry, self._manifest.cache
-
-        def caches(reach: int) -> list[Any]:
-            shape = (2, bucket.slots + 1, reach, geometry.heads, cells.width)
-            return [self.device.zeros(shape, cells.dtype) for _ in range(geometry.decoder_layers)]
-
-        index = self.shapes.buckets.index(bucket)
-        return Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
+    def _zeros(self, shape: tuple[int, ...], dtype: str) -> Any:
+        return self.device.zeros(shape, dtype)

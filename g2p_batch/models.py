@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from g2p_batch import artifacts
+from g2p_batch.compiled import CompiledEngine
 from g2p_batch.contract import DTYPES, Contract, DType, Kind, Prefix, load_contract, load_manifest
 from g2p_batch.decode import Compiled
-from g2p_batch.engine import Artifact, CompiledEngine
+from g2p_batch.engine import Artifact
 from g2p_batch.errors import ArtifactError, ModelError, UsageError
 from g2p_batch.host import Family, cpu_name
 from g2p_batch.languages import LANGUAGES

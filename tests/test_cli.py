@@ -28,23 +28,21 @@ from tests.fake_model import CONTRACT, install
 
 LEXICON = "word\tlang\tpron\nhello\teng-us\thəˈloʊ\nworld\teng-us\tworld\n"
 COMMANDS = (
-    *(
-        "bench",
-        "compile",
-        "evaluate",
-        "export",
-        "generate",
-        "info",
-        "languages",
-        "merge",
-        "oov",
-        "plan",
-        "report",
-        "run",
-        "status",
-        "validate",
-        "verify",
-    ),
+    "bench",
+    "compile",
+    "evaluate",
+    "export",
+    "generate",
+    "info",
+    "languages",
+    "merge",
+    "oov",
+    "plan",
+    "report",
+    "run",
+    "status",
+    "validate",
+    "verify",
 )
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

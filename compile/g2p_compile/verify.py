@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from g2p_batch.codec import EOS, START, Float32, Int32, detokenize, tokenize
+from g2p_batch.compiled import CompiledEngine
 from g2p_batch.contract import Contract, DType, Prefix
 from g2p_batch.decode import Decoded, decode
-from g2p_batch.engine import CompiledEngine, TvmEngine
+from g2p_batch.engine import TvmEngine
 from g2p_batch.models import Request, open_model
 from g2p_batch.shipped import shipped
 from g2p_compile.bind import CACHELESS_BATCH
