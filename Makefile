@@ -22,6 +22,7 @@ test: $(VENV)/.dev
 # Everything that needs an NVIDIA GPU: proofs, then words per second beside transformers. TORCH must be a CUDA build.
 gpu: $(VENV)/.dev
 	$(PIP) install -e '.[bench,cuda,nvcc]'
+	$(VENV)/bin/python -c 'import torch; torch.cuda.current_device()'
 	$(VENV)/bin/python -m pytest -m cuda
 	for dtype in bfloat16 float16 float32; do \
 	    $(VENV)/bin/g2p-batch bench --device cuda --dtype $$dtype --shape tiny_16 --copies 50 --peers \

@@ -12,7 +12,7 @@ import numpy as np
 from g2p_batch import cuda
 from g2p_batch.contract import Manifest, Tensor
 from g2p_batch.cuda import Array, Stream
-from g2p_batch.errors import ArtifactError, DeviceError
+from g2p_batch.errors import ArtifactError, DeviceError, G2PError
 
 NUMBER = 0
 """A process has one GPU: the first that CUDA_VISIBLE_DEVICES shows it."""
@@ -39,22 +39,20 @@ class Device:
         try:
             with self._ffi.use_raw_stream(self._where, self.stream.handle.value):
                 yield
-        except RuntimeError as cause:  # what TVM raises; of what kind, only its text tells
-            if "out of memory" in str(cause):
-                raise cuda.no_room(cause) from None
-            raise DeviceError(f"the GPU failed ({cause}): run the same command again") from None
+        except RuntimeError as cause:  # what TVM raises
+            raise _meant(cause) from None
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Return a new tensor; nothing of it is set.
 
         Raises:
             ArtifactError: the GPU has no room for it.
+            DeviceError: the GPU failed.
         """
         try:
             return self._allocate(self._ffi.Shape(shape), self._ffi.dtype(dtype), self._where, None)
         except RuntimeError as cause:  # what TVM raises
-            size = prod(shape) * np.dtype(dtype).itemsize
-            raise cuda.no_room(f"{size / 2**20:,.0f} MiB: {cause}") from None
+            raise _meant(cause) from None
 
     def zeros(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Return a new tensor of zeros: rows that only fill up a rung read what no word has written."""
@@ -79,6 +77,13 @@ class Device:
         self.stream.to_host(values, tensor.data_ptr())
         self.stream.wait()
         return values
+
+
+def _meant(cause: RuntimeError) -> G2PError:
+    """Return what an error of TVM means; of what kind it is, only its text tells."""
+    if "out of memory" in str(cause):
+        return cuda.no_room(cause)
+    return DeviceError(f"the GPU failed ({cause}): run the same command again")
 
 
 def values_of(tensor: Tensor, file: Array) -> Array:

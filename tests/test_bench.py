@@ -161,6 +161,8 @@ def test_what_runs_transformers_on_a_gpu_says_the_same_on_a_cpu(bundled: Checkpo
     peer = GpuTransformers(bundled, dtype, compiled=False, device="cpu")
     wanted = [answer.pron for answer in answers(bundled, WORDS[:5], LANGS[:5])]
     assert peer.run(Batch(4), WORDS[:5], LANGS[:5]) == wanted
+    assert peer.run(Batch(32), WORDS[:5], LANGS[:5]) == wanted
+    assert peer.run(Batch(4), WORDS[:5], LANGS[:5]) == wanted, "caches are used again"
     assert bundled.model.dtype is torch.float32, "the reference stays as it is"
 
 
@@ -173,8 +175,10 @@ def test_a_race_on_a_gpu_has_its_own_peers_and_ceiling() -> None:
 
 def test_the_report_tells_what_a_gpu_was_asked_for() -> None:
     plain = report()
-    subject = replace(plain.subjects[0], on_device=OnDevice(3 << 30, 12, 85))
-    text = replace(plain, subjects=(subject,)).to_text()
+    subject = replace(plain.subjects[0], profile=None, on_device=OnDevice(3 << 30, 12, 85))
+    text = replace(plain, subjects=(subject,), workers=1).to_text()
+    assert text.startswith("A CPU (2 cores), 1 worker; ")
+    assert "Time of one worker" not in text
     assert "On the GPU: 3,072 MiB in use; 12 chunks encoded, 85 rounds of steps, a graph each" in text
     assert "On the GPU" not in plain.to_text()
 
@@ -211,6 +215,22 @@ def test_a_peer_races_in_the_setting_that_was_fastest_on_a_sample(monkeypatch: p
     assert {words for _, words in peer.ran} == {512}
 
 
+def test_what_a_first_run_compiles_is_not_timed_and_a_setting_that_fails_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Compiling(Clocked):
+        def run(self, setting: int, words: list[str], langs: list[str]) -> list[str]:
+            if setting == 300:
+                raise MemoryError
+            self.now += 1000 * (setting not in [known for known, _ in self.ran])
+            return super().run(setting, words, langs)
+
+    peer = Compiling((100, 90, 300), monkeypatch)
+    assert Tuned(peer, ["a"], ["ita"], warm=True).setting == "90"
+    with pytest.raises(MemoryError):
+        Tuned(Compiling((300,), monkeypatch), ["a"], ["ita"])
+
+
 def report() -> Report:
     lines = (
         Line("g2p-batch", "float32", "2 workers", 2000.0, (1900.0, 2000.0, 2100.0), 4.0, 10),
@@ -232,7 +252,7 @@ def report() -> Report:
 def test_the_report_gives_medians_ratios_shares_and_what_was_skipped() -> None:
     assert report().to_text().splitlines() == [
         "A CPU (2 cores), 2 workers; words/s are medians of interleaved rounds",
-        "Peak of matrix products here on 2 threads, in GFLOP/s: float32 512, bfloat16 1,000",
+        "Peak of matrix products here on as many threads, in GFLOP/s: float32 512, bfloat16 1,000",
         "Peak memory of this process, all contestants included: 1,100 MiB",
         "",
         "bundled: 10 words of 18.5 bytes and 13.5 tokens, 123.4 MFLOP each",

@@ -93,4 +93,6 @@ def test_sanitizers_find_nothing(tool: str, tmp_path: Path) -> None:
     )
     command = [program, "--tool", tool, "--error-exitcode", "9", sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    if "Device not supported" in done.stdout:
+        pytest.skip("compute-sanitizer cannot be used here: Device not supported")
     assert done.returncode == 0, done.stdout[-2000:]

@@ -31,12 +31,12 @@ def verify(model: str, dtype: contract.DType, device: Device, words: str | None,
       g2p-batch verify
       g2p-batch verify charsiu/g2p_multilingual_byT5_tiny_16_layers_100
     """
+    use_one(device)  # before anything that imports PyTorch, which may look for GPUs
     from g2p_batch.models import Request
     from g2p_compile.verify import verify as run
 
     _, facts = locate(model)
     table = _unique_words(words, lang, facts) if words else None
-    use_one(device)
     found = run(Request(model, device.kind, dtype), say, table)
     click.echo(found.to_text())
     if not found.held:
@@ -112,6 +112,7 @@ def bench(
       g2p-batch bench --shape random:small --json bench.json --plot bench.svg
       g2p-batch bench --device cuda --dtype bfloat16 --shape tiny_16 --copies 50 --peers
     """
+    use_one(device)  # before anything that imports PyTorch, which may look for GPUs
     from g2p_batch import models
     from g2p_batch.shipped import shipped
 
@@ -123,7 +124,6 @@ def bench(
     _, facts = locate(model)
     table = _unique_words(words or str(shipped("golden/bench.tsv")), None, facts)
     table = table.take(list(range(len(table))) * options["copies"])
-    use_one(device)
     request = models.Request(model, device.kind, options["dtype"])
     workers = 1 if device.kind == "cuda" else options["workers"]
     asked = run.Options(table, shapes, options["rounds"], workers, options["peers"])

@@ -1,9 +1,11 @@
 """Where a race is run: a CPU or a GPU, who takes part there, and how fast matrix products are."""
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from g2p_batch.errors import UsageError
 from g2p_batch.host import cpu_name
 from g2p_compile.bench.ceiling import gemm_ceilings, gpu_ceilings
 from g2p_compile.bench.peers import ALWAYS, GPU_ALWAYS, GPU_OTHERS, OTHERS, Known
@@ -19,6 +21,10 @@ class Ground:
     always: tuple[Known, ...]
     others: tuple[Known, ...]
     """With `--peers`."""
+    require: Callable[[], None]
+    """Raises UsageError if nothing can be measured here."""
+    tidy: Callable[[], None]
+    """Gives back what the contestants of one subject have taken."""
 
 
 def _gpu_name() -> str:
@@ -27,8 +33,29 @@ def _gpu_name() -> str:
     return str(torch.cuda.get_device_name())
 
 
+def _require_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UsageError(
+            f"PyTorch {torch.__version__} sees no GPU, and the peers of a GPU need it: install a CUDA build of PyTorch"
+        )
+
+
+def _tidy_gpu() -> None:
+    import torch
+
+    gc.collect()
+    torch.compiler.reset()
+    torch.cuda.empty_cache()
+
+
+def _nothing() -> None:
+    """There is nothing to ask for, or to give back."""
+
+
 GROUNDS = {
-    "cpu": Ground(lambda: f"{cpu_name()} ({os.cpu_count()} cores)", gemm_ceilings, ALWAYS, OTHERS),
-    "cuda": Ground(_gpu_name, gpu_ceilings, GPU_ALWAYS, GPU_OTHERS),
+    "cpu": Ground(lambda: f"{cpu_name()} ({os.cpu_count()} cores)", gemm_ceilings, ALWAYS, OTHERS, _nothing, _nothing),
+    "cuda": Ground(_gpu_name, gpu_ceilings, GPU_ALWAYS, GPU_OTHERS, _require_gpu, _tidy_gpu),
 }
 """By the target of a request."""

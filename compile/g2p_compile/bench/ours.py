@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from g2p_batch import cuda
+from g2p_batch.compiled import CompiledEngine
 from g2p_batch.contract import Contract
 from g2p_batch.crew import pronounce
 from g2p_batch.engine import Artifact
 from g2p_batch.gpu_engine import GpuEngine
+from g2p_batch.report import count_of
 from g2p_compile.bench.report import OnDevice
 
 
@@ -21,12 +23,16 @@ class Ours:
         self._contract: Contract = artifact.manifest.contract
         self._engines = [artifact.engine() for _ in range(workers)]
         self.dtype = artifact.manifest.dtype
-        self._bytes = 0
+
+    @property
+    def engine(self) -> CompiledEngine:
+        """That of the first worker."""
+        return self._engines[0]
 
     @property
     def setting(self) -> str:
         """Number of workers."""
-        return f"{len(self._engines)} workers"
+        return count_of(len(self._engines), "worker")
 
     def run(self, words: Sequence[str], langs: Sequence[str]) -> list[str]:
         """Pronounce words."""
@@ -38,15 +44,13 @@ class Ours:
                 engine.chunks = engine.rounds = 0
         spare = iter(self._engines)
         found = pronounce(table, self._contract, lambda: next(spare), len(self._engines), _Silent())
-        if isinstance(self._engines[0], GpuEngine):
-            self._bytes = self._bytes or cuda.used_bytes(0)  # once, before peers take theirs
         prons: list[str] = found.pron.to_pylist()
         return prons
 
     def on_device(self) -> OnDevice | None:
-        """Return what the last `run` asked of the GPU, if there is one."""
-        engine = self._engines[0]
-        return OnDevice(self._bytes, engine.chunks, engine.rounds) if isinstance(engine, GpuEngine) else None
+        """Return what the last `run` asked of the GPU, if there is one; peers must not have taken memory yet."""
+        engine = self.engine
+        return OnDevice(cuda.used_bytes(0), engine.chunks, engine.rounds) if isinstance(engine, GpuEngine) else None
 
 
 class _Silent:

@@ -1,58 +1,79 @@
 """transformers on a GPU as a peer: a static cache, and PyTorch's compiler on top of it."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
+from transformers import CompileConfig, EncoderDecoderCache, StaticCache
 
-from g2p_batch.codec import EOS, START, detokenize
+from g2p_batch.codec import EOS, START, Int32, detokenize, tokenize
 from g2p_batch.contract import DType
+from g2p_batch.decode import Indices
 from g2p_compile.bench.peer_transformers import Batch
 from g2p_compile.checkpoint import Checkpoint
-from g2p_compile.reference import source_ids
 
 _SHORT = 64
 """Tokens that nearly all words end within; a static cache computes all of its length."""
 _STEP = 16
+_FEW = 8
+_FORMS = 64
+"""Sizes that PyTorch may compile for; it would go on without compiling, and not say so."""
 
 
 class GpuTransformers:
-    """`generate` over words sorted by length, as its documentation advises for GPUs."""
+    """`generate` over words sorted by length, as its documentation advises for GPUs.
 
-    name = "transformers"
+    Caches are kept from batch to batch, since a graph is of use only while its memory lies where it did.
+    """
+
     settings = tuple(map(Batch, (256, 512, 1024, 2048)))
 
     def __init__(self, checkpoint: Checkpoint, dtype: DType, compiled: bool, device: str = "cuda") -> None:
-        self.dtype = f"{dtype}{', compiled' if compiled else ''}"
+        self.name, self.dtype = f"transformers{' compiled' if compiled else ''}", dtype
         self._contract, self._compiled = checkpoint.contract, compiled
         # The reference stays as it is.
         self._model = copy.deepcopy(checkpoint.model).to(device, getattr(torch, dtype))
+        self._model.set_attn_implementation("sdpa")
+        self._caches: dict[tuple[int, int, int], EncoderDecoderCache] = {}
+        torch._dynamo.config.recompile_limit = _FORMS
+        torch._dynamo.config.fail_on_recompile_limit_hit = True
 
     def run(self, setting: Batch, words: Sequence[str], langs: Sequence[str]) -> list[str]:
         """Pronounce words, with a short cache first; those that do not end in it once more with a long one."""
-        sources = [source_ids(self._contract, *pair) for pair in zip(words, langs, strict=True)]
-        prons = np.empty(len(sources), object)
-        todo = np.argsort([len(source) for source in sources], kind="stable")
+        prefixes = pa.array([self._contract.prefix_for(lang) for lang in langs], pa.string())
+        ids, lengths = tokenize(pa.array(words, pa.string()), prefixes)
+        prons = np.empty(len(words), object)
+        todo = np.argsort(lengths, kind="stable")
         longest = self._contract.max_target_bytes
         for limit in dict.fromkeys((min(_SHORT, longest), longest)):
-            again = []
-            for start in range(0, len(todo), setting):
-                part = todo[start : start + setting]
-                tokens = self._generate([sources[i] for i in part], setting, limit)
+            again = [np.zeros(0, np.int64)]
+            for part, sources in self._batches(setting, todo, ids, lengths):
+                tokens = self._generate(sources, limit)[: len(part)]
                 prons[part] = detokenize(tokens)[0].to_pylist()
                 again.append(part[~(tokens == EOS).any(axis=1)])
-            todo = np.concatenate([np.zeros(0, np.int64), *again])
+            todo = np.concatenate(again)
         return list(prons)
 
-    def _generate(self, sources: list[list[int]], batch: int, limit: int) -> np.ndarray:
-        """Return tokens [B, T]; batches and lengths are filled up, so that little is compiled for their sizes."""
-        longest = -(-max(map(len, sources)) // _STEP) * _STEP
-        ids = torch.zeros(batch, longest, dtype=torch.long)
-        ids[:, 0] = sources[0][0]
-        for row, source in zip(ids, sources, strict=False):
-            row[: len(source)] = torch.tensor(source)
-        ids = ids.to(self._model.device)
+    def _batches(self, size: int, todo: Indices, ids: Int32, lengths: Int32) -> Iterator[tuple[Indices, Int32]]:
+        """Yield words and their ids [B, S]; few sizes of either, filled up with copies of the first word."""
+        for start in range(0, len(todo), size):
+            part = todo[start : start + size]
+            rows = next(rows for rows in (_FEW, size // 8, size) if rows >= len(part))
+            width = -(-int(lengths[part].max()) // _STEP) * _STEP
+            filled = np.concatenate([part, np.repeat(part[:1], rows - len(part))])
+            sources = np.zeros((rows, width), np.int32)
+            own = ids[filled, :width]
+            sources[:, : own.shape[1]] = own
+            yield part, sources
+
+    def _generate(self, sources: Int32, limit: int) -> Int32:
+        """Return tokens [B, T]."""
+        rows, width = sources.shape
+        ids = torch.from_numpy(sources).to(self._model.device, torch.long)
+        options: dict[str, Any] = {"compile_config": CompileConfig(dynamic=False)} if self._compiled else {}
         with torch.inference_mode():
             tokens = self._model.generate(
                 input_ids=ids,
@@ -63,8 +84,16 @@ class GpuTransformers:
                 decoder_start_token_id=START,
                 eos_token_id=EOS,
                 pad_token_id=0,
-                cache_implementation="static",
+                cache=self._cache(rows, width, limit),
                 disable_compile=not self._compiled,
+                **options,
             )
-        own = tokens[: len(sources), 1:].cpu().numpy()
-        return np.ascontiguousarray(own, dtype=np.int32)
+        return np.ascontiguousarray(tokens[:, 1:].cpu().numpy(), dtype=np.int32)
+
+    def _cache(self, rows: int, width: int, limit: int) -> EncoderDecoderCache:
+        form = (rows, width, limit)
+        if form not in self._caches:
+            config = self._model.config.get_text_config(decoder=True)
+            self._caches[form] = EncoderDecoderCache(*(StaticCache(config, length) for length in (limit, width)))
+        self._caches[form].reset()
+        return self._caches[form]

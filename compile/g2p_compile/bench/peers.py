@@ -24,6 +24,8 @@ class Known:
     make: Make
     trial_words: int = TRIAL_WORDS
     """Words that its settings are tried on."""
+    warm: bool = False
+    """Whether it compiles when a setting is first used."""
 
 
 def _transformers(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
@@ -62,12 +64,17 @@ def _gpu(dtype: DType, compiled: bool) -> Known:
 
         return GpuTransformers(checkpoint, dtype, compiled)
 
-    name = f"transformers {dtype}{', compiled' if compiled else ''}"
-    return Known(name, ("transformers",), make, trial_words=8192)  # several of the largest batches
+    name = f"transformers {'compiled ' if compiled else ''}{dtype}"
+    return Known(name, ("transformers",), make, trial_words=8192, warm=True)  # several of the largest batches
 
 
 GPU_ALWAYS = (_gpu("bfloat16", compiled=False),)
-GPU_OTHERS = (_gpu("float16", compiled=False), _gpu("bfloat16", compiled=True), _gpu("float16", compiled=True))
+GPU_OTHERS = (
+    _gpu("float16", compiled=False),
+    _gpu("float32", compiled=False),
+    _gpu("bfloat16", compiled=True),
+    _gpu("float16", compiled=True),
+)
 """The same on a GPU; all with a static cache."""
 
 
@@ -79,7 +86,7 @@ def enter(
     if missing:
         return Skipped(known.name, f"{' and '.join(missing)} not installed (`pip install 'g2p-batch[bench]'`)")
     try:
-        contestant = Tuned(known.make(checkpoint, threads, folder), words, langs, known.trial_words)
+        contestant = Tuned(known.make(checkpoint, threads, folder), words, langs, known.trial_words, known.warm)
         return Entrant(contestant, contestant.run(words, langs))
     except Exception as cause:  # there is no telling what another program raises
         return Skipped(known.name, f"{type(cause).__name__}: {next(iter(str(cause).splitlines()), '')}")

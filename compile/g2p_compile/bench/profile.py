@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from g2p_batch.codec import EOS, Float32, Int32, detokenize, tokenize
 from g2p_batch.contract import Bucket, Contract, Shapes
-from g2p_batch.decode import Cache, Decoded, Engine, Hidden, Rows, decode
+from g2p_batch.decode import Cache, Decoded, Engine, Hidden, Rows, StreamingEngine, decode
 from g2p_compile.bench.flops import Work
 from g2p_compile.bench.report import Profile, Use
 
@@ -61,15 +61,23 @@ class Watched:
         return result
 
 
-def profile(engine: Engine, contract: Contract, words: Sequence[str], langs: Sequence[str]) -> tuple[Profile, Work]:
-    """Pronounce words on one engine; returns where the time went and what the words amount to."""
+def profile(
+    engine: Engine, contract: Contract, words: Sequence[str], langs: Sequence[str]
+) -> tuple[Profile | None, Work]:
+    """Pronounce words on one engine; returns where the time went and what the words amount to.
+
+    An engine that has its own loop cannot be watched: its stages run while the host does something else.
+    """
     watched = Watched(engine)
     prefixes = pa.array([contract.prefix_for(lang) for lang in langs])
     ids, lengths = watched.timed("tokenise", lambda: tokenize(pa.array(words), prefixes))
+    limit = engine.shapes.longest.target_bytes
+    if isinstance(engine, StreamingEngine):
+        return None, Work.of(lengths, tokens_of(decode(engine, ids, lengths), limit))
     decoded = watched.timed("loop", lambda: decode(watched, ids, lengths))
     watched.timed("detokenise", lambda: detokenize(decoded.ids))
     watched.seconds["loop"] -= sum(watched.seconds[stage] for stage in ("encode", "prefill", "step"))
-    work = Work.of(lengths, tokens_of(decoded, engine.shapes.longest.target_bytes))
+    work = Work.of(lengths, tokens_of(decoded, limit))
     return Profile(watched.seconds, Use(work.source, watched.encoded), Use(work.tokens, watched.stepped)), work
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from g2p_batch.report import count_of
 from g2p_compile.bench.flops import Work
 
 _GIGA, _MEBI = 1e9, 2**20
@@ -91,7 +92,8 @@ class Subject:
     lines: tuple[Line, ...]
     skipped: tuple[Skipped, ...]
     cost: Cost
-    profile: Profile
+    profile: Profile | None
+    """None where the stages cannot be told apart."""
     on_device: OnDevice | None = None
 
 
@@ -124,8 +126,8 @@ class Report:
         """Return a table per subject with what belongs to it."""
         peaks = ", ".join(f"{dtype} {ceiling / _GIGA:,.0f}" for dtype, ceiling in self.ceilings.items())
         head = [
-            f"{self.cpu}, {self.workers} workers; words/s are medians of interleaved rounds",
-            f"Peak of matrix products here on {self.workers} threads, in GFLOP/s: {peaks}",
+            f"{self.cpu}, {count_of(self.workers, 'worker')}; words/s are medians of interleaved rounds",
+            f"Peak of matrix products here on as many threads, in GFLOP/s: {peaks}",
             f"Peak memory of this process, all contestants included: {self.peak_rss_bytes / _MEBI:,.0f} MiB",
         ]
         return "\n".join([*head, *(line for subject in self.subjects for line in self._lines(subject))])
@@ -157,13 +159,14 @@ class Report:
             f"  Ours: compiled in {subject.cost.compile_s:.1f} s to {subject.cost.artifact_bytes / _MEBI:.1f} MiB, "
             f"loaded in {subject.cost.load_s:.2f} s"
         )
-        seconds = subject.profile.seconds
-        shares = ", ".join(f"{stage} {taken / sum(seconds.values()):.1%}" for stage, taken in seconds.items())
-        yield f"  Time of one worker: {shares}"
-        yield (
-            f"  Useful rows, of those computed: encoder {subject.profile.encoder.share:.1%}, "
-            f"decoder {subject.profile.decoder.share:.1%}"
-        )
+        if found := subject.profile:
+            whole = sum(found.seconds.values())
+            shares = ", ".join(f"{stage} {taken / whole:.1%}" for stage, taken in found.seconds.items())
+            yield f"  Time of one worker: {shares}"
+            yield (
+                f"  Useful rows, of those computed: encoder {found.encoder.share:.1%}, "
+                f"decoder {found.decoder.share:.1%}"
+            )
         if used := subject.on_device:
             yield (
                 f"  On the GPU: {used.bytes / _MEBI:,.0f} MiB in use; {used.chunks:,} chunks encoded, {used.rounds:,} "

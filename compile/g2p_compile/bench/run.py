@@ -39,21 +39,23 @@ def bench(request: Request, options: Options, say: Say) -> Report:
     """Measure the model and the shapes asked for.
 
     Raises:
-        G2PError: the model cannot be loaded, or a shape has no such name.
+        G2PError: the model cannot be loaded, a shape has no such name, or there is no GPU for PyTorch.
     """
     require_shapes(options.shapes)
     ground = GROUNDS[request.target]
+    ground.require()
     before = ground.ceilings(options.workers)
     with tempfile.TemporaryDirectory() as name:
         found = models(request, options.shapes, options.forced_steps, Path(name), say)
-        subjects = tuple(
-            _measure(model, ground, options, Path(name) / f"peers-{index}", say) for index, model in enumerate(found)
-        )
+        subjects = []
+        for index, model in enumerate(found):
+            ground.tidy()
+            subjects.append(_measure(model, ground, options, Path(name) / f"peers-{index}", say))
     # Who else uses the machine now and then takes from a ceiling; the better of two is nearer to it.
     after = ground.ceilings(options.workers)
     ceilings = {dtype: max(before[dtype], after[dtype]) for dtype in before}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Report(ground.name(), options.workers, ceilings, peak, subjects)
+    return Report(ground.name(), options.workers, ceilings, peak, tuple(subjects))
 
 
 def _measure(model: Model, ground: Ground, options: Options, folder: Path, say: Say) -> Subject:
@@ -61,6 +63,7 @@ def _measure(model: Model, ground: Ground, options: Options, folder: Path, say: 
     contract = model.checkpoint.contract
     ours = Ours(model.artifact, options.workers)
     entrants, skipped = [Entrant(ours, ours.run(words, langs))], []
+    used = ours.on_device()
     for known in ground.always + (ground.others if options.peers else ()):
         say(f"Preparing {known.name} for {model.name}")
         entered = enter(known, model.checkpoint, options.workers, folder, words, langs)
@@ -68,11 +71,10 @@ def _measure(model: Model, ground: Ground, options: Options, folder: Path, say: 
             skipped.append(entered)
         else:
             entrants.append(entered)
-    where_time_goes, work = profile(model.artifact.engine(), contract, words, langs)
+    where_time_goes, work = profile(ours.engine, contract, words, langs)
     flops = model_flops(contract.geometry, work)
     say(f"Measuring {model.name}: {options.rounds} rounds of {len(words):,} words")
     results = race(entrants, words, langs, options.rounds)
-    used = ours.on_device()
     return Subject(model.name, work, flops, _lines(results), tuple(skipped), model.cost, where_time_goes, used)
 
 
