@@ -460,7 +460,7 @@ def test_export_hands_on_prefix_and_name(here: Path, monkeypatch: pytest.MonkeyP
 def test_languages_finds_by_name_and_by_code() -> None:
     assert run("languages", "norweg") == Ran(
         0,
-        "tag  name              bcp47  script  bundled  note\nnob  Norwegian Bokmål  nb     Latn\n",
+        "tag  name              bcp47  script  bundled  note\nnob  Norwegian Bokmål  nb     Latn    yes\n",
         "",
     )
     assert run("languages", "de-AT").stdout.splitlines()[1].split() == ["ger", "German", "de", "Latn", "yes"]

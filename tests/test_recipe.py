@@ -131,7 +131,7 @@ def test_rows_that_cannot_be_used_are_dropped_and_counted(tmp_path: Path) -> Non
 
 def test_a_trained_model_learns_new_languages_and_is_measured_by_its_old_ones(tmp_path: Path) -> None:
     path = lexicon(tmp_path / "a.tsv", [("ice", "það", "θaːð")])
-    dev = lexicon(tmp_path / "dev.tsv", [("ita", "via", "via"), ("ice", "þú", "θuː"), ("epo", "jes", "jes")])
+    dev = lexicon(tmp_path / "dev.tsv", [("ita", "via", "via"), ("ice", "þú", "θuː"), ("ido", "yes", "jes")])
     found = prepared(path, Recipe(shape="", start="bundled"), dev=dev)
     assert found.checkpoint.contract.languages == ("ice",)
     assert found.dev is not None

@@ -52,6 +52,7 @@ def _save_weights(stages: Stages, checkpoint: Checkpoint, path: Path) -> None:
         tensors[name] = (stored if torch.equal(stored.float(), weight) else weight).contiguous()
     unique = {name: tensors[name].clone() for name in _weight_names(stages).values()}
     save_file(unique, path, metadata={"format": "pt"})
+    path.chmod(0o644)  # safetensors makes files that only their owner can read
 
 
 def _weight_names(stages: Stages) -> dict[str, str]:
