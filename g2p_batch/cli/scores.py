@@ -40,7 +40,7 @@ _OF_MODEL = ("model", "dtype", "workers")
 @click.option(
     "--hypotheses",
     metavar="FILE",
-    help="Score this lexicon, in any format that --lexicon of generate takes, instead of a model.",
+    help="Score this lexicon instead of a model: a table with a header, or the lexicon of another tool.",
 )
 @click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47.")
 @click.option(

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from g2p_batch import languages
 from g2p_batch.errors import InputError, UsageError
-from g2p_batch.formats import read_lexicon
+from g2p_batch.formats import PACKED, read_lexicon
 from g2p_batch.screen import EMPTY, UNKNOWN_LANGUAGE, Indices, distinct, prepared
 from g2p_batch.wordlist import LANG_COLUMNS, ROWS, Further, Source, read
 
@@ -29,7 +29,6 @@ OWN_LANG = Further(("own_lang", *LANG_COLUMNS), required=False)
 
 _TABLES = (".tsv", ".csv", ".parquet")
 """Suffixes of lexicons that are tables with a header; others are of the formats of `formats`."""
-_PACKED = (".gz", ".zst")
 
 REFERENCE = pa.schema([("lang", pa.string()), ("word", pa.string()), ("prons", pa.list_(pa.string()))])
 """`prons` are the variants of a word, at least one, each once, in the order of the file."""
@@ -99,7 +98,7 @@ def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Tab
         UsageError: nothing says the language.
     """
     name = path.lower()
-    for suffix in _PACKED:
+    for suffix in PACKED:
         name = name.removesuffix(suffix)
     source = Source((path,), lang=lang, further=(PRON, LOGPROB, OWN_LANG))
     table, _, _ = _readable(read(source) if name.endswith(_TABLES) else _entries(path, lang), ())

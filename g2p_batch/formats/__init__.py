@@ -23,7 +23,7 @@ from g2p_batch.formats.sherpa import SHERPA
 from g2p_batch.formats.tsv import TSV
 from g2p_batch.locations import Location
 
-__all__ = ["FORMATS", "Format", "format_for", "read_lexicon", "readable_format"]
+__all__ = ["FORMATS", "PACKED", "Format", "format_for", "read_lexicon", "readable_format"]
 
 FORMATS = {
     known.name: known
@@ -46,7 +46,8 @@ FORMATS = {
 
 _NAMED = {LEXICON: KALDI, PROBABILITIES: KALDI_PROB}
 """Formats by the whole name of a file, of those that are read."""
-_PACKED = (".gz", ".zst")
+PACKED = (".gz", ".zst")
+"""Suffixes behind that of a format."""
 _LINES_LOOKED_AT = 20
 
 
@@ -91,7 +92,7 @@ def readable_format(path: Path, name: str | None = None) -> Format:
         return _called(name)
     if path.is_dir():
         return KALDI_DICT
-    plain = path.with_suffix("") if path.suffix.lower() in _PACKED else path
+    plain = path.with_suffix("") if path.suffix.lower() in PACKED else path
     suffix = plain.suffix.lower()
     is_cmudict = plain.name.startswith(CMUDICT.name)
     if plain.name in _NAMED:
