@@ -194,7 +194,7 @@ def decode_stream(engine: Engine, bucket: Bucket, sources: Iterable[Source]) -> 
         sources: chunks of at most `bucket.chunk` words, none above `bucket.source_bytes`; taken when they are needed.
 
     Yields:
-        Every word once, in the order in which they end, about a chunk of them at a time; those that meet
+        Every word once, in the order in which they end, about a batch of them at a time; those that meet
         `bucket.target_bytes` without an EOS are flagged truncated.
     """
     if isinstance(engine, StreamingEngine):
@@ -273,12 +273,12 @@ class _Stream:
 
     @property
     def due(self) -> bool:
-        """Whether outputs should be read: they are a chunk's, or the log will soon overwrite the first of them."""
+        """Whether outputs should be read: they fill a batch, or the log will soon overwrite the first of them."""
         if not self.ended:
             return False
         if self._steps - self.ended[0].steps >= self._bucket.target_bytes:
             return True
-        return sum(len(ended.word) for ended in self.ended) >= self._bucket.chunk
+        return sum(len(ended.word) for ended in self.ended) >= self._bucket.batch
 
     def release(self) -> Finished:
         """Return the outputs of the words that ended since the last call, at least one."""

@@ -18,7 +18,7 @@ from g2p_batch.contract import Bucket, Shapes
 from g2p_batch.decode import Decoded, Finished, Source, decode, decode_stream
 from g2p_batch.engine import Artifact, TvmEngine
 from g2p_batch.models import Request, compile_model
-from g2p_compile.bind import CACHELESS_BATCH
+from g2p_compile.bind import cacheless_words
 
 # Known and unknown languages, scripts of one to four bytes a letter, and every bucket; what the model makes of a script
 # it never saw must not depend on its neighbours either.
@@ -203,7 +203,8 @@ def test_a_word_sounds_the_same_from_two_threads(table: Table) -> None:
 def test_recomputing_every_token_without_a_cache_gives_the_same_words(table: Table, engine: TvmEngine) -> None:
     words = [i for i, (tokens, _) in enumerate(table.alone) if len(tokens) // 4 <= 24]
     assert len(words) > 20
-    for part in (words[i : i + CACHELESS_BATCH] for i in range(0, len(words), CACHELESS_BATCH)):
+    together = cacheless_words(engine.shapes)
+    for part in (words[i : i + together] for i in range(0, len(words), together)):
         out = decode(engine, table.ids[part], table.lengths[part])
         tokens = np.zeros((len(part), out.ids.shape[1]), np.int32)
         for position, chosen in enumerate(recomputed(table, engine, part, out.ids.shape[1])):

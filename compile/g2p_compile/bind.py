@@ -17,8 +17,6 @@ from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program
 
 HIDDEN_RANK, CACHE_RANK = 3, 5
 """Dimensions of encoder outputs and of a cache; no other parameter has as many."""
-CACHELESS_BATCH = 16
-"""Words at a time in the cacheless check."""
 
 
 @dataclass
@@ -38,8 +36,13 @@ def bind(program: Program, kernels: Kernels, shapes: Shapes) -> Bound:
         for stage, words in (("encoder", bucket.chunk), ("prefill", bucket.chunk), ("step", bucket.batch)):
             binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(words)))
     if kernels.cacheless:
-        binder.add("cacheless", "cacheless", _bounds("cacheless", shapes.longest, CACHELESS_BATCH))
+        binder.add("cacheless", "cacheless", _bounds("cacheless", shapes.longest, cacheless_words(shapes)))
     return Bound(binder.builder.get(), binder.tensors, binder.functions)
+
+
+def cacheless_words(shapes: Shapes) -> int:
+    """Return how many words at a time the cacheless check takes: no more than are encoded together, and at most 16."""
+    return min(shapes.longest.chunk, 16)
 
 
 def _bounds(stage: str, bucket: Bucket, batch: int) -> list[tuple[int, int, int]]:

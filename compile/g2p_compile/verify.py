@@ -16,7 +16,7 @@ from g2p_batch.decode import Decoded, decode
 from g2p_batch.engine import TvmEngine
 from g2p_batch.models import Request, open_model
 from g2p_batch.shipped import shipped
-from g2p_compile.bind import CACHELESS_BATCH
+from g2p_compile.bind import cacheless_words
 from g2p_compile.golden import GoldenSet, find_golden, read_tsv
 
 AGREEMENT: dict[DType, float] = {"float32": 1.0, "float16": 0.99, "bfloat16": 0.97, "int8": 0.9}
@@ -145,8 +145,9 @@ def decode_cacheless(engine: TvmEngine, ids: Int32, lengths: Int32) -> list[str]
     bucket = engine.shapes.longest
     order = np.argsort(lengths, kind="stable")
     prons = np.empty(len(order), object)
-    for start in range(0, len(order), CACHELESS_BATCH):
-        part = order[start : start + CACHELESS_BATCH]
+    words = cacheless_words(engine.shapes)
+    for start in range(0, len(order), words):
+        part = order[start : start + words]
         source = np.ascontiguousarray(ids[part, : lengths[part].max()])
         hidden = engine.encode(bucket, source, lengths[part])
         tokens = np.full((len(part), 1), START, np.int32)

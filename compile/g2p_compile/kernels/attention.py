@@ -15,12 +15,14 @@ from tvm.tirx.script import builder as T
 
 from g2p_compile.kernels.cells import Cells, choose_cells
 from g2p_compile.kernels.kernel import Float32, Kernel, Packed, Site
-from g2p_compile.kernels.vector import LOWEST, Expr, Lanes, buffer, kernel, lanes_dividing, size
+from g2p_compile.kernels.vector import LOWEST, Expr, Lanes, buffer, kernel, lanes_dividing, prefetch, size
 
 _KEYS = 4
 """Keys that are scored together."""
 _QUERIES = {16: 2, 32: 4}
 """Queries of the encoder that are scored together, by registers: sums for each of their pairs with the keys."""
+_LINE = 64 // 4
+"""Values of four bytes that one fetch brings."""
 _VECTORS = 4
 """Vectors of the encoder's values that are summed together for those queries."""
 
@@ -174,11 +176,12 @@ class _Decoder:
                 place = [kind, T.cast(slot, "int64"), position, h, stored.at(v * stored.lanes)]
                 T.buffer_store(self._cache, self.cells.pack(values), place)
 
-    def attend(self, slot: Expr, count: Expr, query: Any, bias: Any, write: Any) -> None:
+    def attend(self, slot: Expr, following: Expr, count: Expr, query: Any, bias: Any, write: Any) -> None:
         """Emit the attention to the first `count` (int64) positions of a slot.
 
         Args:
             slot: int32.
+            following: int32, the slot to fetch meanwhile, which comes next.
             count: at least 1.
             query: gives the vector of the query that begins at a place in [H*D].
             bias: gives the biases of a head's keys from a position on, or None.
@@ -186,7 +189,12 @@ class _Decoder:
         """
         cells, lanes = self.cells, self.cells.lanes
         per_head = self.width // lanes.lanes // cells.parts
-        slot = T.Bind(T.cast(slot, "int64"))
+        slot, following = (T.Bind(T.cast(one, "int64")) for one in (slot, following))
+
+        def fetch(kind: int, keys: list[Expr], head: Expr) -> None:
+            for key in keys:
+                for at in range(0, cells.stored.width, _LINE):
+                    prefetch(self._cache[kind, following, key, head, at])
 
         def start(v: int, p: int) -> int:
             return (v * cells.parts + p) * lanes.lanes
@@ -207,6 +215,7 @@ class _Decoder:
         with T.serial(0, groups) as j:
             keys = [T.Bind(tirx.min(j * _KEYS + i, count - 1)) for i in range(_KEYS)]
             with T.serial(0, self.heads) as h:
+                fetch(0, keys, h)
                 sums = [lanes.splat(0.0)] * _KEYS
                 for v in range(per_head):
                     asked = [lanes.named(self._query[h, place(v, p)]) for p in range(cells.parts)]
@@ -222,6 +231,7 @@ class _Decoder:
             # Beyond the last position it is read again, with weight zero.
             keys = [T.Bind(tirx.min(j * _KEYS + i, count - 1)) for i in range(_KEYS)]
             with T.serial(0, self.heads) as h:
+                fetch(1, keys, h)
                 weights = [lanes.named(lanes.splat(self._scores[h, j * _KEYS + i])) for i in range(_KEYS)]
                 for v in range(per_head):
                     totals = [self._mixed[h, place(v, p)] for p in range(cells.parts)]
@@ -258,6 +268,7 @@ def self_attention(site: Site) -> Kernel:
             decoder.append(slot[r], now, lambda at: qkv[r, across.at(inner + at)])
             decoder.attend(
                 slot[r],
+                slot[tirx.min(r + 1, rows - 1)],
                 now + 1,
                 query=lambda at: qkv[r, across.at(at)],
                 bias=lambda h, at: bias[h, lanes.at(reach - 1 - now + at)],
@@ -285,6 +296,7 @@ def cross_attention(site: Site) -> Kernel:
         with T.serial(0, rows) as r:
             decoder.attend(
                 slot[r],
+                slot[tirx.min(r + 1, rows - 1)],
                 T.Bind(T.cast(lengths[r], "int64")),
                 query=lambda at: q[r, across.at(at)],
                 bias=None,

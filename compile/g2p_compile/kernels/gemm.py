@@ -21,7 +21,7 @@ from g2p_compile.kernels.kernel import Array, Float32, Kernel, Site
 from g2p_compile.kernels.narrow import BFloat16Operands, Int8Pairs, Int8Quads
 from g2p_compile.kernels.operands import Float32Operands, Layout, Operands
 from g2p_compile.kernels.tiles import ProductShape
-from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, size
+from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, prefetch, size
 
 _ROW_TILES = 8
 """Row tiles that run over one column tile of the weight while the nearest cache holds it."""
@@ -105,9 +105,7 @@ class Product:
         """
         columns = self.layout.tile.columns
         at = step * (columns // _ROW_TILES)
-        address = T.address_of(self.weight[block, at // columns, at % columns])
-        near = T.int32(2)  # of 0 (no locality) to 3 (the nearest cache)
-        T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", address, T.int32(0), near, T.int32(1)))
+        prefetch(self.weight[block, at // columns, at % columns])
 
 
 def _operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[Layout, Operands]:
