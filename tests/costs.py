@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 
-from g2p_batch import artifacts
-from g2p_batch.contract import load_contract
+from g2p_batch import artifacts, contract
+from g2p_batch.host import cpu_family
 from g2p_batch.models import BUNDLED_NAME
 from g2p_batch.report import count_of
 from tests.command import REAL, install
@@ -29,7 +29,8 @@ SIZES = {100: 5, 1000: 5, 10_000: 3, 200_000: 1}
 WORKERS = 2
 EACH, ROUNDS = 10_000, 5
 """Words of a list, and how often one worker and two decode one."""
-DTYPES = ("float32", "int8")
+DTYPES = tuple(dtype for dtype in contract.DTYPES if cpu_family(dtype))
+"""All that this CPU has kernels for."""
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
@@ -127,7 +128,6 @@ def _pss(process: int) -> int:
 
 def small(folder: Path) -> None:
     """Export random weights in the shape `small`, and compile them for this CPU."""
-    from g2p_batch.host import cpu_family
     from g2p_compile.build import build
     from g2p_compile.export import export_program
     from g2p_compile.reference import load_reference
@@ -135,10 +135,10 @@ def small(folder: Path) -> None:
 
     program = folder / "program"
     export_program(random_checkpoint(load_reference(BUNDLED_NAME), "small"), program)
-    shapes = artifacts.load_shapes(artifacts.default_config(), load_contract(program))
     for dtype in DTYPES:
         family = cpu_family(dtype)
         assert family is not None
+        shapes = artifacts.load_shapes(artifacts.default_config(family), contract.load_contract(program))
         started, used = time.perf_counter(), time.process_time()
         build(program, family, shapes, dtype, folder / dtype)
         seconds, used = time.perf_counter() - started, time.process_time() - used

@@ -21,7 +21,7 @@ LOWEST = -3.0e38
 """Stands for minus infinity in scores: finite, so that differences of two of them are numbers."""
 
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
-# Polynomials of the Cephes library (Moshier), single precision: exp in [-ln2/2, ln2/2], exp2 in [-1/2, 1/2], log near 1.
+# Polynomials of the Cephes library (Moshier), float32: exp in [-ln2/2, ln2/2], exp2 in [-1/2, 1/2], log near 1.
 _EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 _EXP2 = (1.5353361883e-4, 1.3398874403e-3, 9.6184373577e-3, 5.5503324712e-2, 2.4022647914e-1, 6.9314720286e-1, 1.0)
 _LOG = (
