@@ -21,10 +21,10 @@ _KEYS = 4
 """Keys that are scored together."""
 _QUERIES = {16: 2, 32: 4}
 """Queries of the encoder that are scored together, by registers: sums for each of their pairs with the keys."""
-_LINE = 64 // 4
-"""Values of four bytes that one fetch brings."""
 _VECTORS = 4
 """Vectors of the encoder's values that are summed together for those queries."""
+_LINE = 64 // 4
+"""Values of four bytes that one fetch brings."""
 
 
 def _score_lanes(site: Site) -> Lanes:
@@ -176,12 +176,12 @@ class _Decoder:
                 place = [kind, T.cast(slot, "int64"), position, h, stored.at(v * stored.lanes)]
                 T.buffer_store(self._cache, self.cells.pack(values), place)
 
-    def attend(self, slot: Expr, following: Expr, count: Expr, query: Any, bias: Any, write: Any) -> None:
-        """Emit the attention to the first `count` (int64) positions of a slot.
+    def attend(self, slots: Any, row: Expr, count: Expr, query: Any, bias: Any, write: Any) -> None:
+        """Emit the attention of a row to the first `count` (int64) positions of its slot; the next row's is fetched.
 
         Args:
-            slot: int32.
-            following: int32, the slot to fetch meanwhile, which comes next.
+            slots: int32, of all rows.
+            row: which one.
             count: at least 1.
             query: gives the vector of the query that begins at a place in [H*D].
             bias: gives the biases of a head's keys from a position on, or None.
@@ -189,7 +189,8 @@ class _Decoder:
         """
         cells, lanes = self.cells, self.cells.lanes
         per_head = self.width // lanes.lanes // cells.parts
-        slot, following = (T.Bind(T.cast(one, "int64")) for one in (slot, following))
+        last = slots.shape[0] - 1
+        slot, following = (T.Bind(T.cast(slots[r], "int64")) for r in (row, tirx.min(row + 1, last)))
 
         def fetch(kind: int, keys: list[Expr], head: Expr) -> None:
             for key in keys:
@@ -267,8 +268,8 @@ def self_attention(site: Site) -> Kernel:
             now = T.Bind(T.cast(position[r], "int64"))
             decoder.append(slot[r], now, lambda at: qkv[r, across.at(inner + at)])
             decoder.attend(
-                slot[r],
-                slot[tirx.min(r + 1, rows - 1)],
+                slot,
+                r,
                 now + 1,
                 query=lambda at: qkv[r, across.at(at)],
                 bias=lambda h, at: bias[h, lanes.at(reach - 1 - now + at)],
@@ -295,8 +296,8 @@ def cross_attention(site: Site) -> Kernel:
         decoder.allocate()
         with T.serial(0, rows) as r:
             decoder.attend(
-                slot[r],
-                slot[tirx.min(r + 1, rows - 1)],
+                slot,
+                r,
                 T.Bind(T.cast(lengths[r], "int64")),
                 query=lambda at: q[r, across.at(at)],
                 bias=None,

@@ -136,10 +136,15 @@ class Lanes:
         n = self.named(T.call_llvm_pure_intrin(self.float, "llvm.rint", x * self.splat(1.0 / math.log(2.0))))
         r = self.fma(n, self.splat(-_LN2_HIGH), x)
         r = self.named(self.fma(n, self.splat(-_LN2_LOW), r))
-        p = self.splat(_EXP[0])
-        for c in _EXP[1:]:
-            p = self.fma(p, r, self.splat(c))
+        p = self._polynomial(_EXP, r)
         return self._scaled(self.fma(p, r * r, r) + self.splat(1.0), n)
+
+    def _polynomial(self, coefficients: tuple[float, ...], x: Expr) -> Expr:
+        """Return the value of a polynomial, its highest coefficient first, at x."""
+        value = self.splat(coefficients[0])
+        for c in coefficients[1:]:
+            value = self.fma(value, x, self.splat(c))
+        return value
 
     def _scaled(self, x: Expr, n: Expr) -> Expr:
         """Return x * 2**n for whole n, where both x and the result are positive normal numbers."""
@@ -154,9 +159,7 @@ class Lanes:
         m = self.named(T.reinterpret(self.float, bits - (e << self.whole(23))) - self.splat(1.0))
         n = self.named(T.cast(e, self.float))
         square = self.named(m * m)
-        p = self.splat(_LOG[0])
-        for c in _LOG[1:]:
-            p = self.fma(p, m, self.splat(c))
+        p = self._polynomial(_LOG, m)
         p = self.fma(p, m * square, n * self.splat(_LN2_LOW)) - self.splat(0.5) * square
         return m + p + n * self.splat(_LN2_HIGH)
 
@@ -171,10 +174,7 @@ class Lanes:
         t = self.named(tirx.max(tirx.min(t, self.splat(126.0)), self.splat(-126.0)))
         n = self.named(T.call_llvm_pure_intrin(self.float, "llvm.rint", t))
         r = self.named(t - n)
-        p = self.splat(_EXP2[0])
-        for c in _EXP2[1:]:
-            p = self.fma(p, r, self.splat(c))
-        return x / (self.splat(1.0) + self._scaled(p, n))
+        return x / (self.splat(1.0) + self._scaled(self._polynomial(_EXP2, r), n))
 
     def relu(self, x: Expr) -> Expr:
         """Return max(x, 0)."""
