@@ -57,6 +57,7 @@ class Fitting:
 
     def __init__(self, known: Format, options: WriteOptions, phonetics: Phonetics, file: Path) -> None:
         self._format, self._options, self._phonetics, self._file = known, options, phonetics, file
+        self._repeated = None if known.repeats is None else known.repeats()
         self.losses = Losses()
 
     def rows(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -110,7 +111,7 @@ class Fitting:
 
     def _parted(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Return the rows that the format holds, and the words of which it holds none (`REJECTS`)."""
-        reason = self._format.refuse(batch, self._options)
+        reason = self._reason(batch)
         if reason.null_count == len(batch):
             return batch, _NOTHING_LOST
         held = reason.is_null()
@@ -122,3 +123,11 @@ class Fitting:
         self.losses.variants.update(counted(reason.filter(pc.and_(reason.is_valid(), kept))))
         self.losses.refused.update(counted(refused["reason"]))
         return batch.filter(held), refused
+
+    def _reason(self, batch: pa.RecordBatch) -> pa.Array:
+        """Return for each of N rows null, or the reason why the format cannot hold it."""
+        reason = self._format.refuse(batch, self._options)
+        if self._repeated is None:
+            return reason
+        held = reason.is_null()
+        return pc.replace_with_mask(reason, held, self._repeated(batch.filter(held), self._options))

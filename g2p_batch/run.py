@@ -61,9 +61,9 @@ def run_missing(run: RunDir, plan: Plan, part: Slice, team: Team, say: Say, stop
         StoppedEarlyError: a signal came; finished shards are kept.
         DrainedError: a signal asked to begin no more shards, and some are left.
     """
-    for name in run.set_aside_void(plan):
+    receipts, void = run.settle(plan)
+    for name in void:
         say(f"{run.root / name} is damaged: it is set aside, and its shard is done again")
-    receipts = run.receipts(plan)
     run.collect_leftovers(plan, receipts)
     mine = [number for number in range(part.index, len(plan.shards), part.of) if number not in receipts]
     if not mine:

@@ -184,12 +184,18 @@ class RunDir:
         """Return the receipts of a plan by shard; one that is damaged, or of another plan, is none."""
         return {receipt.shard: receipt for _, receipt in self._receipts(plan) if receipt is not None}
 
-    def set_aside_void(self, plan: Plan) -> list[str]:
-        """Clear the way for new receipts where there is one that is none; returns the names of those files."""
-        void = [name for name, receipt in self._receipts(plan) if receipt is None]
+    def settle(self, plan: Plan) -> tuple[dict[int, Receipt], list[str]]:
+        """Return what `receipts` does, and the names of files that were no receipts and made way for new ones."""
+        found: dict[int, Receipt] = {}
+        void: list[str] = []
+        for name, receipt in self._receipts(plan):
+            if receipt is None:
+                void.append(name)
+            else:
+                found[receipt.shard] = receipt
         for name in void:
             self._set_aside(name)
-        return void
+        return found, void
 
     def is_done(self, shard: int) -> bool:
         """Tell whether a shard has a receipt."""

@@ -41,6 +41,17 @@ def test_a_lexicon_holds_what_its_format_can_and_the_rest_is_rejected(
     assert job.rejects() == f"row\tlang\tword\treason\n3\teng-us\tice cream\t{reason}\n"
 
 
+def test_a_word_that_readers_take_for_an_earlier_one_is_rejected(tmp_path: Path) -> None:
+    text = "Polish\tfra\npolish\teng-us\nPolish\teng-us\nPolish \teng-us\nread\teng-us\n"
+    job = job_in(tmp_path, f"word\tlang\n{text}").merged(output=tmp_path / "{lang}.txt", format="sherpa")
+    summary = job()
+    written = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
+    assert written == {"eng-us": "Polish P o l i s h\nread r e a d\n", "fra": "Polish P o l i s h\n"}
+    assert summary.rejects == {"differs_in_case": 1}
+    assert summary.rows_in == 5 == summary.words + summary.duplicates + summary.rejected
+    assert job.rejects() == "row\tlang\tword\treason\n2\teng-us\tpolish\tdiffers_in_case\n"
+
+
 def test_every_format_writes_what_it_finds_valid(tmp_path: Path) -> None:
     job = english(tmp_path)
     job()

@@ -16,19 +16,14 @@ from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.reading import encoding_problems, lines, texts, wrong
 from g2p_batch.formats.rules import SPOKEN, any_phone, first_reason
-from g2p_batch.formats.words import Lines, best, spoken, write_lines
+from g2p_batch.formats.words import best, spoken, write_lines
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
-    """Write words and the phones of their best variant; of words that differ in ASCII case only, the first.
-
-    Words come in bytewise order, where capitals are first: the words that have some are all that is remembered.
-    """
-    seen: set[str] = set()
+    """Write words and the phones of their best variant."""
     with path.open("wb") as file:
         for some in map(best, spoken(batches, options)):
-            kept = pa.array(_fresh(some, seen))
-            write_lines(file, [some.word.filter(kept), some.said.filter(kept)], " ")
+            write_lines(file, [some.word, some.said], " ")
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -42,6 +37,35 @@ def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
         known = tokens(options.tokens)
         rules = (*SPOKEN, ("token_not_in_set", any_phone(lambda phone: phone not in known)))
     return first_reason(rows, options, rules)
+
+
+class Repeats:
+    """Refuses words that differ from an earlier one of their language in ASCII case only.
+
+    Words come in bytewise order, where capitals are first: the words that have some are all that is remembered.
+    """
+
+    def __init__(self) -> None:
+        self._lang = ""
+        self._first: dict[str, str] = {}
+        """The word that counts, by its lower-case spelling."""
+
+    def __call__(self, rows: pa.RecordBatch, _options: WriteOptions) -> pa.Array:
+        """Return `differs_in_case` or null for each of N rows; languages follow one another."""
+        lowered = pc.ascii_lower(rows["word"])
+        capitals = pc.not_equal(lowered, rows["word"])
+        if not self._first and not pc.any(capitals).as_py():
+            return pa.nulls(len(rows), pa.string())
+        columns = (rows["lang"], rows["word"], lowered, capitals)
+        reasons = [self._reason(*row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+        return pa.array(reasons, pa.string())
+
+    def _reason(self, lang: str, word: str, lowered: str, capitals: bool) -> str | None:
+        if lang != self._lang:
+            self._lang, self._first = lang, {}
+        if capitals:
+            self._first.setdefault(lowered, word)
+        return None if self._first.get(lowered, word) == word else "differs_in_case"
 
 
 def validate(path: Path, expected: Expected) -> Iterator[Problem]:
@@ -79,22 +103,19 @@ def tokens(path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def _fresh(some: Lines, seen: set[str]) -> list[bool]:
-    """Tell which lines are not of a word in `seen` but for its case, and add words with capitals to it."""
-    lowered = pc.ascii_lower(some.word)
-    capitals = pc.not_equal(lowered, some.word)
-    if not seen and not pc.any(capitals).as_py():
-        return [True] * len(lowered)
-    fresh = []
-    for word, has_capitals in zip(lowered.to_pylist(), capitals.to_pylist(), strict=True):
-        fresh.append(word not in seen)
-        if has_capitals:
-            seen.add(word)
-    return fresh
-
-
 def _lowered(word: str) -> str:
     return word.encode().lower().decode()
 
 
-SHERPA = Format("sherpa", None, write, kaldi.read, validate, refuse, order="word", best_only=True, tokens=True)
+SHERPA = Format(
+    "sherpa",
+    None,
+    write,
+    kaldi.read,
+    validate,
+    refuse,
+    order="word",
+    best_only=True,
+    repeats=Repeats,
+    tokens=True,
+)
