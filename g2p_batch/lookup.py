@@ -69,11 +69,16 @@ class Existing:
                     "lang": pc.fill_null(langs, fallback or ""),
                     "pron": batch["pron"],
                     "phones": batch["phones"],
-                    "logprob": pa.nulls(len(batch), pa.float32()),
+                    "logprob": _logarithm(batch["prob"]),
                     "source": pa.repeat("lexicon", len(batch)),
                     "status": pa.repeat("ok", len(batch)),
                 }
             )
+
+
+def _logarithm(prob: pa.Array) -> pa.Array:
+    """Return the logarithm of probabilities, null where there is none."""
+    return pc.ln(pc.if_else(pc.greater(prob, 0), prob, None))
 
 
 @dataclass(frozen=True)

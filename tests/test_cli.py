@@ -259,6 +259,13 @@ def test_wrong_usage_exits_with_2(opened: list[models.Request], case: str) -> No
     assert message in ran.stderr
 
 
+@pytest.mark.parametrize("command", ["verify", "bench"])
+def test_a_language_of_no_words_is_refused(command: str) -> None:
+    assert run(command, "--lang", "fra") == Ran(
+        2, "", "Error: --lang is the language of the words of --words FILE: give both, or leave it out\n"
+    )
+
+
 def test_a_configuration_gives_options_and_the_command_line_wins(opened: list[models.Request]) -> None:
     Path("run.toml").write_text('output = "from-file.tsv"\nlang = "fra"\nscores = true\nworkers = 2\norder = "word"\n')
     assert run("generate", words(), "--config", "run.toml", "--model", "model", "--lang", "eng-us").exit_code == 0

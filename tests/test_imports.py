@@ -213,6 +213,32 @@ def test_a_module_imports_only_what_the_table_allows(module: str) -> None:
     assert imports(TREES[module]) - set(ALLOWED[module].split()) == set()
 
 
+def architecture() -> Iterator[tuple[str, str]]:
+    """Yield what the table of ARCHITECTURE.md names, and what it says of its imports."""
+    text = (PACKAGE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for row in text.split("\n## Modules of g2p_batch\n")[1].split("\n## ")[0].splitlines():
+        if row.startswith("| ") and not row.startswith("| module "):
+            name, _, imports = (cell.strip() for cell in row.strip("|").split("|"))
+            yield name, imports
+
+
+DESCRIBED = dict(architecture())
+
+
+@pytest.mark.parametrize("name", sorted(DESCRIBED.keys() - {"cli/*"}))
+def test_the_architecture_says_what_a_module_may_import(name: str) -> None:
+    package = name.removesuffix("/*")
+    mine = [module for module in ALLOWED if module == package or (name != package and module.startswith(f"{package}."))]
+    allowed = {one.split(".")[0] for module in mine for one in ALLOWED[module].split()} - {package, "errors", "numpy"}
+    said = set(DESCRIBED[name].replace(" (inside functions)", "").replace("-", "").split(", ")) - {""}
+    assert said == allowed
+
+
+def test_the_architecture_names_every_module() -> None:
+    packages = {name.split(".")[0] for name in ALLOWED} - {"__init__"}
+    assert {name.removesuffix("/*") for name in DESCRIBED} == packages
+
+
 @pytest.mark.parametrize("package", OWNERS)
 def test_a_package_is_imported_only_by_its_owners(package: str) -> None:
     assert {module for module, tree in TREES.items() if package in imports(tree)} <= OWNERS[package]

@@ -1,5 +1,6 @@
 """Existing lexicons first: what they say of a word counts, all variants of it, and the model is asked the rest."""
 
+from math import log
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -60,6 +61,18 @@ def test_looked_up_words_keep_their_place_phones_and_source(tmp_path: Path) -> N
         "lexicon": ("ok", True),
         "model": ("ok", False),
     }
+
+
+def test_probabilities_of_lexicons_are_kept(tmp_path: Path) -> None:
+    text = "hello\t0.47\tHH EH\nhello\t1.0\t0.5\t0.9\t1.1\tHH AH\nworld\t0.0\tW ER\nworld\tW OW\n"
+    job = with_lexicons(tmp_path, ("old.dict", text, "eng-us"))
+    (tmp_path / "words.tsv").write_text("word\tlang\nhello\teng-us\nworld\teng-us\n", encoding="utf-8")
+    job = job.merged(output=tmp_path / "new.dict", format="mfa-prob")
+    job()
+    assert job.lexicon() == ("hello\t0.47\tHH EH\nhello\t1.00\tHH AH\nworld\t1.00\tW ER\nworld\t1.00\tW OW\n")
+    job.merged(output=tmp_path / "new.parquet", format="parquet")()
+    logprobs = [row["logprob"] for row in pq.read_table(tmp_path / "new.parquet").to_pylist()]
+    assert logprobs == [pytest.approx(log(0.47)), 0.0, None, None]
 
 
 def test_words_of_a_lexicon_are_prepared_as_those_of_the_list(tmp_path: Path) -> None:

@@ -10,14 +10,27 @@ from g2p_batch.cli.root import device_option, dtype_option, locate, main, say
 from g2p_batch.devices import Device, use_one
 
 
+def _of_words(ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Refuse a language without words; `--words` is read first."""
+    if value is not None and ctx.params["words"] is None:
+        raise errors.UsageError("--lang is the language of the words of --words FILE: give both, or leave it out")
+    return value
+
+
+_lang_option = click.option("--lang", metavar="TAG", callback=_of_words, help="Language of all words of FILE.")
+
+
 @main.command()
 @click.argument("model", default="bundled")
 @dtype_option
 @device_option
 @click.option(
-    "--words", metavar="FILE", help="A word list to compare with transformers on.  [default: the golden words]"
+    "--words",
+    metavar="FILE",
+    is_eager=True,
+    help="A word list to compare with transformers on.  [default: the golden words]",
 )
-@click.option("--lang", metavar="TAG", help="Language of all words of FILE.")
+@_lang_option
 def verify(model: str, dtype: contract.DType, device: Device, words: str | None, lang: str | None) -> None:
     """Prove that a compiled model says what the checkpoint says.
 
@@ -61,7 +74,10 @@ def _unique_words(path: str, lang: str | None, facts: contract.Contract) -> Any:
 @click.argument("model", default="bundled")
 @dtype_option
 @device_option
-@click.option("--words", metavar="FILE", help="A word list.  [default: 2,000 mixed words of the bundled languages]")
+@click.option(
+    "--words", metavar="FILE", is_eager=True, help="A word list.  [default: 2,000 mixed words of 11 languages]"
+)
+@_lang_option
 @click.option(
     "--shape",
     "shapes",
@@ -95,6 +111,7 @@ def bench(
     model: str,
     device: Device,
     words: str | None,
+    lang: str | None,
     shapes: tuple[str, ...],
     json_path: Path | None,
     plot_path: Path | None,
@@ -122,7 +139,7 @@ def bench(
     if plot_path:
         run.require_plot(plot_path)
     _, facts = locate(model)
-    table = _unique_words(words or str(shipped("golden/bench.tsv")), None, facts)
+    table = _unique_words(words or str(shipped("golden/bench.tsv")), lang, facts)
     table = table.take(list(range(len(table))) * options["copies"])
     request = models.Request(model, device.kind, options["dtype"])
     workers = 1 if device.kind == "cuda" else options["workers"]

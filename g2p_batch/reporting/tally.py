@@ -52,7 +52,7 @@ class Tally:
         self.doubtful.update(counted(words.filter(pc.not_equal(words["status"], "ok"))["lang"]))
         self.word_lengths.add(_floats(pc.utf8_length(words["word"])))
         self.pron_lengths.add(_floats(pc.utf8_length(rows["pron"])))
-        scored = words.filter(pc.is_finite(words["logprob"]))
+        scored = words.filter(pc.and_(pc.equal(words["source"], "model"), pc.is_finite(words["logprob"])))
         self._add_scores(scored)
         self.lowest.add(scored)
 
