@@ -144,8 +144,8 @@ ALLOWED = {
     "cli.about": "artifacts cli.root contract errors host languages shipped click",
     "cli.proofs": "cli.root contract devices errors host models screen shipped wordlist click g2p_compile pyarrow",
     "cli.reports": "cli.root locations reporting rundir click",
-    "cli.scores": "api cli.root contract errors evaluation evaluation.calibration evaluation.edits evaluation.figures "
-    "evaluation.reference host languages phones phones.segment publish report wordlist click",
+    "cli.scores": "api cli.options cli.root contract errors evaluation evaluation.calibration evaluation.edits "
+    "evaluation.figures evaluation.reference host languages phones phones.segment publish report wordlist click",
 }
 
 OWNERS = {

@@ -8,19 +8,13 @@ import click
 
 from g2p_batch import errors, signals
 from g2p_batch.cli.given import merging_of, model_of, planning_of, site_of, slice_of
-from g2p_batch.cli.options import all_of, configured, lexicon_option, list_options, memory_option
+from g2p_batch.cli.options import all_of, configured, lexicon_option, list_options, memory_option, model_option
 from g2p_batch.cli.root import device_option, dtype_option, main, say
 from g2p_batch.locations import Location, located
 
 _input_options = all_of(
     list_options,
-    click.option(
-        "--model",
-        metavar="bundled|DIR|HUB_ID",
-        default="bundled",
-        show_default=True,
-        help="The bundled model, a folder (compiled, program or checkpoint), or a hub id.",
-    ),
+    model_option,
     dtype_option,
     lexicon_option(
         "An existing lexicon in any format of --format: words that it holds are not asked of the model. May be "

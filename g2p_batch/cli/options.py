@@ -28,6 +28,14 @@ def all_of(*options: _Decorator) -> _Decorator:
     return decorate
 
 
+model_option = click.option(
+    "--model",
+    metavar="bundled|DIR|FILE|HUB_ID",
+    default="bundled",
+    show_default=True,
+    help="The bundled model, a folder (compiled, program or checkpoint), the model.toml of a checkpoint, or a hub id.",
+)
+
 list_options = all_of(
     click.argument("inputs", metavar="INPUT...", nargs=-1, required=True),
     click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47."),

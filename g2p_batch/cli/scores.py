@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from g2p_batch import contract, errors, host
+from g2p_batch.cli.options import model_option
 from g2p_batch.cli.root import dtype_option, locate, main, say, table
 
 if TYPE_CHECKING:
@@ -29,13 +30,7 @@ _OF_MODEL = ("model", "dtype", "workers")
 
 @main.command()
 @click.argument("reference", metavar="REF")
-@click.option(
-    "--model",
-    metavar="bundled|DIR|HUB_ID",
-    default="bundled",
-    show_default=True,
-    help="The bundled model, a folder (compiled, program or checkpoint), or a hub id.",
-)
+@model_option
 @dtype_option
 @click.option(
     "--hypotheses",

@@ -36,7 +36,9 @@ _DATA = (
         metavar="NAME|SIZES",
         help=f"Random weights: {', '.join(NAMED)}, or sizes such as d_model=128,heads=2.  [default: bundled]",
     ),
-    click.option("--from", "start", metavar="MODEL", help="Fine-tune: bundled, a checkpoint's folder, or a hub id."),
+    click.option(
+        "--from", "start", metavar="MODEL", help="Fine-tune: bundled, a checkpoint's folder or model.toml, or a hub id."
+    ),
     click.option("--all-variants", is_flag=True, help="Train on every variant of a word, not on the first alone."),
     click.option(
         "--batch-tokens", type=_POSITIVE, default=Mix.batch_tokens, show_default=True, help="Most ids of a batch."
