@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, overload
@@ -83,7 +83,7 @@ class G2P:
     def __call__(self, words: pa.Table) -> pa.Table: ...
 
     @overload
-    def __call__(self, words: Sequence[str], lang: str) -> list[str]: ...
+    def __call__(self, words: Iterable[str], lang: str) -> list[str]: ...
 
     def __call__(self, words: Any, lang: str | None = None) -> Any:
         """Pronounce words; none of them, however odd, costs another its pronunciation.
@@ -113,7 +113,7 @@ class G2P:
             raise UsageError("say the language of the words: G2P(...)(words, lang='eng-us')")
         return self._answer_list(words, supported_tag(lang, self.contract))
 
-    def _answer_list(self, words: Sequence[str], tag: str) -> list[str]:
+    def _answer_list(self, words: Iterable[str], tag: str) -> list[str]:
         octets = pa.array(_encoded(words), pa.binary())
         answers = self._answer(octets, pa.repeat(pa.scalar(tag), len(octets)))
         prons: list[str] = pc.fill_null(answers.pron, "").to_pylist()
@@ -241,14 +241,16 @@ def supported_tag(lang: str, contract: Contract) -> str:
     return language.tag
 
 
-def _encoded(words: Sequence[str]) -> list[bytes]:
+def _encoded(words: Iterable[str]) -> list[bytes]:
     """Return UTF-8 of each word; a lone surrogate gives bytes that are none, and are found out later."""
-    if isinstance(words, (str, bytes)):
-        raise UsageError("words is one string: give a list of strings")
+    if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):
+        raise UsageError(f"words is of type {type(words).__name__}: give a list of strings")
+    octets = []
     for place, word in enumerate(words):
         if not isinstance(word, str):
             raise UsageError(f"words[{place}] is of type {type(word).__name__}: give a list of strings")
-    return [word.encode("utf-8", "surrogatepass") for word in words]
+        octets.append(word.encode("utf-8", "surrogatepass"))
+    return octets
 
 
 def _octets(table: pa.Table, name: str) -> pa.Array:

@@ -4,7 +4,7 @@ import time
 
 from g2p_batch import fingerprint, plan
 from g2p_batch.contract import DType
-from g2p_batch.errors import OutputError
+from g2p_batch.errors import OutputError, UsageError
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.locations import Location
 from g2p_batch.merge import DamageError, finished, merged
@@ -13,7 +13,8 @@ from g2p_batch.report import Summary, count_of, listed
 from g2p_batch.run import Say, Slice, Team, run_missing
 from g2p_batch.rundir import Plan, RunDir
 from g2p_batch.signals import stop_on_signals
-from g2p_batch.target import Merging, target_of
+from g2p_batch.target import Merging, Target, target_of
+from g2p_batch.wordlist import input_over
 
 _ROUNDS = 3
 """A part that is damaged again as soon as it was written is the disk's fault, and more rounds do not help."""
@@ -21,7 +22,7 @@ _ROUNDS = 3
 
 def check(planning: Planning, merging: Merging) -> None:
     """Raise now what `generate` would raise before it needs the model: wrong options, inputs and output names."""
-    target_of(merging)
+    _target(planning, merging)
     plan.check(planning)
 
 
@@ -45,7 +46,7 @@ def generate(planning: Planning, merging: Merging, team: Team, say: Say) -> Summ
         StoppedEarlyError: a signal came; finished shards are kept.
     """
     started = time.perf_counter()
-    target = target_of(merging)
+    target = _target(planning, merging)
     run = RunDir(planning.run_dir)
     with stop_on_signals() as stop:
         made = planned(planning, run, stop)
@@ -61,6 +62,19 @@ def generate(planning: Planning, merging: Merging, team: Team, say: Say) -> Summ
             except DamageError as error:
                 say(str(error))
     raise OutputError(f"parts in {run.root} are damaged again and again: check the disk, or use another --run-dir")
+
+
+def _target(planning: Planning, merging: Merging) -> Target:
+    """Return the lexicon to write, which must take the place of nothing that it is made of, now or by the next call."""
+    target = target_of(merging)
+    target.require_outside(planning.run_dir)
+    if name := input_over(planning.source, target.output):
+        raise UsageError(
+            f"{target.output} would be read as a word list, since {name} is one: write the lexicon elsewhere"
+        )
+    if target.output.absolute() in [known.path.absolute() for known in planning.lexicons]:
+        raise UsageError(f"{target.output} is given as --lexicon too: write the new lexicon elsewhere")
+    return target
 
 
 def plan_run(planning: Planning, say: Say) -> Plan:

@@ -45,6 +45,11 @@ class Existing:
     path: Path
     lang: str | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """The lexicon's file, or those in its folder."""
+        return sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
+
     def __str__(self) -> str:
         return str(self.path.absolute()) if self.lang is None else f"{self.lang}={self.path.absolute()}"
 
@@ -88,9 +93,9 @@ class Earlier:
     root: Location
 
     @property
-    def path(self) -> Location:
+    def files(self) -> list[Location]:
         """The file that tells which run it is."""
-        return self.root / PLAN
+        return [self.root / PLAN]
 
     def require_same(self, options: Mapping[str, Any]) -> None:
         """Check that the model would give the same answers.

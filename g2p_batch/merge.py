@@ -50,6 +50,7 @@ def merged(run: RunDir, plan: Plan, target: Target, merging: Merging, say: Say, 
         OutputError: a file cannot be written.
         StoppedEarlyError: a signal came; the lexicon is as it was.
     """
+    target.require_outside(run.root)
     target.require_languages(plan.languages)
     receipts = _receipts(run, plan, merging.partial)
     with run.scratch("merge") as scratch:
@@ -232,7 +233,9 @@ def finished(run: RunDir, plan: Plan, target: Target) -> Summary | None:
         return None  # damaged: it is written again
     asked = (plan.id, target.as_options(), 0)
     written = (summary.plan, summary.options, summary.missing_words)
-    there = all(was and _facts(located(name)) == was for name, was in summary.lexicon_facts.items())
+    there = run.store.head(REJECTS_TSV) is not None and all(
+        was and _facts(located(name)) == was for name, was in summary.lexicon_facts.items()
+    )
     return summary if written == asked and there else None
 
 

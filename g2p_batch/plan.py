@@ -1,6 +1,5 @@
 """The plan of a run: made once, and found again by every later command that asks for the same."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +23,7 @@ from g2p_batch.screen import Normalize
 from g2p_batch.signals import Stop
 from g2p_batch.staging import SHARD_WORDS, cut, stage
 from g2p_batch.stores import store_at
-from g2p_batch.wordlist import STDIN, Source, files_of, read
+from g2p_batch.wordlist import STDIN, Source, files_of, input_over, read, standard_input
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Planning:
         Raises:
             InputError: an input does not exist or may not be read.
         """
-        return [*files_of(self.source), *(str(known.path) for known in self.known)]
+        return [*files_of(self.source), *(str(file) for known in self.known for file in known.files)]
 
 
 def check(planning: Planning) -> None:
@@ -111,7 +110,7 @@ def planned(planning: Planning, run: RunDir, stop: Stop) -> Plan:
             raise RunError(f"another command has planned {run.root} for other inputs meanwhile: use another --run-dir")
         publish_rejects(run, plan)
     else:
-        fingerprint.require_same_inputs(run.root, plan.fingerprint, planning.files(), sys.stdin.buffer)
+        fingerprint.require_same_inputs(run.root, plan.fingerprint, planning.files(), standard_input())
     fingerprint.require_same(run.root, plan.fingerprint, asked)
     if planning.strict and plan.rejects:
         publish_rejects(run, plan)
@@ -122,7 +121,7 @@ def planned(planning: Planning, run: RunDir, stop: Stop) -> Plan:
 def _made(planning: Planning, asked: Mapping[str, Any], run: RunDir, stop: Stop) -> Plan:
     """Make a plan; its data is stored, itself it is not published yet."""
     inputs = fingerprint.inputs_of(planning.files())
-    stdin = Heard(sys.stdin.buffer)
+    stdin = Heard(standard_input())
     rows = read(planning.source, stdin=cast(BinaryIO, stdin))
     with (
         run.scratch("plan") as scratch,
@@ -181,6 +180,10 @@ def _prepare(planning: Planning) -> None:
     amount_of_memory(planning.memory)
     if planning.since is not None and planning.since.root.absolute() == planning.run_dir.absolute():
         raise UsageError(f"--since-run {planning.since.root} is the folder of this run: choose another --run-dir")
+    if name := input_over(planning.source, planning.run_dir):
+        raise UsageError(
+            f"{planning.run_dir} would be read as a word list, since {name} is one: choose another --run-dir"
+        )
     store = store_at(planning.run_dir)
     store.make()
     for name in (REJECTS_TSV, SUMMARY):

@@ -128,7 +128,7 @@ class RunDir:
         data = self.store.get(PLAN)
         if data is None:
             return None
-        remedy = "restore it, or discard the run with --restart"
+        remedy = "restore it, or discard the run with `g2p-batch generate --restart` or `g2p-batch plan --restart`"
         try:
             raw = unseal(data)
             if raw["format"] != FORMAT:

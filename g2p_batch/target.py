@@ -12,7 +12,7 @@ from g2p_batch.formats import Format, format_for
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.sherpa import tokens
 from g2p_batch.locations import Location, Url, located
-from g2p_batch.phones import PhoneMap, PhoneSet
+from g2p_batch.phones import PhoneMap, PhoneSet, Style
 from g2p_batch.records import sha256_of
 from g2p_batch.stores import store_at
 
@@ -88,6 +88,15 @@ class Target:
         store_at(place.parent).make()
         return place
 
+    def require_outside(self, run_dir: Location) -> None:
+        """Check that the lexicon takes the place of nothing that the run keeps.
+
+        Raises:
+            UsageError: it might.
+        """
+        if f"{self.output.absolute()}/".startswith(f"{run_dir.absolute()}/"):
+            raise UsageError(f"{self.output} lies in {run_dir}, which holds the run: write the lexicon elsewhere")
+
     def require_languages(self, tags: Iterable[str]) -> None:
         """Check that the lexicon has a place for so many languages, and that their phones can be written.
 
@@ -133,13 +142,17 @@ def target_of(merging: Merging) -> Target:
     amount_of_memory(merging.memory)
     if isinstance(merging.output, Url) and not merging.output.key:
         raise UsageError(f"{merging.output} is a bucket: add the name of the lexicon to write in it")
+    if merging.output == Path("-"):
+        raise UsageError("a lexicon appears whole or not at all, which standard output cannot: name a file")
     known = format_for(merging.output, merging.format)
     if merging.tokens is not None and not known.tokens:
         raise UsageError(f"--tokens is for sherpa lexicons, not for {known.name}: check phones with --phone-set")
     phonetics = merging.phonetics
     if known.phones == "joined" and phonetics.style.alphabet == "arpabet":
         raise UsageError(f"{known.name} joins phones, which ARPAbet needs apart: choose --phones ipa or x-sampa")
-    if known.alphabet is not None and not phonetics.asked:
+    if known.alphabet is not None:
+        if phonetics.style.alphabet not in (known.alphabet, Style.alphabet):
+            raise UsageError(f"{known.name} knows phones in {known.alphabet} only: leave out --phones")
         phonetics = replace(phonetics, style=replace(phonetics.style, alphabet=known.alphabet))
     if LANG not in str(merging.output) or isinstance(merging.output, Url):  # folders of languages are not made yet
         store_at(merging.output.parent).require_writable(merging.output.name, known.folder)

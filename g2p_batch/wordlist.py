@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from g2p_batch import delimited, remote
 from g2p_batch.delimited import COMMA, LINE, TAB, Cells, Layout
 from g2p_batch.errors import InputError, UsageError
-from g2p_batch.locations import Url, located
+from g2p_batch.locations import Location, Url, located
 
 ROWS = pa.schema([("row", pa.int64()), ("word", pa.string()), ("lang", pa.string()), ("reason", pa.string())])
 """`row` counts data rows over all inputs from 1; `reason` is null, or one of `delimited.REASONS`."""
@@ -38,6 +39,14 @@ _TEXT: dict[str, tuple[bytes, str | None]] = {
     for packed, compression in (("", None), (".gz", "gzip"), (".zst", "zstd"))
 }
 """Delimiter and compression by the end of a file's name."""
+
+_ENCODINGS = {  # the longer marks first: one of them begins like a shorter one
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+"""Encodings that are not read, by the mark that a file begins with."""
 
 SUFFIXES = (*_TEXT, _PARQUET)
 """How the names of readable files end, in any case."""
@@ -78,6 +87,11 @@ class Source:
     """Columns to read besides, from inputs that have a header."""
 
 
+def standard_input() -> BinaryIO:
+    """Return standard input, empty where it is closed."""
+    return sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
+
+
 def files_of(source: Source) -> list[str]:
     """Return the files that the inputs mean, in the order in which they are read.
 
@@ -85,6 +99,24 @@ def files_of(source: Source) -> list[str]:
         InputError: an input does not exist or may not be read.
     """
     return [file for name in source.inputs for file in _files(name)]
+
+
+def input_over(source: Source, place: Location) -> str | None:
+    """Return the input that a file or folder at a place is a part of, or would be once it is there, if any."""
+    return next((name for name in source.inputs if name != STDIN and _holds(name, place)), None)
+
+
+def _holds(name: str, place: Location) -> bool:
+    given = located(name)
+    if isinstance(given, Url) or isinstance(place, Url):
+        return f"{place}/".startswith(f"{given}/")
+    if given.exists() or not glob.has_magic(name):
+        return place.resolve().is_relative_to(given.resolve())
+    parts, pattern = place.absolute().parts, given.absolute().parts
+    if "**" in pattern:
+        return fnmatch(str(place.absolute()), str(given.absolute()))
+    # A folder that the pattern means is read to its bottom.
+    return len(parts) >= len(pattern) and all(map(fnmatch, parts, pattern))
 
 
 def read(source: Source, batch_rows: int = 65536, stdin: BinaryIO | None = None) -> Iterator[pa.RecordBatch]:
@@ -106,7 +138,7 @@ def read(source: Source, batch_rows: int = 65536, stdin: BinaryIO | None = None)
     """
     if source.lang is not None and source.lang_column is not None:
         raise UsageError("--lang and --lang-column exclude each other: name one language, or the column of languages")
-    pipe = stdin or sys.stdin.buffer
+    pipe = stdin or standard_input()
     opened = [(name, [_open(file, source, pipe) for file in _files(name)]) for name in source.inputs]
     return _numbered(opened, source, batch_rows)
 
@@ -132,11 +164,22 @@ def _files(name: str) -> list[str]:
     if isinstance(place, Url):
         return _bucket(place)
     if name == STDIN or os.path.lexists(name) or not glob.has_magic(name):
-        return _folder(name) if Path(name).is_dir() else [name]
+        return _folder(name) if Path(name).is_dir() else [_file(name)]
     found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
     if not found:
         raise InputError(f"{name} matches no file: check the pattern")
     return [file for match in found for file in _files(match)]
+
+
+def _file(name: str) -> str:
+    """Return the name of a file, which is read more than once and kept in the plan by its name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{name!a} has a name that is not UTF-8: rename it, or give - and pipe it in") from None
+    if name != STDIN and Path(name).exists() and not Path(name).is_file():
+        raise InputError(f"{name} is a pipe or a device: give - and pipe it in")
+    return name
 
 
 def _folder(name: str) -> list[str]:
@@ -145,7 +188,8 @@ def _folder(name: str) -> list[str]:
     with _reading(name):
         for folder, folders, files in os.walk(name, onerror=_raise):
             folders[:] = filter(_visible, folders)
-            found += [str(Path(folder, file)) for file in filter(_visible, files) if file.lower().endswith(SUFFIXES)]
+            lists = (file for file in filter(_visible, files) if file.lower().endswith(SUFFIXES))
+            found += [_file(str(Path(folder, file))) for file in lists]
     if not found:
         raise InputError(f"{name} holds no word list: their names end in {', '.join(SUFFIXES)}")
     return sorted(found)
@@ -230,8 +274,8 @@ def _text_rows(
 
 def _layout(shown: str, head: bytes, delimiter: bytes | None, source: Source) -> tuple[Layout, int]:
     """Tell from everything up to the first line that is not blank how a file is laid out and where its rows begin."""
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError(f"{shown} is UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`")
+    if encoding := next((name for mark, name in _ENCODINGS.items() if head.startswith(mark)), None):
+        raise InputError(f"{shown} is {encoding}: convert it with `iconv -f {encoding} -t UTF-8`")
     rows_at = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     line = head[rows_at:].strip(b"\r\n")
     options = source.word_column is not None or source.lang_column is not None or bool(source.further)
@@ -273,12 +317,17 @@ def _named(further: Sequence[Further]) -> str:
 
 def _columns(shown: str, names: Sequence[str], source: Source) -> tuple[int, int | None, tuple[int | None, ...]]:
     """Return the positions of the word column, of the language column unless the language is fixed, and of others."""
-    word = _column(shown, names, source.word_column, WORD_COLUMNS, "name the column of words with --word-column")
+    word = _column(shown, names, source.word_column, WORD_COLUMNS, _remedy(source, "words", "word"))
     further = tuple(_further(shown, names, column) for column in source.further)
     if source.lang is not None:
         return word, None, further
-    remedy = "name the column of languages with --lang-column, or give --lang TAG"
+    remedy = f"{_remedy(source, 'languages', 'lang')}, or give --lang TAG"
     return word, _column(shown, names, source.lang_column, LANG_COLUMNS, remedy), further
+
+
+def _remedy(source: Source, what: str, name: str) -> str:
+    """Say what to do about a missing column; commands that read further ones have no option for it."""
+    return f"call it {name} in the header" if source.further else f"name the column of {what} with --{name}-column"
 
 
 def _further(shown: str, names: Sequence[str], column: Further) -> int | None:

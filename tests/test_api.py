@@ -39,6 +39,11 @@ def test_a_list_gives_a_list_in_its_order(g2p: G2P) -> None:
     assert g2p([], lang="fra") == []
 
 
+def test_an_iterator_is_read_once(g2p: G2P) -> None:
+    words = ["hello", "eau"]
+    assert g2p(iter(words), lang="fra") == g2p(words, lang="fra")
+
+
 def test_words_of_a_list_that_cannot_be_pronounced_are_empty_and_cost_no_other(g2p: G2P) -> None:
     words = ["", "a\tb", "x" * 65, "\ud800", "hello"]
     assert g2p(words, lang="eng-us") == ["", "", "", "", "həˈloʊ"]
@@ -142,7 +147,8 @@ def test_a_table_of_another_shape_is_refused(g2p: G2P, table: pa.Table, message:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("hello", "fra"), "words is one string: give a list of strings"),
+        (("hello", "fra"), "words is of type str: give a list of strings"),
+        ((3, "fra"), "words is of type int: give a list of strings"),
         ((["a", 1.5], "fra"), "words[1] is of type float: give a list of strings"),
         ((["a"],), "say the language of the words: G2P(...)(words, lang='eng-us')"),
         (

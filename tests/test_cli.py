@@ -229,6 +229,12 @@ def test_an_output_folder_without_permission_is_refused(opened: list[models.Requ
     )
 
 
+exporting = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None,
+    reason="needs torch and transformers",
+)
+
+
 USAGE: dict[str, tuple[list[str], str]] = {
     "both languages": (
         ["--lang", "fra", "--lang-column", "tag"],
@@ -247,6 +253,11 @@ USAGE: dict[str, tuple[list[str], str]] = {
         ["--lang", "fra", "--format", "charsiu", "--phones", "arpabet"],
         "charsiu joins phones, which ARPAbet needs apart",
     ),
+    "X-SAMPA where ARPAbet is all": (
+        ["--lang", "eng-us", "--format", "cmudict", "--phones", "x-sampa"],
+        "cmudict knows phones in arpabet only: leave out --phones",
+    ),
+    "standard output": (["--lang", "fra", "-o", "-", "--format", "tsv"], "which standard output cannot: name a file"),
     "a language without ARPAbet": (["--lang", "fra", "--format", "cmudict"], "ARPAbet writes the phones of eng-us"),
 }
 
@@ -257,6 +268,13 @@ def test_wrong_usage_exits_with_2(opened: list[models.Request], case: str) -> No
     ran = generate(words(), *arguments)
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert message in ran.stderr
+
+
+@exporting
+def test_bench_looks_where_its_figures_go_before_it_measures(here: Path) -> None:
+    assert run("bench", "--json", "absent/figures.json") == failed(
+        "absent/figures.json cannot be written (No such file or directory): create its folder first"
+    )
 
 
 @pytest.mark.parametrize("command", ["verify", "bench"])
@@ -311,12 +329,6 @@ def test_a_configuration_may_name_every_option_but_itself() -> None:
     }
 
 
-exporting = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None,
-    reason="needs torch and transformers",
-)
-
-
 @exporting
 def test_a_hub_that_cannot_be_reached_is_an_error(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = pytest.importorskip("huggingface_hub")
@@ -328,6 +340,14 @@ def test_a_hub_that_cannot_be_reached_is_an_error(here: Path, monkeypatch: pytes
     assert generate(words(), "--lang", "fra", "--model", "someone/model") == failed(
         "someone/model is not a folder here, and the model hub could not give it (Name or service not known): "
         "check the name and the network, or download the checkpoint elsewhere and pass its folder"
+    )
+
+
+@exporting
+def test_a_folder_without_a_model_is_an_error(here: Path) -> None:
+    Path("empty").mkdir()
+    assert generate(words(), "--lang", "fra", "--model", "empty") == failed(
+        f"{here / 'empty'} holds no config.json: give the folder of a checkpoint"
     )
 
 
@@ -577,6 +597,22 @@ def test_a_closed_pipe_is_no_trouble(here: Path) -> None:
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert done.stderr == b""
+
+
+def test_a_full_standard_output_is_an_error(here: Path) -> None:
+    command = [sys.executable, "-c", "from g2p_batch.cli import main; main()", "languages"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    message = b"Error: standard output cannot be written (No space left on device): let it go elsewhere\n"
+    assert (done.returncode, done.stderr) == (1, message)
+
+
+def test_oov_does_not_take_the_place_of_its_input(here: Path) -> None:
+    list_ = words("hello\n")
+    Path("old.dict").write_text("world\tw\n")
+    assert run("oov", list_, "--lang", "eng-us", "--lexicon", "old.dict", "-o", list_) == Ran(
+        2, "", f"Error: {list_} would be read as a word list, since {list_} is one: write it elsewhere\n"
+    )
 
 
 def test_progress_in_a_file_is_at_most_a_line_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from g2p_batch.errors import (
     StoppedEarlyError,
     UsageError,
 )
+from g2p_batch.lookup import Existing
 from g2p_batch.run import Slice, Team
 from g2p_batch.wordlist import Source
 from tests.fake_model import OpenDeadly, OpenDrainer
@@ -39,6 +40,43 @@ def test_a_word_list_becomes_a_lexicon_in_input_order(tmp_path: Path) -> None:
     job = job_in(tmp_path)
     job()
     assert job.lexicon() == LEXICON
+
+
+def test_a_lexicon_and_a_run_take_the_place_of_nothing_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "lists" / "deep").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    job = job_in(tmp_path / "lists").at(tmp_path / "out")
+    lists, words = str(tmp_path / "lists"), str(tmp_path / "lists" / "words.tsv")
+    (tmp_path / "same.tsv").symlink_to(words)
+    for given, output in (
+        (words, tmp_path / "lists" / "words.tsv"),
+        (words, tmp_path / "same.tsv"),
+        (lists, tmp_path / "lists" / "deep" / "lexicon.tsv"),
+        (f"{lists}/*.tsv", tmp_path / "lists" / "lexicon.tsv"),
+        (f"{tmp_path}/l*", tmp_path / "lists" / "lexicon.tsv"),
+        (f"{lists}/**/*.tsv", tmp_path / "lists" / "deep" / "lexicon.tsv"),
+    ):
+        with pytest.raises(UsageError, match=f"{output} would be read as a word list, since"):
+            job.planned(source=Source((given,))).merged(output=output)(no_model())
+    for given in (lists, f"{lists}/*"):
+        with pytest.raises(UsageError, match=r"run would be read as a word list, since .*: choose another --run-dir"):
+            job.planned(source=Source((given,)), run_dir=tmp_path / "lists" / "run")(no_model())
+    for given in (f"{lists}/*.tsv", f"{lists}/words.tsv"):
+        job.planned(source=Source((given,))).merged(output=tmp_path / "lists" / "deep" / "lexicon.dict", format="tsv")()
+    known = (Existing(tmp_path / "old.tsv"),)
+    with pytest.raises(UsageError, match=r"old\.tsv is given as --lexicon too"):
+        job.planned(lexicons=known).merged(output=tmp_path / "old.tsv")(no_model())
+    with pytest.raises(UsageError, match=r"plan\.json lies in .*run, which holds the run"):
+        job.merged(output=job.planning.run_dir / "plan.json", format="tsv")(no_model())
+
+
+def test_lost_rejects_are_written_again(tmp_path: Path) -> None:
+    job = job_in(tmp_path)
+    job()
+    rejects = job.rejects()
+    (tmp_path / "run" / "rejects.tsv").unlink()
+    job(no_model())
+    assert job.rejects() == rejects
 
 
 def test_word_order_is_by_language_and_bytes(tmp_path: Path) -> None:

@@ -332,7 +332,12 @@ def test_references_are_read_from_every_kind_of_file(tmp_path, kind):
             "word\tlang\na\tfra\n",
             "has none of the columns pron, pronunciation, ipa but word, lang: call it pron",
         ),
-        ("r.tsv", "a\tfra\ta\n", "has none of the columns word, words,"),
+        (
+            "r.tsv",
+            "a\tfra\ta\n",
+            "has none of the columns word, words, grapheme, graphemes, orthography, spelling but a, fra, a: "
+            "call it word in the header",
+        ),
         ("r.txt", "a\n", "is a plain list of words: give .tsv, .csv or .parquet with a header that names word, lang"),
         ("r.tsv", "word\tpron\na\ta\n", "has none of the columns lang, language,"),
         ("r.tsv", "word\tlang\tpron\n", "holds no words: fill it, or leave it out"),

@@ -148,6 +148,8 @@ def test_cmudict_is_arpabet_without_being_told(tmp_path: Path) -> None:
     job = english(tmp_path, output=tmp_path / "cmudict.dict", format="cmudict")
     job()
     assert job.lexicon().startswith("hello HH AH0 L OW1\n")
+    job.merged(phonetics=Phonetics(Style(stress="drop"), True))()
+    assert job.lexicon().startswith("hello HH AH L OW\n")
 
 
 def test_a_folder_replaces_its_like_and_nothing_else(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ ALLOWED = {
     "reporting.details": "fingerprint languages report reporting.facts reporting.markup pyarrow",
     "reporting.page": "reporting.details reporting.facts reporting.figures reporting.markup reporting.overview "
     "reporting.style",
-    "driver": "contract errors fingerprint languages locations merge plan report run rundir signals target",
+    "driver": "contract errors fingerprint languages locations merge plan report run rundir signals target wordlist",
     "api": "contract crew decode delimited devices errors formats.lexicon languages models screen wordlist numpy "
     "pyarrow",
     "cli": "cli.about cli.builds cli.checks cli.lexicons cli.lookups cli.proofs cli.reports cli.root cli.scores",
@@ -138,11 +138,12 @@ ALLOWED = {
     "cli.given": "actors api artifacts cli.options cli.progress cli.root contract decode devices errors fitting "
     "locations lookup models phones plan pool processes run target wordlist",
     "cli.lexicons": "cli.given cli.options cli.root driver errors locations rundir signals slurm status click",
-    "cli.lookups": "cli.options cli.root contract languages oov report shipped wordlist click",
+    "cli.lookups": "cli.options cli.root contract errors languages oov report shipped wordlist click",
     "cli.checks": "cli.root errors formats formats.kind languages click",
     "cli.builds": "artifacts cli.root contract errors host models publish click",
     "cli.about": "artifacts cli.root contract errors host languages shipped click",
-    "cli.proofs": "cli.root contract devices errors host models screen shipped wordlist click g2p_compile pyarrow",
+    "cli.proofs": "cli.root contract devices errors host models publish screen shipped wordlist click g2p_compile "
+    "pyarrow",
     "cli.reports": "cli.root locations reporting rundir click",
     "cli.scores": "api cli.options cli.root contract errors evaluation evaluation.calibration evaluation.edits "
     "evaluation.figures evaluation.reference host languages phones phones.segment publish report wordlist click",

@@ -1,5 +1,6 @@
 """Existing lexicons first: what they say of a word counts, all variants of it, and the model is asked the rest."""
 
+import json
 from math import log
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from g2p_batch.errors import InputError, RunError, UsageError
+from g2p_batch.fitting import Phonetics
+from g2p_batch.formats import FORMATS
+from g2p_batch.formats.kind import Expected
 from g2p_batch.lookup import Existing
 from g2p_batch.status import status_of
 from tests.runs import LEXICON, Job, job_in
@@ -80,6 +84,33 @@ def test_words_of_a_lexicon_are_prepared_as_those_of_the_list(tmp_path: Path) ->
     (tmp_path / "words.tsv").write_text("word\tlang\nStra\u00e9\tde\n", encoding="utf-8")
     job()
     assert job.lexicon() == "word\tlang\tpron\nStra\u00e9\tger\tx\n"
+
+
+def test_a_folder_of_kaldi_is_a_lexicon(tmp_path: Path) -> None:
+    first = with_lexicons(tmp_path, ("old.dict", DICT, "eng-us"))
+    (tmp_path / "words.tsv").write_text("word\tlang\nhello\teng-us\n", encoding="utf-8")
+    first.merged(output=tmp_path / "kaldi", format="kaldi-dict")()
+    job = first.planned(lexicons=(Existing(tmp_path / "kaldi", "eng-us"),), run_dir=tmp_path / "again")
+    job = job.merged(output=tmp_path / "again.tsv")
+    job()
+    assert lines(job, "hello") == ["hello\teng-us\tHHAH0LOW1", "hello\teng-us\tHHEH0LOW1"]
+    (tmp_path / "kaldi" / "lexicon.txt").write_text("hello HH\n", encoding="utf-8")
+    with pytest.raises(RunError, match=r"lexicon\.txt, which had"):
+        job()
+
+
+@pytest.mark.parametrize("name", [name for name, known in FORMATS.items() if name not in ("parquet", "cmudict")])
+def test_control_characters_of_lexicons_are_refused(tmp_path: Path, name: str) -> None:
+    entries = ({"pron": "a\nb"}, {"pron": "a\x00b"}, {"pron": "ab", "phones": ["a", "b\t"]}, {"pron": "ab"})
+    told = [{"word": f"{'wxyz'[i]}", "lang": "eng-us", **entry} for i, entry in enumerate(entries)]
+    job = with_lexicons(tmp_path, ("old.jsonl", "".join(f"{json.dumps(one)}\n" for one in told), None))
+    (tmp_path / "words.tsv").write_text("word\tlang\n" + "".join(f"{c}\teng-us\n" for c in "wxyz"), encoding="utf-8")
+    place = tmp_path / f"out.{name}"
+    summary = job.merged(output=place, format=name, phonetics=Phonetics(asked=True))()
+    # Where phones are written, a line break in a pronunciation is a break like any other.
+    expected = 3 if name in ("tsv", "jsonl") else 2
+    assert (summary.words, summary.rejects) == (4 - expected, {"control_character": expected})
+    assert [problem.what for problem in FORMATS[name].validate(place, Expected())] == []
 
 
 def test_a_lexicon_of_another_time_makes_another_run(tmp_path: Path) -> None:

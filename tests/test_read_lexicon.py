@@ -49,6 +49,11 @@ def test_name_and_beginning_tell_the_format(tmp_path: Path, name: str, content: 
     assert (words != []) == (content != b"")
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
+    (tmp_path / "cmudict.dict").write_bytes(b"\xef\xbb\xbfa AH0\n")
+    assert next(read_lexicon(tmp_path / "cmudict.dict"))["word"].to_pylist() == ["a"]
+
+
 def test_a_folder_is_kaldis(tmp_path: Path) -> None:
     folder = write("kaldi-dict", said("a", "b c"), tmp_path / "dict")
     assert [row for one in read_lexicon(folder) for row in one.to_pylist()] == [

@@ -91,12 +91,14 @@ def test_a_language_is_checked_where_a_lexicon_names_it() -> None:
         (["x.dict", "--format", "xls"], 2, "there is no format 'xls': choose --format tsv, "),
         (["x.tsv", "--lang", "xx"], 1, "no language has the tag 'xx': "),
         (["absent.pls"], 1, "absent.pls does not exist: check the path"),
-        (["absent.txt"], 1, "absent.txt does not tell its format: name it, "),
+        (["absent.txt"], 1, "absent.txt does not exist: check the path"),
+        (["x.txt"], 1, "x.txt does not tell its format: name it, "),
         (["x.dict", "--format", "sherpa", "--tokens", "absent"], 1, "absent does not exist: check the path"),
     ],
 )
 def test_what_cannot_be_checked_is_an_error(arguments: list[str], code: int, message: str) -> None:
     file("x.dict", "a\tb\n")
+    file("x.txt", "a b\n")
     file("x.tsv", "word\tlang\tpron\na\tfra\tb\n")
     found, out, err = validate(*arguments)
     assert (found, out) == (code, "")

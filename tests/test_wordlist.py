@@ -1,6 +1,7 @@
 import csv
 import gzip
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -302,6 +303,7 @@ def test_what_a_csv_writer_writes_is_read_back_beside_any_stray_line(tmp_path_fa
         ("a.txt", "\r\n\n", {"lang": "ger"}, "holds no words: fill it, or leave it out"),
         ("a.tsv", "word\tlang\n", {}, "holds no words: fill it, or leave it out"),
         ("a.txt", b"\xff\xfea\0\n\0", {"lang": "ger"}, "is UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`"),
+        ("a.txt", "a\n".encode("utf-32"), {"lang": "ger"}, "is UTF-32: convert it with `iconv -f UTF-32 -t UTF-8`"),
         (
             "a.tsv",
             "word\tpron\na\tb\n",
@@ -384,6 +386,22 @@ def test_missing_files_folders_without_lists_and_globs_without_matches_are_error
     assert failure(tmp_path / "no.txt") == f"{tmp_path}/no.txt does not exist: check the path"
     assert failure(tmp_path / "*.txt") == f"{tmp_path}/*.txt matches no file: check the pattern"
     assert failure(tmp_path) == f"{tmp_path} holds no word list: their names end in {', '.join(SUFFIXES)}"
+
+
+def test_a_pipe_and_a_name_that_is_not_utf8_are_errors(tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert failure(tmp_path / "pipe.txt") == f"{tmp_path}/pipe.txt is a pipe or a device: give - and pipe it in"
+    (tmp_path / "pipe.txt").unlink()
+    (tmp_path / "\udcff.txt").write_text(PLAIN)
+    shown = f"'{tmp_path}/\\udcff.txt' has a name that is not UTF-8: rename it, or give - and pipe it in"
+    assert failure(tmp_path / "\udcff.txt", lang="ger") == failure(tmp_path, lang="ger") == shown
+
+
+def test_closed_standard_input_matters_only_where_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    path = written(tmp_path, "words.txt", PLAIN)
+    assert len(list(read(Source((str(path),), lang="ger"))))
+    assert failure(STDIN, lang="ger") == "standard input holds no words: fill it, or leave it out"
 
 
 def test_a_file_and_a_folder_that_may_not_be_read_are_errors(tmp_path, monkeypatch):

@@ -16,9 +16,11 @@ def locate(source: str, revision: str | None = None) -> Path:
     """Return the folder of a checkpoint, fetched from the hub unless `source` is a folder.
 
     Raises:
-        ModelError: it is neither a folder nor a hub id, or the hub could not give it.
+        ModelError: it is neither a folder of a checkpoint nor a hub id, or the hub could not give it.
     """
     if Path(source).is_dir():
+        if not (Path(source) / "config.json").is_file():
+            raise ModelError(f"{Path(source).absolute()} holds no config.json: give the folder of a checkpoint")
         return Path(source)
     try:
         return Path(huggingface_hub.snapshot_download(source, revision=revision, allow_patterns=_FILES))

@@ -64,7 +64,11 @@ def info() -> None:
 
 
 def _cached(root: Path) -> Iterator[tuple[str, str]]:
-    yield "cache", str(root) if root.is_dir() else f"{root} (empty)"
+    try:
+        yield "cache", str(root) if root.is_dir() else f"{root} (empty)"
+    except PermissionError:
+        yield "cache", f"{root} (may not be read: set G2P_BATCH_CACHE to a folder you own)"
+        return
     for path in (*sorted(root.glob("*/manifest.json")), *sorted(root.glob("programs/*/contract.json"))):
         yield f"  {path.parent.name[:12]}", f"{_described(path)}, {folder_size(path.parent)}"
 

@@ -131,11 +131,14 @@ def bench(
     """
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
     from g2p_batch import models
+    from g2p_batch.publish import require_writable
     from g2p_batch.shipped import shipped
 
     models.require_exporter(model)
     from g2p_compile import bench as run
 
+    for path in filter(None, (json_path, plot_path)):
+        require_writable(path)
     if plot_path:
         run.require_plot(plot_path)
     _, facts = locate(model)

@@ -1,5 +1,7 @@
 """The command group: one handler for errors and signals, and what all commands share."""
 
+import errno
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +32,11 @@ class Commands(click.Group):
                 if isinstance(error, errors.G2PError):
                     say(f"Error: {error}")
                     ctx.exit(error.exit_code)
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+                    # What is still buffered would be tried again on the way out.
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                    say(f"Error: standard output cannot be written ({error.strerror}): let it go elsewhere")
+                    ctx.exit(1)
                 if signals:  # the compiler may turn the interrupt into an error of its own
                     say("Error: stopped before the end; nothing was written: run the same command again")
                     ctx.exit(errors.STOPPED_EARLY)

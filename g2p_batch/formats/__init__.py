@@ -90,6 +90,8 @@ def readable_format(path: Path, name: str | None = None) -> Format:
     """
     if name is not None:
         return _called(name)
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the path")
     if path.is_dir():
         return KALDI_DICT
     plain = path.with_suffix("") if path.suffix.lower() in PACKED else path

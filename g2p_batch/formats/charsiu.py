@@ -11,7 +11,7 @@ import pyarrow as pa
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.reading import Entry, batched, encoding_problems, lines, texts, wrong
-from g2p_batch.formats.rules import BLANKS, BOM, control, first_reason, text
+from g2p_batch.formats.rules import BLANKS, BOM, CONTROLS, first_reason, text
 from g2p_batch.formats.words import by_word, folded, unrepeated, write_lines
 
 
@@ -65,7 +65,7 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 _RULES = (
     ("no_pronunciation", text("pron", "^$")),
-    ("control_character", control("word")),
+    *CONTROLS,
     ("byte_order_mark", text("word", f"^{BOM}")),
     ("space_in_pronunciation", text("pron", f"[{BLANKS}]")),
     ("comma_in_pronunciation", text("pron", ",")),

@@ -6,6 +6,7 @@ spelling comes twice: PocketSphinx refuses both.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def _unmarked(spelling: str) -> str:
 def _entries(path: Path) -> Iterator[Entry]:
     with opened(path) as file:
         for number, data in enumerate(file, 1):
-            line = _decoded(data).rstrip("\r\n")
+            line = _decoded(data.removeprefix(BOM_UTF8) if number == 1 else data).rstrip("\r\n")
             if line.startswith(";;;") or not line.strip():
                 continue
             content = line.partition(" # ")[0]

@@ -18,7 +18,7 @@ from g2p_batch.errors import UsageError
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.reading import Entry, batched, opened, wrong
-from g2p_batch.formats.rules import BLANKS, Rule, control, first_reason, text
+from g2p_batch.formats.rules import BLANKS, CONTROLS, Rule, first_reason, text
 from g2p_batch.formats.words import by_word, folded, unrepeated, write_lines
 from g2p_batch.languages import LANGUAGES, lookup
 
@@ -244,7 +244,7 @@ def _escaped(texts: pa.Array) -> pa.Array:
 
 _RULES: tuple[Rule, ...] = (
     ("no_pronunciation", text("pron", f"^[{BLANKS}]*$")),
-    ("control_character", control("word")),
+    *CONTROLS,
     ("blank_word", text("word", f"^[{BLANKS}]*$")),
     ("not_xml", text("word", _NOT_XML)),
     ("not_xml", text("pron", _NOT_XML)),

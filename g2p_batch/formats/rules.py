@@ -65,6 +65,18 @@ def first_phone(wrong: Callable[[str], bool]) -> Check:
     return lambda rows, _: _some(pc.list_element(_padded(rows["phones"]), 0), wrong)
 
 
+def _control_in_phones(rows: pa.RecordBatch, _options: WriteOptions) -> pa.Array:
+    return _rows_of(rows["phones"], pa.array(has_control(pc.list_flatten(rows["phones"]), separators=True)))
+
+
+CONTROLS: tuple[Rule, ...] = (
+    ("control_character", control("word")),
+    ("control_character", control("pron")),
+    ("control_character", _control_in_phones),
+)
+"""What no text can hold. The model's pronunciations are free of it, those of lexicons that were given may not be."""
+
+
 def _no_phones(rows: pa.RecordBatch, _options: WriteOptions) -> pa.Array:
     return pc.fill_null(pc.equal(pc.list_value_length(rows["phones"]), 0), True)
 
@@ -83,6 +95,7 @@ def _blank_or_empty(phone: str) -> bool:
 SPOKEN: tuple[Rule, ...] = (
     ("no_phones", _no_phones),
     ("control_character", word(r"\p{Cc}")),
+    ("control_character", _control_in_phones),
     ("replacement_in_word", _replacement),
     ("space_in_word", word(f"[{BLANKS}]")),
     ("byte_order_mark", word(f"^{BOM}")),
@@ -96,7 +109,11 @@ def _matches(column: pa.Array, pattern: str) -> pa.Array:
 
 
 def _any_phone(phones: pa.Array, wrong: Callable[[str], bool]) -> pa.Array:
-    bad = _some(pc.list_flatten(phones), wrong)
+    return _rows_of(phones, _some(pc.list_flatten(phones), wrong))
+
+
+def _rows_of(phones: pa.Array, bad: pa.Array) -> pa.Array:
+    """Tell which of N rows of phones have one that is `bad`, boolean of all phones."""
     flags = np.zeros(len(phones), np.bool_)
     flags[pc.list_parent_indices(phones).filter(bad).to_numpy()] = True
     return pa.array(flags)

@@ -12,7 +12,7 @@ from g2p_batch.controls import has_control
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.reading import Entry, batched, lines, texts, wrong
-from g2p_batch.formats.rules import BOM, control, first_reason
+from g2p_batch.formats.rules import BOM, CONTROLS, first_reason
 from g2p_batch.formats.words import write_lines
 
 PLAIN = ("word", "lang", "pron")
@@ -26,8 +26,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write a lexicon as `word`, `lang`, `pron`, then if asked for `phones`, and `logprob` and `status`.
 
-    Cells hold no tab and no line break: the plan rejects such words and `lexicon.entries` drops them from
-    pronunciations.
+    Cells hold no tab and no line break, which `refuse` sees to.
     """
     columns = PLAIN + PHONES * options.phones + SCORES * options.scores
     with path.open("wb") as file:
@@ -37,8 +36,8 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
-    """Refuse words with control characters, which would end a cell or a line."""
-    return first_reason(rows, options, (("control_character", control("word")),))
+    """Refuse control characters, which would end a cell or a line."""
+    return first_reason(rows, options, CONTROLS)
 
 
 def read(path: Path) -> Iterator[pa.RecordBatch]:
