@@ -57,8 +57,8 @@ class G2P:
         target_config: str | Path | None = None,
         workers: int = 1,
     ) -> None:
-        if workers < 1:
-            raise UsageError(f"workers is {workers}: give at least 1")
+        if not isinstance(workers, int) or workers < 1:
+            raise UsageError(f"workers is {workers!r}: give a whole number of at least 1")
         config = None if target_config is None else Path(target_config)
         where = parse_device(device)
         if where.kind == "cuda" and workers > 1:
@@ -109,7 +109,7 @@ class G2P:
             if lang is not None:
                 raise UsageError("a table says its languages in its column lang: leave out the argument lang")
             return self._answer_table(words)
-        if lang is None:
+        if not isinstance(lang, str):
             raise UsageError("say the language of the words: G2P(...)(words, lang='eng-us')")
         return self._answer_list(words, supported_tag(lang, self.contract))
 

@@ -151,6 +151,7 @@ def test_a_table_of_another_shape_is_refused(g2p: G2P, table: pa.Table, message:
         ((3, "fra"), "words is of type int: give a list of strings"),
         ((["a", 1.5], "fra"), "words[1] is of type float: give a list of strings"),
         ((["a"],), "say the language of the words: G2P(...)(words, lang='eng-us')"),
+        ((["a"], 3), "say the language of the words: G2P(...)(words, lang='eng-us')"),
         (
             (pa.table({"word": ["a"], "lang": ["fra"]}), "fra"),
             "a table says its languages in its column lang: leave out the argument lang",
@@ -185,7 +186,9 @@ def test_the_arguments_say_which_model_is_opened(opened: list[models.Request], t
     g2p = G2P(tmp_path, dtype="float32", target_config="cpu.toml", workers=3)
     assert opened == [models.Request(str(tmp_path), "cpu", "float32", Path("cpu.toml"))]
     assert g2p.contract == CONTRACT
-    with pytest.raises(UsageError, match="workers is 0: give at least 1"):
+    with pytest.raises(UsageError, match="workers is 'two': give a whole number of at least 1"):
+        G2P(workers="two")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="workers is 0: give a whole number of at least 1"):
         G2P(workers=0)
 
 

@@ -347,7 +347,7 @@ def test_a_hub_that_cannot_be_reached_is_an_error(here: Path, monkeypatch: pytes
 def test_a_folder_without_a_model_is_an_error(here: Path) -> None:
     Path("empty").mkdir()
     assert generate(words(), "--lang", "fra", "--model", "empty") == failed(
-        f"{here / 'empty'} holds no config.json: give the folder of a checkpoint"
+        "empty holds no config.json: give the folder of a transformers checkpoint"
     )
 
 

@@ -90,8 +90,6 @@ def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{folder} holds no config.json: give the folder of a transformers checkpoint") from None
     except (OSError, ValueError) as cause:
         raise ModelError(f"{path} cannot be read ({cause}): download the checkpoint again") from None
     if not isinstance(config, dict):

@@ -9,19 +9,23 @@ from huggingface_hub.errors import HFValidationError
 from g2p_batch.contract import digest
 from g2p_batch.errors import ModelError
 
-_FILES = ["config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json"]
+_CONFIG = "config.json"
+_FILES = [_CONFIG, "generation_config.json", "*.safetensors", "*.safetensors.index.json"]
 
 
 def locate(source: str, revision: str | None = None) -> Path:
     """Return the folder of a checkpoint, fetched from the hub unless `source` is a folder.
 
     Raises:
-        ModelError: it is neither a folder of a checkpoint nor a hub id, or the hub could not give it.
+        ModelError: it is neither a folder nor a hub id, the hub could not give it, or it is no checkpoint.
     """
-    if Path(source).is_dir():
-        if not (Path(source) / "config.json").is_file():
-            raise ModelError(f"{Path(source).absolute()} holds no config.json: give the folder of a checkpoint")
-        return Path(source)
+    folder = Path(source) if Path(source).is_dir() else _fetched(source, revision)
+    if not (folder / _CONFIG).is_file():
+        raise ModelError(f"{folder} holds no {_CONFIG}: give the folder of a transformers checkpoint")
+    return folder
+
+
+def _fetched(source: str, revision: str | None) -> Path:
     try:
         return Path(huggingface_hub.snapshot_download(source, revision=revision, allow_patterns=_FILES))
     except HFValidationError:
@@ -45,6 +49,6 @@ def weight_files(folder: Path) -> list[Path]:
 def checkpoint_digest(folder: Path) -> str:
     """Return one sha256 over config and weights, by name and content."""
     total = hashlib.sha256()
-    for path in [folder / "config.json", *weight_files(folder)]:
+    for path in [folder / _CONFIG, *weight_files(folder)]:
         total.update(f"{path.name} {digest(path)}\n".encode())
     return total.hexdigest()
