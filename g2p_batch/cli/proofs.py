@@ -131,7 +131,7 @@ def bench(
     """
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
     from g2p_batch import models
-    from g2p_batch.publish import require_writable
+    from g2p_batch.publish import require_writable, writing
     from g2p_batch.shipped import shipped
 
     models.require_exporter(model)
@@ -150,6 +150,8 @@ def bench(
     report = run.bench(request, asked, say)
     click.echo(report.to_text())
     if json_path:
-        json_path.write_text(report.to_json() + "\n", encoding="utf-8")
+        with writing(json_path):
+            json_path.write_text(report.to_json() + "\n", encoding="utf-8")
     if plot_path:
-        run.draw(report, plot_path)
+        with writing(plot_path):
+            run.draw(report, plot_path)

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -33,10 +34,10 @@ class Commands(click.Group):
                     say(f"Error: {error}")
                     ctx.exit(error.exit_code)
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
-                    # What is still buffered would be tried again on the way out.
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                    # Of a file it would be an error of ours. What is buffered Python would try again at its end.
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                     say(f"Error: standard output cannot be written ({error.strerror}): let it go elsewhere")
-                    ctx.exit(1)
+                    ctx.exit(errors.FAILED)
                 if signals:  # the compiler may turn the interrupt into an error of its own
                     say("Error: stopped before the end; nothing was written: run the same command again")
                     ctx.exit(errors.STOPPED_EARLY)

@@ -73,7 +73,7 @@ def evaluate(
     """
     from g2p_batch.evaluation import evaluate as run
     from g2p_batch.evaluation.edits import require_rapidfuzz
-    from g2p_batch.publish import require_writable
+    from g2p_batch.publish import require_writable, writing
 
     require_rapidfuzz()
     if json_path:
@@ -89,7 +89,8 @@ def evaluate(
     facts = {"reference": reference, "rows": truth.rows, "rejects": dict(truth.rejects)} | facts
     click.echo(to_text(found, facts))
     if json_path:
-        json_path.write_text(found.to_json(facts), encoding="utf-8")
+        with writing(json_path):
+            json_path.write_text(found.to_json(facts), encoding="utf-8")
 
 
 def _phones(prons: Any, langs: Any) -> Any:
