@@ -9,7 +9,7 @@ import re
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -147,13 +147,13 @@ class Bucket:
             path.write_bytes(data)
         return path
 
-    def require_writable(self, name: str, folder: bool = False) -> None:
+    def require_writable(self, name: str, files: Collection[str] = ()) -> None:
         """Look into the bucket.
 
         Raises:
             UsageError: a folder is wanted.
         """
-        if folder:
+        if files:
             raise UsageError(
                 f"{self.root / name} would be a folder of files, which cannot appear at once in a bucket: "
                 "write it to a folder of this machine, then copy it"
@@ -161,9 +161,9 @@ class Bucket:
         with _told(self.root, "listed"):
             next(iter(_obstore().list(self._client, self._key(name))), None)
 
-    def publish(self, name: str, write: Callable[[Path], None], folder: bool = False) -> None:
+    def publish(self, name: str, write: Callable[[Path], None], files: Collection[str] = ()) -> None:
         """Write a temporary file on this machine, then send it: in pieces, if it is large, that become one object."""
-        self.require_writable(name, folder)
+        self.require_writable(name, files)
         with self.scratch("publish") as scratch:
             draft = scratch / PurePosixPath(name).name
             with writing(draft):

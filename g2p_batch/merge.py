@@ -153,7 +153,7 @@ def _published(target: Target, rows: Iterator[pa.RecordBatch], options: WriteOpt
     for lang, part in _by_language(rows) if target.by_language else [("", rows)]:
         place = target.place(lang)
         write = partial(_filled, target.format, part, options)
-        store_at(place.parent).publish(place.name, write, target.format.folder)
+        store_at(place.parent).publish(place.name, write, target.format.files)
         yield place
 
 

@@ -160,17 +160,18 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Make a folder of files under its name when it is whole, in place of an earlier one with the same files.
+def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[str]) -> None:
+    """Make a folder of files under its name when it is whole, in place of an earlier one of its kind.
 
     Between the two there is a moment without the folder, and a process that is killed in it leaves none.
 
     Args:
         path: the folder's final name.
         fill: called once with an empty temporary folder beside it.
+        files: names of all that a folder of this kind may hold.
 
     Raises:
-        OutputError: the folder cannot be written, or holds files that the new one does not; it is as before.
+        OutputError: the folder cannot be written, or holds other files; it is as before.
     """
     require_replaceable_folder(path)
     try:
@@ -181,7 +182,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
             for file in draft.iterdir():
                 _sync(file)
             _sync(draft)
-            _require_no_other_files(path, {file.name for file in draft.iterdir()})
+            _require_no_other_files(path, files)
             if path.exists():
                 path.rename(scratch / "old")
             draft.rename(path)

@@ -1,7 +1,7 @@
 """Where a run keeps its files: few calls, that folders and object stores can both keep."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,21 +75,21 @@ class Store(Protocol):
     def local(self, name: str, data: bytes, scratch: Path) -> Path:
         """Return where a file, whose content is `data`, can be read on this machine; if need be a copy in `scratch`."""
 
-    def require_writable(self, name: str, folder: bool = False) -> None:
+    def require_writable(self, name: str, files: Collection[str] = ()) -> None:
         """Check what can be known before the work whose result is published.
 
         Args:
             name: what the result is to be called.
-            folder: whether it is a folder of files.
+            files: names of all that it may hold, where it is a folder.
         """
 
-    def publish(self, name: str, write: Callable[[Path], None], folder: bool = False) -> None:
+    def publish(self, name: str, write: Callable[[Path], None], files: Collection[str] = ()) -> None:
         """Make a result of any size durable under its name, in place of an earlier one, only when it is whole.
 
         Args:
             name: what the result is called.
             write: called once with a temporary name on this machine; it creates that file, or fills that folder.
-            folder: whether it is a folder of files.
+            files: names of all that it may hold, where it is a folder.
         """
 
     def facts(self, name: str) -> tuple[int, int | str] | None:
@@ -164,13 +164,16 @@ class Folder:
         """Return where a file lies."""
         return self.root / name
 
-    def require_writable(self, name: str, folder: bool = False) -> None:
+    def require_writable(self, name: str, files: Collection[str] = ()) -> None:
         """Look at the name and at the permissions above it."""
-        (require_replaceable_folder if folder else require_writable)(self.root / name)
+        (require_replaceable_folder if files else require_writable)(self.root / name)
 
-    def publish(self, name: str, write: Callable[[Path], None], folder: bool = False) -> None:
+    def publish(self, name: str, write: Callable[[Path], None], files: Collection[str] = ()) -> None:
         """Write a draft beside the name, make it durable, and rename it."""
-        (replace_folder if folder else publish)(self.root / name, write)
+        if files:
+            replace_folder(self.root / name, write, files)
+        else:
+            publish(self.root / name, write)
 
     def facts(self, name: str) -> tuple[int, int | str] | None:
         """Return size in bytes and time in nanoseconds of a file, or of all files of a folder."""

@@ -155,7 +155,7 @@ def target_of(merging: Merging) -> Target:
             raise UsageError(f"{known.name} knows phones in {known.alphabet} only: leave out --phones")
         phonetics = replace(phonetics, style=replace(phonetics.style, alphabet=known.alphabet))
     if LANG not in str(merging.output) or isinstance(merging.output, Url):  # folders of languages are not made yet
-        store_at(merging.output.parent).require_writable(merging.output.name, known.folder)
+        store_at(merging.output.parent).require_writable(merging.output.name, known.files)
     options = WriteOptions(
         merging.scores,
         space_in_word=merging.space_in_word,

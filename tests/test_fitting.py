@@ -162,6 +162,10 @@ def test_a_folder_replaces_its_like_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "dict" / "lexicon.txt").write_text("damaged", encoding="utf-8")
     job(no_model())
     assert (tmp_path / "dict" / "lexicon.txt").read_text(encoding="utf-8") == before
+    job.merged(scores=True)(no_model())
+    assert (tmp_path / "dict" / "lexiconp.txt").exists()
+    job(no_model())
+    assert not (tmp_path / "dict" / "lexiconp.txt").exists()
     (tmp_path / "dict" / "mine.txt").write_text("precious", encoding="utf-8")
     (tmp_path / "dict" / "lexicon.txt").write_text("damaged", encoding="utf-8")
     with pytest.raises(OutputError, match=r"holds other files too, such as mine\.txt"):

@@ -183,7 +183,7 @@ def test_any_calls_find_what_a_dictionary_would(
 
 def test_a_folder_of_files_is_refused_in_a_bucket(memory_bucket: None) -> None:
     with pytest.raises(UsageError, match=r"s3://memory/dict would be a folder of files"):
-        store_at(located("s3://memory")).require_writable("dict", folder=True)
+        store_at(located("s3://memory")).require_writable("dict", ("lexicon.txt",))
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

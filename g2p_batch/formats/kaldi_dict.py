@@ -25,6 +25,7 @@ _OWN_LINES = (("!SIL", _SILENCE), ("<UNK>", _NOISE))
 LEXICON, PROBABILITIES = "lexicon.txt", "lexiconp.txt"
 SILENCES, PHONES = "silence_phones.txt", "nonsilence_phones.txt"
 _OPTIONAL, _QUESTIONS = "optional_silence.txt", "extra_questions.txt"
+_FILES = (LEXICON, PROBABILITIES, SILENCES, PHONES, _OPTIONAL, _QUESTIONS)
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
@@ -203,4 +204,4 @@ _RULES = (
     ("byte_order_mark", any_phone(lambda phone: phone.startswith(BOM))),
 )
 
-KALDI_DICT = Format("kaldi-dict", None, write, read, validate, refuse, order="word", folder=True)
+KALDI_DICT = Format("kaldi-dict", None, write, read, validate, refuse, order="word", files=_FILES)

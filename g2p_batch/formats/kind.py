@@ -72,7 +72,8 @@ class Format:
     """Whether a file has a column of languages, or is about one."""
     names_language: bool = False
     """Whether a file says which languages it is about."""
-    folder: bool = False
+    files: tuple[str, ...] = ()
+    """Names of all files that it may have, where it is a folder."""
     best_only: bool = False
     """Whether readers take one pronunciation a word: the writer keeps the best."""
     phones: Literal["written", "beside", "joined"] = "written"

@@ -14,6 +14,7 @@ from g2p_compile.checkpoint import Checkpoint
 from g2p_compile.recipe.options import Precision
 
 CONFIG = "model.toml"
+_FILES = ("config.json", "generation_config.json", "model.safetensors", CONFIG)
 
 _TORCH = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -47,7 +48,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, dtype: Precision) -> N
             file.chmod(0o644)  # safetensors makes files that only their owner can read
         (draft / CONFIG).write_text(text, encoding="utf-8")
 
-    replace_folder(folder, fill)
+    replace_folder(folder, fill, _FILES)
 
 
 def _toml(contract: Contract, folder: Path) -> str:
