@@ -4,7 +4,7 @@ import time
 
 from g2p_batch import fingerprint, plan
 from g2p_batch.contract import DType
-from g2p_batch.errors import OutputError, UsageError
+from g2p_batch.errors import OutputError
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.locations import Location
 from g2p_batch.merge import DamageError, finished, merged
@@ -14,7 +14,7 @@ from g2p_batch.run import Say, Slice, Team, run_missing
 from g2p_batch.rundir import Plan, RunDir
 from g2p_batch.signals import stop_on_signals
 from g2p_batch.target import Merging, Target, target_of
-from g2p_batch.wordlist import input_over
+from g2p_batch.wordlist import require_unread
 
 _ROUNDS = 3
 """A part that is damaged again as soon as it was written is the disk's fault, and more rounds do not help."""
@@ -67,13 +67,10 @@ def generate(planning: Planning, merging: Merging, team: Team, say: Say) -> Summ
 def _target(planning: Planning, merging: Merging) -> Target:
     """Return the lexicon to write, which must take the place of nothing that it is made of, now or by the next call."""
     target = target_of(merging)
-    target.require_outside(planning.run_dir)
-    if name := input_over(planning.source, target.output):
-        raise UsageError(
-            f"{target.output} would be read as a word list, since {name} is one: write the lexicon elsewhere"
-        )
-    if target.output.absolute() in [known.path.absolute() for known in planning.lexicons]:
-        raise UsageError(f"{target.output} is given as --lexicon too: write the new lexicon elsewhere")
+    tags = planning.contract.languages
+    target.require_apart(tags, [planning.run_dir, *(known.path for known in planning.lexicons)])
+    for place in target.places(tags):
+        require_unread(planning.source, place, "write the lexicon elsewhere")
     return target
 
 

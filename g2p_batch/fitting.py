@@ -26,11 +26,13 @@ class Phonetics:
         style: how pronunciations become phones.
         asked: whether phones are wanted where a format can do without.
         known: phones that an acoustic model has.
+        named: whether their alphabet was asked for by its name.
     """
 
     style: Style = field(default_factory=Style)
     asked: bool = False
     known: PhoneSet | None = None
+    named: bool = False
 
 
 @dataclass

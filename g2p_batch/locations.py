@@ -69,6 +69,10 @@ class Url:
         """Return itself: no URL is relative."""
         return self
 
+    def resolve(self) -> "Url":
+        """Return itself: buckets have no links."""
+        return self
+
 
 Location = Path | Url
 
@@ -93,6 +97,13 @@ def located(text: str) -> Location:
     if not bucket or any(part in (".", "..") for part in key.split("/")):
         raise UsageError(f"{text} names no place in a bucket: write {scheme}://BUCKET/NAME")
     return Url(scheme, PurePosixPath(bucket, key.strip("/")))
+
+
+def inside(place: Location, folder: Location) -> bool:
+    """Tell whether a place is a folder or file, or lies in it, whatever links lead to either."""
+    if isinstance(place, Url) or isinstance(folder, Url):
+        return f"{place}/".startswith(f"{folder}/")
+    return place.resolve().is_relative_to(folder.resolve())
 
 
 def s3_endpoint() -> str | None:

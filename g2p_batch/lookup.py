@@ -47,8 +47,11 @@ class Existing:
 
     @property
     def files(self) -> list[Path]:
-        """The lexicon's file, or those in its folder."""
-        return sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
+        """Its file, or those in its folder."""
+        try:
+            return sorted(self.path.iterdir())
+        except OSError:  # a file, or what cannot be read, which whoever reads it tells
+            return [self.path]
 
     def __str__(self) -> str:
         return str(self.path.absolute()) if self.lang is None else f"{self.lang}={self.path.absolute()}"

@@ -50,7 +50,7 @@ def merged(run: RunDir, plan: Plan, target: Target, merging: Merging, say: Say, 
         OutputError: a file cannot be written.
         StoppedEarlyError: a signal came; the lexicon is as it was.
     """
-    target.require_outside(run.root)
+    target.require_apart(plan.languages, [run.root], {known.path for known in plan.fingerprint.inputs})
     target.require_languages(plan.languages)
     receipts = _receipts(run, plan, merging.partial)
     with run.scratch("merge") as scratch:

@@ -23,7 +23,7 @@ from g2p_batch.screen import Normalize
 from g2p_batch.signals import Stop
 from g2p_batch.staging import SHARD_WORDS, cut, stage
 from g2p_batch.stores import store_at
-from g2p_batch.wordlist import STDIN, Source, files_of, input_over, read, standard_input
+from g2p_batch.wordlist import STDIN, Source, files_of, read, require_unread, standard_input
 
 
 @dataclass(frozen=True)
@@ -180,10 +180,7 @@ def _prepare(planning: Planning) -> None:
     amount_of_memory(planning.memory)
     if planning.since is not None and planning.since.root.absolute() == planning.run_dir.absolute():
         raise UsageError(f"--since-run {planning.since.root} is the folder of this run: choose another --run-dir")
-    if name := input_over(planning.source, planning.run_dir):
-        raise UsageError(
-            f"{planning.run_dir} would be read as a word list, since {name} is one: choose another --run-dir"
-        )
+    require_unread(planning.source, planning.run_dir, "choose another --run-dir")
     store = store_at(planning.run_dir)
     store.make()
     for name in (REJECTS_TSV, SUMMARY):

@@ -173,7 +173,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[s
     Raises:
         OutputError: the folder cannot be written, or holds other files; it is as before.
     """
-    require_replaceable_folder(path)
+    require_replaceable_folder(path, files)
     try:
         with scratch_folder(path.parent, path.name) as scratch:
             draft = scratch / "new"
@@ -182,7 +182,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[s
             for file in draft.iterdir():
                 _sync(file)
             _sync(draft)
-            _require_no_other_files(path, files)
+            require_replaceable_folder(path, files)
             if path.exists():
                 path.rename(scratch / "old")
             draft.rename(path)
@@ -191,21 +191,23 @@ def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[s
         raise _output_error(path, cause) from cause
 
 
-def require_replaceable_folder(path: Path) -> None:
-    """Check what can be known about a folder before the work whose result goes there.
+def require_replaceable_folder(path: Path, files: Collection[str]) -> None:
+    """Check what can be known about a folder of files before the work whose result goes there.
+
+    Args:
+        path: the folder's final name.
+        files: names of all that a folder of this kind may hold.
 
     Raises:
-        OutputError: its name is taken by something else, or the one above it cannot be made or written.
+        OutputError: its name is taken by something else, it holds other files, or the one above it cannot be made or
+            written.
     """
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} exists and is no folder: delete it, or choose another name")
     make_folder(path.parent)
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{path} cannot be made: choose a folder that you may write to")
-
-
-def _require_no_other_files(path: Path, names: Collection[str]) -> None:
-    if path.exists() and (others := sorted({entry.name for entry in path.iterdir()} - set(names))):
+    if path.exists() and (others := sorted({entry.name for entry in path.iterdir()} - set(files))):
         raise OutputError(f"{path} holds other files too, such as {others[0]}: choose the name of a new folder")
 
 

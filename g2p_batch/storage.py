@@ -166,7 +166,10 @@ class Folder:
 
     def require_writable(self, name: str, files: Collection[str] = ()) -> None:
         """Look at the name and at the permissions above it."""
-        (require_replaceable_folder if files else require_writable)(self.root / name)
+        if files:
+            require_replaceable_folder(self.root / name, files)
+        else:
+            require_writable(self.root / name)
 
     def publish(self, name: str, write: Callable[[Path], None], files: Collection[str] = ()) -> None:
         """Write a draft beside the name, make it durable, and rename it."""

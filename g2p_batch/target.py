@@ -1,6 +1,6 @@
 """The lexicon to write: its format, its files, and how rows are fitted to it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from g2p_batch.fitting import Phonetics
 from g2p_batch.formats import Format, format_for
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.sherpa import tokens
-from g2p_batch.locations import Location, Url, located
+from g2p_batch.locations import Location, Url, inside, located
 from g2p_batch.phones import PhoneMap, PhoneSet, Style
 from g2p_batch.records import sha256_of
 from g2p_batch.stores import store_at
@@ -82,20 +82,30 @@ class Target:
         Raises:
             OutputError: the folder cannot be made.
         """
-        if not self.by_language:
-            return self.output
-        place = located(str(self.output).replace(LANG, lang))
-        store_at(place.parent).make()
+        place = self._named(lang)
+        if self.by_language:
+            store_at(place.parent).make()
         return place
 
-    def require_outside(self, run_dir: Location) -> None:
-        """Check that the lexicon takes the place of nothing that the run keeps.
+    def places(self, tags: Iterable[str]) -> list[Location]:
+        """Return where the lexicons of languages go."""
+        return [self._named(tag) for tag in tags] if self.by_language else [self.output]
+
+    def require_apart(self, tags: Iterable[str], needed: Iterable[Location], inputs: Collection[str] = ()) -> None:
+        """Check that the lexicons of languages take the place of nothing that the run needs.
+
+        Args:
+            tags: the languages.
+            needed: files, and folders with all that lies in them.
+            inputs: absolute paths, of any number.
 
         Raises:
-            UsageError: it might.
+            UsageError: they do.
         """
-        if f"{self.output.absolute()}/".startswith(f"{run_dir.absolute()}/"):
-            raise UsageError(f"{self.output} lies in {run_dir}, which holds the run: write the lexicon elsewhere")
+        for place in self.places(tags):
+            names = {str(place.absolute()), str(place.resolve())}
+            if not names.isdisjoint(inputs) or any(inside(place, known) for known in needed):
+                raise UsageError(f"{place} would take the place of what the run needs: write the lexicon elsewhere")
 
     def require_languages(self, tags: Iterable[str]) -> None:
         """Check that the lexicon has a place for so many languages, and that their phones can be written.
@@ -112,6 +122,9 @@ class Target:
             )
         if self.format.phones == "written" or self.phonetics.asked:
             self.phonetics.style.require(known)
+
+    def _named(self, lang: str) -> Location:
+        return located(str(self.output).replace(LANG, lang))
 
     def as_options(self) -> dict[str, Any]:
         """Return all that shapes the lexicon's files, as JSON holds it."""
@@ -151,7 +164,9 @@ def target_of(merging: Merging) -> Target:
     if known.phones == "joined" and phonetics.style.alphabet == "arpabet":
         raise UsageError(f"{known.name} joins phones, which ARPAbet needs apart: choose --phones ipa or x-sampa")
     if known.alphabet is not None:
-        if phonetics.style.alphabet not in (known.alphabet, Style.alphabet):
+        if phonetics.style.alphabet != known.alphabet and (
+            phonetics.named or phonetics.style.alphabet != Style.alphabet
+        ):
             raise UsageError(f"{known.name} knows phones in {known.alphabet} only: leave out --phones")
         phonetics = replace(phonetics, style=replace(phonetics.style, alphabet=known.alphabet))
     if LANG not in str(merging.output) or isinstance(merging.output, Url):  # folders of languages are not made yet

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from g2p_batch import delimited, remote
 from g2p_batch.delimited import COMMA, LINE, TAB, Cells, Layout
 from g2p_batch.errors import InputError, UsageError
-from g2p_batch.locations import Location, Url, located
+from g2p_batch.locations import Location, Url, inside, located
 
 ROWS = pa.schema([("row", pa.int64()), ("word", pa.string()), ("lang", pa.string()), ("reason", pa.string())])
 """`row` counts data rows over all inputs from 1; `reason` is null, or one of `delimited.REASONS`."""
@@ -101,22 +101,30 @@ def files_of(source: Source) -> list[str]:
     return [file for name in source.inputs for file in _files(name)]
 
 
-def input_over(source: Source, place: Location) -> str | None:
-    """Return the input that a file or folder at a place is a part of, or would be once it is there, if any."""
-    return next((name for name in source.inputs if name != STDIN and _holds(name, place)), None)
+def require_unread(source: Source, place: Location, remedy: str) -> None:
+    """Check that what is written at a place is no part of an input, and would be none once it is there.
+
+    Raises:
+        UsageError: it is; the message ends with `remedy`.
+    """
+    for name in source.inputs:
+        if name != STDIN and _reads(name, place):
+            raise UsageError(f"{place} would be read as part of the input {name}: {remedy}")
 
 
-def _holds(name: str, place: Location) -> bool:
+def _reads(name: str, place: Location) -> bool:
     given = located(name)
-    if isinstance(given, Url) or isinstance(place, Url):
-        return f"{place}/".startswith(f"{given}/")
-    if given.exists() or not glob.has_magic(name):
-        return place.resolve().is_relative_to(given.resolve())
+    if isinstance(given, Url) or isinstance(place, Url) or not _is_pattern(name):
+        return inside(place, given)
     parts, pattern = place.absolute().parts, given.absolute().parts
     if "**" in pattern:
         return fnmatch(str(place.absolute()), str(given.absolute()))
     # A folder that the pattern means is read to its bottom.
     return len(parts) >= len(pattern) and all(map(fnmatch, parts, pattern))
+
+
+def _is_pattern(name: str) -> bool:
+    return glob.has_magic(name) and not os.path.lexists(name)
 
 
 def read(source: Source, batch_rows: int = 65536, stdin: BinaryIO | None = None) -> Iterator[pa.RecordBatch]:
@@ -163,8 +171,12 @@ def _files(name: str) -> list[str]:
     place = located(name)
     if isinstance(place, Url):
         return _bucket(place)
-    if name == STDIN or os.path.lexists(name) or not glob.has_magic(name):
-        return _folder(name) if Path(name).is_dir() else [_file(name)]
+    if name == STDIN:
+        return [name]
+    if not _is_pattern(name):
+        with _reading(name):
+            is_folder = Path(name).is_dir()
+        return _folder(name) if is_folder else [_file(name)]
     found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
     if not found:
         raise InputError(f"{name} matches no file: check the pattern")
@@ -177,8 +189,9 @@ def _file(name: str) -> str:
         name.encode()
     except UnicodeEncodeError:
         raise InputError(f"{name!a} has a name that is not UTF-8: rename it, or give - and pipe it in") from None
-    if name != STDIN and Path(name).exists() and not Path(name).is_file():
-        raise InputError(f"{name} is a pipe or a device: give - and pipe it in")
+    with _reading(name):
+        if Path(name).exists() and not Path(name).is_file():
+            raise InputError(f"{name} is a pipe or a device: give - and pipe it in")
     return name
 
 

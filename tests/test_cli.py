@@ -257,6 +257,10 @@ USAGE: dict[str, tuple[list[str], str]] = {
         ["--lang", "eng-us", "--format", "cmudict", "--phones", "x-sampa"],
         "cmudict knows phones in arpabet only: leave out --phones",
     ),
+    "IPA where ARPAbet is all": (
+        ["--lang", "eng-us", "--format", "cmudict", "--phones", "ipa"],
+        "cmudict knows phones in arpabet only: leave out --phones",
+    ),
     "standard output": (["--lang", "fra", "-o", "-", "--format", "tsv"], "which standard output cannot: name a file"),
     "a language without ARPAbet": (["--lang", "fra", "--format", "cmudict"], "ARPAbet writes the phones of eng-us"),
 }
@@ -611,7 +615,7 @@ def test_oov_does_not_take_the_place_of_its_input(here: Path) -> None:
     list_ = words("hello\n")
     Path("old.dict").write_text("world\tw\n")
     assert run("oov", list_, "--lang", "eng-us", "--lexicon", "old.dict", "-o", list_) == Ran(
-        2, "", f"Error: {list_} would be read as a word list, since {list_} is one: write it elsewhere\n"
+        2, "", f"Error: {list_} would be read as part of the input {list_}: write the list elsewhere\n"
     )
 
 

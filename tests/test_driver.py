@@ -56,18 +56,28 @@ def test_a_lexicon_and_a_run_take_the_place_of_nothing_that_is_read(tmp_path: Pa
         (f"{tmp_path}/l*", tmp_path / "lists" / "lexicon.tsv"),
         (f"{lists}/**/*.tsv", tmp_path / "lists" / "deep" / "lexicon.tsv"),
     ):
-        with pytest.raises(UsageError, match=f"{output} would be read as a word list, since"):
+        with pytest.raises(UsageError, match=f"{output} would be read as part of the input "):
             job.planned(source=Source((given,))).merged(output=output)(no_model())
     for given in (lists, f"{lists}/*"):
-        with pytest.raises(UsageError, match=r"run would be read as a word list, since .*: choose another --run-dir"):
+        with pytest.raises(UsageError, match=r"run would be read as part of the input .*: choose another --run-dir"):
             job.planned(source=Source((given,)), run_dir=tmp_path / "lists" / "run")(no_model())
     for given in (f"{lists}/*.tsv", f"{lists}/words.tsv"):
         job.planned(source=Source((given,))).merged(output=tmp_path / "lists" / "deep" / "lexicon.dict", format="tsv")()
     known = (Existing(tmp_path / "old.tsv"),)
-    with pytest.raises(UsageError, match=r"old\.tsv is given as --lexicon too"):
+    needed = "would take the place of what the run needs: write the lexicon elsewhere"
+    with pytest.raises(UsageError, match=rf"old\.tsv {needed}"):
         job.planned(lexicons=known).merged(output=tmp_path / "old.tsv")(no_model())
-    with pytest.raises(UsageError, match=r"plan\.json lies in .*run, which holds the run"):
+    with pytest.raises(UsageError, match=rf"plan\.json {needed}"):
         job.merged(output=job.planning.run_dir / "plan.json", format="tsv")(no_model())
+    (tmp_path / "fra.tsv").write_text("hello\tfra\n", encoding="utf-8")
+    by_language = job.merged(output=tmp_path / "{lang}.tsv")
+    with pytest.raises(UsageError, match=r"fra\.tsv would be read as part of the input"):
+        by_language.planned(source=Source((str(tmp_path / "fra.tsv"),)))(no_model())
+    with pytest.raises(UsageError, match=rf"fra\.tsv {needed}"):
+        by_language.planned(lexicons=(Existing(tmp_path / "fra.tsv"),))(no_model())
+    for output in (tmp_path / "lists" / "words.tsv", tmp_path / "same.tsv", job.planning.run_dir / "rejects.tsv"):
+        with pytest.raises(UsageError, match=f"{output.name} {needed}"):
+            merge_run(job.planning.run_dir, replace(job.merging, output=output), quiet)
 
 
 def test_lost_rejects_are_written_again(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ ALLOWED = {
     "cli.given": "actors api artifacts cli.options cli.progress cli.root contract decode devices errors fitting "
     "locations lookup models phones plan pool processes run target wordlist",
     "cli.lexicons": "cli.given cli.options cli.root driver errors locations rundir signals slurm status click",
-    "cli.lookups": "cli.options cli.root contract errors languages oov report shipped wordlist click",
+    "cli.lookups": "cli.options cli.root contract languages oov report shipped wordlist click",
     "cli.checks": "cli.root errors formats formats.kind languages click",
     "cli.builds": "artifacts cli.root contract errors host models publish click",
     "cli.about": "artifacts cli.root contract errors host languages shipped click",

@@ -413,6 +413,8 @@ def test_a_file_and_a_folder_that_may_not_be_read_are_errors(tmp_path, monkeypat
     assert failure(path, lang="ger") == f"{path} may not be read: change its permissions"
     monkeypatch.setattr("os.scandir", refuse)
     assert failure(tmp_path, lang="ger") == f"{tmp_path} may not be read: change its permissions"
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert failure(path, lang="ger") == f"{path} may not be read: change its permissions"
 
 
 def test_empty_standard_input_is_an_error(stdin):

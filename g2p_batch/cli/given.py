@@ -111,7 +111,7 @@ def _phonetics(options: Mapping[str, Any]) -> "Phonetics":
     if options["phone_map"] is not None:
         given["phone_map"] = read_phone_map(options["phone_map"])
     known = None if options["phone_set"] is None else read_phone_set(options["phone_set"])
-    return Phonetics(Style(**given), bool(given), known)
+    return Phonetics(Style(**given), bool(given), known, "alphabet" in given)
 
 
 def slice_of(text: str) -> "Slice":

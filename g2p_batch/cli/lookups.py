@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from g2p_batch import contract, errors, languages
+from g2p_batch import contract, languages
 from g2p_batch.cli.options import all_of, existing, lexicon_option, list_options, memory_option
 from g2p_batch.cli.root import main, say
 from g2p_batch.shipped import BUNDLED
@@ -35,13 +35,13 @@ def oov(inputs: tuple[str, ...], **options: Any) -> None:
     """
     from g2p_batch.oov import lacking, write_words
     from g2p_batch.report import count_of, listed
-    from g2p_batch.wordlist import Source, input_over
+    from g2p_batch.wordlist import Source, require_unread
 
     lang, output = options["lang"], options["output"]
     tag = None if lang is None else languages.resolve(lang).tag
     source = Source(inputs, tag, options["lang_column"], options["word_column"])
-    if output is not None and (name := input_over(source, output)):
-        raise errors.UsageError(f"{output} would be read as a word list, since {name} is one: write it elsewhere")
+    if output is not None:
+        require_unread(source, output, "write the list elsewhere")
     facts = contract.load_contract(BUNDLED)
     with lacking(source, existing(options["lexicons"]), facts, options["normalize"], options["memory"]) as found:
         count = write_words(found.words, output, sys.stdout.buffer)

@@ -90,10 +90,13 @@ def readable_format(path: Path, name: str | None = None) -> Format:
     """
     if name is not None:
         return _called(name)
-    if not path.exists():
-        raise InputError(f"{path} does not exist: check the path")
-    if path.is_dir():
-        return KALDI_DICT
+    try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist: check the path")
+        if path.is_dir():
+            return KALDI_DICT
+    except PermissionError as cause:
+        raise InputError(f"{path} cannot be read ({cause.strerror}): check its permissions") from None
     plain = path.with_suffix("") if path.suffix.lower() in PACKED else path
     suffix = plain.suffix.lower()
     is_cmudict = plain.name.startswith(CMUDICT.name)

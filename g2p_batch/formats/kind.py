@@ -51,10 +51,6 @@ Refuser = Callable[[pa.RecordBatch, WriteOptions], pa.Array]
 """Returns for each of N rows of schema `LEXICON` null, or the reason why the format cannot hold it; string [N]."""
 
 
-Repeats = Callable[[], Refuser]
-"""Makes a refuser of words that readers take for an earlier one, to be asked once about every batch in their order."""
-
-
 @dataclass(frozen=True)
 class Format:
     """A kind of lexicon."""
@@ -81,7 +77,8 @@ class Format:
     only, which are the phones joined where those are asked for."""
     alphabet: Literal["arpabet"] | None = None
     """The alphabet of its phones, where its readers know one only."""
-    repeats: Repeats | None = None
-    """Where readers take different words for one, and only the first counts; it is asked about rows not refused yet."""
+    repeats: Callable[[], Refuser] | None = None
+    """Where readers take different words for one: makes what refuses all but the first. It is asked once about every
+    batch of rows that are not refused yet, in their order."""
     tokens: bool = False
     """Whether phones may be checked against a `tokens.txt` as it is written."""

@@ -47,7 +47,7 @@ class CTranslate2:
         self._contract = checkpoint.contract
         self._folder = folder / "ctranslate2"
         if cpu_features() >= _AVX512:
-            # Left to itself it takes AVX2 on AMD, a seventh slower in int8. Read when its first model is loaded.
+            # Left to itself it takes AVX2 on AMD, a tenth slower in int8. Read when its first model is loaded.
             os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
         if not self._folder.exists():
             _Loaded(checkpoint).convert(str(self._folder))
