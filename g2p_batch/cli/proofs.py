@@ -101,7 +101,9 @@ def _unique_words(path: str, lang: str | None, facts: contract.Contract) -> Any:
     help="Threads of all on the CPU.",
 )
 @click.option(
-    "--peers", is_flag=True, help="Also measure CTranslate2 and ONNX Runtime; on a GPU, more ways to run transformers."
+    "--peers",
+    is_flag=True,
+    help="Also measure CTranslate2, ONNX Runtime and transformers in bfloat16; on a GPU, more ways to run it.",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
 @click.option(

@@ -1,11 +1,14 @@
 """transformers as a peer."""
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from g2p_batch.codec import detokenize
+from g2p_batch.contract import DType
 from g2p_compile.checkpoint import Checkpoint
 from g2p_compile.reference import generate, source_ids
 
@@ -20,12 +23,15 @@ class Batch(int):
 class Transformers:
     """`generate` over words sorted by length."""
 
-    name, dtype = "transformers", "float32"
+    name = "transformers"
     settings = tuple(map(Batch, (16, 32, 64, 128, 256)))
 
-    def __init__(self, checkpoint: Checkpoint, threads: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, threads: int, dtype: DType) -> None:
         torch.set_num_threads(threads)
-        self._checkpoint = checkpoint
+        self.dtype = dtype
+        # The reference stays as it is.
+        model = copy.deepcopy(checkpoint.model).to(getattr(torch, dtype))
+        self._checkpoint = replace(checkpoint, model=model)
 
     def run(self, setting: Batch, words: Sequence[str], langs: Sequence[str]) -> list[str]:
         """Pronounce words."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from g2p_batch.contract import DType
+from g2p_batch.host import cpu_family
 from g2p_compile.bench.race import TRIAL_WORDS, Entrant, Peer, Tuned
 from g2p_compile.bench.report import Skipped
 from g2p_compile.checkpoint import Checkpoint
@@ -28,10 +29,13 @@ class Known:
     """Whether it compiles when a setting is first used."""
 
 
-def _transformers(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
-    from g2p_compile.bench.peer_transformers import Transformers
+def _transformers(dtype: DType) -> Known:
+    def make(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
+        from g2p_compile.bench.peer_transformers import Transformers
 
-    return Transformers(checkpoint, threads)
+        return Transformers(checkpoint, threads, dtype)
+
+    return Known(f"transformers {dtype}", ("transformers",), make)
 
 
 def _ctranslate2(dtype: str) -> Make:
@@ -49,8 +53,10 @@ def _onnxruntime(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
     return OnnxRuntime(checkpoint, threads, folder)
 
 
-ALWAYS = (Known("transformers float32", ("transformers",), _transformers),)
+ALWAYS = (_transformers("float32"),)
 OTHERS = (
+    # Without the instructions it takes many times as long as float32.
+    *((_transformers("bfloat16"),) if cpu_family("bfloat16") else ()),
     Known("CTranslate2 float32", ("ctranslate2",), _ctranslate2("float32")),
     Known("CTranslate2 int8", ("ctranslate2",), _ctranslate2("int8")),
     Known("ONNX Runtime float32", ("onnx", "onnxruntime"), _onnxruntime),
