@@ -11,15 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch import delimited, languages, models
-from g2p_batch.contract import Contract, DType
-from g2p_batch.crew import pronounce
-from g2p_batch.decode import Engine, Indices
-from g2p_batch.devices import parse_device, use_one
+from g2p_batch import languages
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
-from g2p_batch.formats.lexicon import Answers, entries
-from g2p_batch.screen import Normalize, distinct, screen
-from g2p_batch.wordlist import ROWS
+from g2p_batch.formats.lexicon import entries
+from g2p_batch.model import resolve
+from g2p_batch.model.contract import Contract, DType
+from g2p_batch.model.devices import parse_device, use_one
+from g2p_batch.model.greedy import Engine, Indices
+from g2p_batch.model.threaded import Answers, pronounce
+from g2p_batch.words import delimited
+from g2p_batch.words.filter import Normalize, distinct, filter_rows
+from g2p_batch.words.wordlist import ROWS
 
 _ASKED = ("word", "lang")
 _ANSWERED = ("pron", "logprob", "status")
@@ -50,7 +52,7 @@ class G2P:
 
     def __init__(
         self,
-        model: str | Path = models.BUNDLED_NAME,
+        model: str | Path = resolve.BUNDLED_NAME,
         *,
         dtype: DType = "float32",
         device: str = "cpu",
@@ -64,7 +66,7 @@ class G2P:
         if where.kind == "cuda" and workers > 1:
             raise UsageError(f"workers is {workers}, and a GPU has one: leave it out")
         use_one(where)
-        self._artifact = models.open_model(models.Request(str(model), where.kind, dtype, config), _log.info)
+        self._artifact = resolve.open_model(resolve.Request(str(model), where.kind, dtype, config), _log.info)
         self._workers = workers
         # On a GPU its caches take seconds to make, and calls would disturb each other.
         self._kept = self._artifact.engine() if where.kind == "cuda" else None
@@ -97,7 +99,7 @@ class G2P:
             For a list, N pronunciations, in order; one is empty where the word cannot be pronounced. For a table, its
             N rows and columns as they are, and three columns more: `pron` string, `logprob` float32 (of the whole
             pronunciation), and `status` string. The status of a pronounced word is one of
-            `formats.lexicon.STATUSES`; of one that cannot be pronounced it is the reason, one of `screen.REASONS`, and
+            `formats.lexicon.STATUSES`; of one that cannot be pronounced it is the reason, one of `filter.REASONS`, and
             `pron` and `logprob` are null.
 
         Raises:
@@ -140,7 +142,7 @@ class G2P:
         word, invalid = delimited.decode(octets)
         unread = pc.if_else(pa.array(invalid), delimited.INVALID_UTF8, pa.scalar(None, pa.string()))
         rows = pa.record_batch([np.arange(len(word), dtype=np.int64), word, lang, unread], schema=ROWS)
-        good, bad = screen(rows, self.contract, _NORMALIZE)
+        good, bad = filter_rows(rows, self.contract, _NORMALIZE)
         first, which = distinct(good)
         words = pa.Table.from_batches([good.take(first)])
         lexicon = entries(words, self._pronounce(words))
@@ -165,7 +167,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path = models.BUNDLED_NAME,
+        model: str | Path = resolve.BUNDLED_NAME,
         *,
         dtype: DType = "float32",
         target_config: str | Path | None = None,

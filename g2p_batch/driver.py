@@ -2,19 +2,21 @@
 
 import time
 
-from g2p_batch import fingerprint, plan
-from g2p_batch.contract import DType
+from g2p_batch.counts import count_of, listed
 from g2p_batch.errors import OutputError
 from g2p_batch.languages import LANGUAGES
-from g2p_batch.locations import Location
-from g2p_batch.merge import DamageError, finished, merged
-from g2p_batch.plan import Planning, planned
-from g2p_batch.report import Summary, count_of, listed
-from g2p_batch.run import Say, Slice, Team, run_missing
-from g2p_batch.rundir import Plan, RunDir
+from g2p_batch.model.contract import DType
+from g2p_batch.model.progress import Say
+from g2p_batch.run import fingerprint, plan
+from g2p_batch.run.merge import DamageError, finished, merged
+from g2p_batch.run.output import LexiconOutput, Merging, target_of
+from g2p_batch.run.plan import Planning, planned
+from g2p_batch.run.run_directory import Plan, RunDir
+from g2p_batch.run.summary import Summary
 from g2p_batch.signals import stop_on_signals
-from g2p_batch.target import Merging, Target, target_of
-from g2p_batch.wordlist import require_unread
+from g2p_batch.storage.locations import Location
+from g2p_batch.words.wordlist import require_unread
+from g2p_batch.workers.remaining import Slice, Team, run_missing
 
 _ROUNDS = 3
 """A part that is damaged again as soon as it was written is the disk's fault, and more rounds do not help."""
@@ -64,7 +66,7 @@ def generate(planning: Planning, merging: Merging, team: Team, say: Say) -> Summ
     raise OutputError(f"parts in {run.root} are damaged again and again: check the disk, or use another --run-dir")
 
 
-def _target(planning: Planning, merging: Merging) -> Target:
+def _target(planning: Planning, merging: Merging) -> LexiconOutput:
     """Return the lexicon to write, which must take the place of nothing that it is made of, now or by the next call."""
     target = target_of(merging)
     tags = planning.contract.languages

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.emulated import Emulator
-    from tests.object_server import ObjectServer
+    from tests.helpers.emulated import Emulator
+    from tests.helpers.object_server import ObjectServer
 
 
 @pytest.fixture(scope="session")
 def tiny_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the exported program of `tiny_models.random_checkpoint()`."""
-    from tests.tiny_models import random_program
+    from tests.helpers.tiny_models import random_program
 
     return random_program(tmp_path_factory.mktemp("programs") / "tiny")
 
@@ -22,9 +22,9 @@ def tiny_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_artifact(tiny_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return that program compiled for this CPU in `tiny_models.TINY_SHAPES`."""
-    from g2p_batch.host import cpu_family
-    from g2p_compile.build import build
-    from tests.tiny_models import TINY_SHAPES
+    from g2p_batch.model.cpu_families import cpu_family
+    from g2p_compile.build.builder import build
+    from tests.helpers.tiny_models import TINY_SHAPES
 
     folder = tmp_path_factory.mktemp("artifacts") / "tiny"
     build(tiny_program, cpu_family(), TINY_SHAPES, "float32", folder)
@@ -36,7 +36,7 @@ def s3_server() -> Iterator["ObjectServer"]:
     """Return an S3 server on this machine, to which the environment points."""
     pytest.importorskip("moto", reason="needs moto[s3,server], which serves buckets on this machine")
     pytest.importorskip("obstore", reason="needs obstore, of the extra `cloud`")
-    from tests.object_server import ObjectServer
+    from tests.helpers.object_server import ObjectServer
 
     server = ObjectServer()
     with pytest.MonkeyPatch.context() as patch:
@@ -55,7 +55,7 @@ def s3_bucket(s3_server: "ObjectServer") -> str:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> "Emulator":
     """Return CUDA on the CPU; this process uses it from now on."""
-    from tests.emulated import Emulator, require_emulator
+    from tests.helpers.emulated import Emulator, require_emulator
 
     require_emulator()
     return Emulator(tmp_path_factory.mktemp("emulator"))

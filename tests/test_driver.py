@@ -11,9 +11,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from g2p_batch import merge, plan, wordlist
-from g2p_batch.contract import Bucket, Shapes
-from g2p_batch.decode import Compiled
 from g2p_batch.driver import generate, merge_run, plan_run, run_plan
 from g2p_batch.errors import (
     ArtifactError,
@@ -25,11 +22,15 @@ from g2p_batch.errors import (
     StoppedEarlyError,
     UsageError,
 )
-from g2p_batch.lookup import Existing
-from g2p_batch.run import Slice, Team
-from g2p_batch.wordlist import Source
-from tests.fake_model import OpenDeadly, OpenDrainer
-from tests.runs import CONTRACT, LEXICON, MANY, Job, Recorder, fake_team, job_in, no_model
+from g2p_batch.model.contract import LengthBucket, Shapes
+from g2p_batch.model.greedy import EngineFactory
+from g2p_batch.run import merge, plan
+from g2p_batch.run.lookup import Existing
+from g2p_batch.words import wordlist
+from g2p_batch.words.wordlist import WordLists
+from g2p_batch.workers.remaining import Slice, Team
+from tests.helpers.fake_model import OpenDeadly, OpenDrainer
+from tests.helpers.runs import CONTRACT, LEXICON, MANY, Job, Recorder, fake_team, job_in, no_model
 
 
 def quiet(_text: str) -> None:
@@ -57,12 +58,14 @@ def test_a_lexicon_and_a_run_take_the_place_of_nothing_that_is_read(tmp_path: Pa
         (f"{lists}/**/*.tsv", tmp_path / "lists" / "deep" / "lexicon.tsv"),
     ):
         with pytest.raises(UsageError, match=f"{output} would be read as part of the input "):
-            job.planned(source=Source((given,))).merged(output=output)(no_model())
+            job.planned(source=WordLists((given,))).merged(output=output)(no_model())
     for given in (lists, f"{lists}/*"):
         with pytest.raises(UsageError, match=r"run would be read as part of the input .*: choose another --run-dir"):
-            job.planned(source=Source((given,)), run_dir=tmp_path / "lists" / "run")(no_model())
+            job.planned(source=WordLists((given,)), run_dir=tmp_path / "lists" / "run")(no_model())
     for given in (f"{lists}/*.tsv", f"{lists}/words.tsv"):
-        job.planned(source=Source((given,))).merged(output=tmp_path / "lists" / "deep" / "lexicon.dict", format="tsv")()
+        job.planned(source=WordLists((given,))).merged(
+            output=tmp_path / "lists" / "deep" / "lexicon.dict", format="tsv"
+        )()
     known = (Existing(tmp_path / "old.tsv"),)
     needed = "would take the place of what the run needs: write the lexicon elsewhere"
     with pytest.raises(UsageError, match=rf"old\.tsv {needed}"):
@@ -72,7 +75,7 @@ def test_a_lexicon_and_a_run_take_the_place_of_nothing_that_is_read(tmp_path: Pa
     (tmp_path / "fra.tsv").write_text("hello\tfra\n", encoding="utf-8")
     by_language = job.merged(output=tmp_path / "{lang}.tsv")
     with pytest.raises(UsageError, match=r"fra\.tsv would be read as part of the input"):
-        by_language.planned(source=Source((str(tmp_path / "fra.tsv"),)))(no_model())
+        by_language.planned(source=WordLists((str(tmp_path / "fra.tsv"),)))(no_model())
     with pytest.raises(UsageError, match=rf"fra\.tsv {needed}"):
         by_language.planned(lexicons=(Existing(tmp_path / "fra.tsv"),))(no_model())
     for output in (tmp_path / "lists" / "words.tsv", tmp_path / "same.tsv", job.planning.run_dir / "rejects.tsv"):
@@ -213,7 +216,7 @@ def test_a_lexicon_does_not_depend_on_batches_chunks_buckets_workers_or_shards(
 ) -> None:
     plain = job_in(tmp_path, MANY).planned(shard_words=100).merged(scores=True)
     plain()
-    shapes = Shapes((Bucket(24, 16, batch, chunk), Bucket(64, 128, batch, chunk)), (1, 2, 4, 8))
+    shapes = Shapes((LengthBucket(24, 16, batch, chunk), LengthBucket(64, 128, batch, chunk)), (1, 2, 4, 8))
     job = plain.planned(run_dir=tmp_path / "other", shard_words=shard_words).merged(output=tmp_path / "other.tsv")
     job(fake_team(workers, shapes=shapes))
     assert job.lexicon() == plain.lexicon()
@@ -317,7 +320,7 @@ def test_a_drained_shard_that_fails_is_left(tmp_path: Path) -> None:
 def test_a_signal_while_reading_plans_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reading = wordlist.read
 
-    def read_and_signal(source: Source, **options: Any) -> Any:
+    def read_and_signal(source: WordLists, **options: Any) -> Any:
         for batch in reading(source, **options):
             os.kill(os.getpid(), signal.SIGTERM)
             yield batch
@@ -339,7 +342,7 @@ def test_a_run_outside_the_main_thread_leaves_signals_alone(tmp_path: Path) -> N
 
 def test_engines_too_short_for_the_contract_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
-        job_in(tmp_path)(fake_team(shapes=Shapes((Bucket(32, 64, 4, 4),), (1, 2, 4))))
+        job_in(tmp_path)(fake_team(shapes=Shapes((LengthBucket(32, 64, 4, 4),), (1, 2, 4))))
     assert str(caught.value) == (
         "the compiled model takes 32 bytes of prefix and word, its contract allows 64: "
         "compile it again with `g2p-batch compile`"
@@ -429,7 +432,7 @@ def test_another_compiled_model_is_refused(tmp_path: Path) -> None:
     job = job_in(tmp_path)
     plan_run(job.planning, quiet)
     run_plan(tmp_path / "run", Slice(0, 2), fake_team(), "float32", quiet)
-    other = Team(CONTRACT, lambda: Compiled("cc" * 32, "other float32", OpenDeadly()), 1, Recorder())
+    other = Team(CONTRACT, lambda: EngineFactory("cc" * 32, "other float32", OpenDeadly()), 1, Recorder())
     with pytest.raises(RunError, match=r"was begun with fake float32 .* now it is other float32"):
         job(other)
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,158 +14,42 @@ import g2p_batch
 
 PACKAGE = Path(g2p_batch.__file__).parent
 
-# What each module may import of this package and of others; the standard library is free for all.
-ALLOWED = {
-    "__init__": "api",
+LAYERS = {
     "errors": "",
-    "host": "",
-    "shipped": "",
-    "contract": "errors",
     "languages": "errors",
-    "publish": "errors",
-    "codec": "numpy pyarrow",
-    "controls": "codec numpy pyarrow",
-    "sorting": "codec numpy pyarrow",
-    "delimited": "numpy pyarrow",
-    "artifacts": "contract cuda errors host shipped",
-    "decode": "codec contract numpy",
-    "formats.lexicon": "controls errors numpy pyarrow",
-    "formats.kind": "formats.lexicon pyarrow",
-    "formats.words": "codec formats.lexicon numpy pyarrow",
-    "formats.rules": "controls formats.lexicon formats.words numpy pyarrow",
-    "formats.reading": "errors formats.kind formats.rules pyarrow",
-    **dict.fromkeys(
-        ("formats.charsiu", "formats.kaldi", "formats.cmudict"),
-        "formats.kind formats.lexicon formats.reading formats.rules formats.words pyarrow",
-    ),
-    **dict.fromkeys(
-        ("formats.mfa", "formats.icefall", "formats.sherpa"),
-        "formats.kaldi formats.kind formats.lexicon formats.reading formats.rules formats.words numpy pyarrow",
-    ),
-    "formats.tsv": "controls formats.kind formats.lexicon formats.reading formats.rules formats.words pyarrow",
-    "formats.kaldi_dict": "errors formats.kaldi formats.kind formats.lexicon formats.reading formats.rules "
-    "formats.words pyarrow",
-    "formats.jsonl": "formats.kind formats.lexicon formats.reading formats.tsv formats.words pyarrow",
-    "formats.parquet": "delimited errors formats.kind formats.lexicon formats.reading formats.rules pyarrow",
-    "formats.pls": "errors formats.kind formats.lexicon formats.reading formats.rules formats.words languages pyarrow",
-    "formats": "errors formats.charsiu formats.cmudict formats.icefall formats.jsonl formats.kaldi formats.kaldi_dict "
-    "formats.kind formats.mfa formats.parquet formats.pls formats.reading formats.rules formats.sherpa formats.tsv "
-    "locations pyarrow",
-    "phones": "phones.coverage phones.phonemap phones.segment phones.style",
-    "phones.symbols": "",
-    "phones.quirks": "",
-    "phones.clean": "",
-    "phones.lines": "errors",
-    "phones.reading": "phones.quirks phones.symbols",
-    "phones.phonemap": "errors phones.lines phones.symbols",
-    "phones.style": "errors phones.phonemap",
-    "phones.arpabet": "phones.phonemap phones.symbols",
-    "phones.xsampa": "phones.symbols",
-    "phones.writing": "phones.arpabet phones.reading phones.style",
-    "phones.segment": "phones.arpabet phones.clean phones.style phones.symbols phones.writing phones.xsampa numpy "
-    "pyarrow",
-    "phones.coverage": "errors phones.lines numpy pyarrow",
-    "locations": "errors",
-    "remote": "errors locations pyarrow",
-    "wordlist": "delimited errors locations remote numpy pyarrow",
-    "screen": "contract controls delimited languages numpy pyarrow",
-    "report": "pyarrow",
-    "parquet": "publish pyarrow",
-    "records": "",
+    "counts": "",
     "signals": "errors",
-    "slurm": "errors",
-    "storage": "publish",
-    "bucket": "errors locations publish storage obstore",
-    "stores": "bucket locations storage",
-    "fingerprint": "contract errors locations remote wordlist",
-    "rundir": "contract errors fingerprint locations records screen stores",
-    "database": "errors duckdb pyarrow",
-    "keys": "contract numpy pyarrow",
-    "lookup": "contract database errors formats keys locations parquet publish rundir screen wordlist numpy pyarrow",
-    "staging": "contract database formats.lexicon keys parquet publish report rundir screen sorting numpy pyarrow",
-    "oov": "contract database formats.words keys languages lookup publish screen staging wordlist pyarrow",
-    "rejects": "errors formats.tsv parquet rundir pyarrow",
-    "plan": "contract database errors fingerprint formats.tsv locations lookup rejects report rundir screen signals "
-    "staging stores wordlist pyarrow",
-    "cuda": "errors numpy",
-    "devices": "cuda errors",
-    "gpu": "contract cuda errors numpy",
-    "compiled": "codec contract decode",
-    "desk": "codec compiled contract cuda decode gpu numpy",
-    "gpu_engine": "codec compiled contract decode desk gpu numpy",
-    "engine": "artifacts codec compiled contract cuda decode errors gpu gpu_engine host numpy tvm_ffi",
-    "models": "artifacts compiled contract decode engine errors host languages publish shipped g2p_compile",
-    "crew": "codec contract decode errors formats.lexicon numpy pyarrow",
-    "shard": "contract crew decode errors formats.lexicon locations parquet report rundir pyarrow",
-    "worker": "decode errors rundir shard pyarrow",
-    "pool": "crew decode errors rundir shard worker",
-    "processes": "devices errors host pool worker",
-    "actors": "errors host pool rundir shard worker pyarrow ray",
-    "run": "contract crew decode errors pool processes report rundir shard signals",
-    "status": "report rundir",
-    "fitting": "formats.kind formats.lexicon formats.words phones phones.coverage phones.segment report screen numpy "
-    "pyarrow",
-    "target": "database errors fitting formats formats.lexicon formats.sherpa locations phones records stores",
-    "merge": "database errors fingerprint fitting formats formats.lexicon locations parquet rejects report run rundir "
-    "signals sorting status stores target pyarrow",
-    "evaluation": "evaluation.calibration evaluation.edits evaluation.figures report numpy pyarrow",
-    "evaluation.calibration": "numpy pyarrow",
-    "evaluation.edits": "errors numpy rapidfuzz",
-    "evaluation.figures": "evaluation.calibration evaluation.edits",
-    "evaluation.reference": "errors formats languages screen wordlist numpy pyarrow",
-    "reporting": "locations reporting.facts reporting.page rundir stores",
-    "reporting.histogram": "numpy",
-    "reporting.lowest": "numpy pyarrow",
-    "reporting.tally": "evaluation.calibration report reporting.histogram reporting.lowest numpy pyarrow",
-    "reporting.pace": "rundir numpy",
-    "reporting.rejected": "delimited formats.tsv locations publish stores pyarrow",
-    "reporting.facts": "locations parquet report reporting.pace reporting.rejected reporting.tally rundir status",
-    "reporting.markup": "languages",
-    "reporting.charts": "reporting.markup",
-    "reporting.style": "",
-    "reporting.overview": "report reporting.charts reporting.facts reporting.markup rundir status",
-    "reporting.figures": "languages report reporting.charts reporting.facts reporting.histogram reporting.markup "
-    "reporting.pace",
-    "reporting.details": "fingerprint languages report reporting.facts reporting.markup pyarrow",
-    "reporting.page": "reporting.details reporting.facts reporting.figures reporting.markup reporting.overview "
-    "reporting.style",
-    "driver": "contract errors fingerprint languages locations merge plan report run rundir signals target wordlist",
-    "api": "contract crew decode delimited devices errors formats.lexicon languages models screen wordlist numpy "
-    "pyarrow",
-    "cli": "cli.about cli.builds cli.checks cli.lexicons cli.lookups cli.proofs cli.reports cli.root cli.scores",
-    "cli.root": "artifacts contract devices errors models click",
-    "cli.options": "errors languages locations lookup click",
-    "cli.progress": "cli.root crew tqdm",
-    "cli.given": "actors api artifacts cli.options cli.progress cli.root contract decode devices errors fitting "
-    "locations lookup models phones plan pool processes run target wordlist",
-    "cli.lexicons": "cli.given cli.options cli.root driver errors locations rundir signals slurm status click",
-    "cli.lookups": "cli.options cli.root contract languages oov report shipped wordlist click",
-    "cli.checks": "cli.root errors formats formats.kind languages click",
-    "cli.builds": "artifacts cli.root contract errors host models publish click",
-    "cli.about": "artifacts cli.root contract errors host languages shipped click",
-    "cli.proofs": "cli.root contract devices errors host models publish screen shipped wordlist click g2p_compile "
-    "pyarrow",
-    "cli.reports": "cli.root locations reporting rundir click",
-    "cli.scores": "api cli.options cli.root contract errors evaluation evaluation.calibration evaluation.edits "
-    "evaluation.figures evaluation.reference host languages phones phones.segment publish report wordlist click",
+    "storage": "errors",
+    "model": "errors languages storage",
+    "words": "errors languages model storage",
+    "phones": "errors",
+    "formats": "errors languages model storage words",
+    "evaluation": "counts errors formats languages words",
+    "run": "counts errors formats languages model phones signals storage words",
+    "workers": "counts errors formats model run signals storage",
+    "reporting": "counts evaluation formats languages run storage words",
+    "driver": "counts errors languages model run signals storage words workers",
+    "api": "errors formats languages model words",
+    "cli": "api counts driver errors evaluation formats languages model phones reporting run signals storage words "
+    "workers",
 }
+"""What the parts of the package import of one another: each imports of those above it only."""
 
-OWNERS = {
-    "tvm": {"engine"},
-    "tvm_ffi": {"engine"},
-    "duckdb": {"database"},
-    "obstore": {"bucket"},
-    "click": {name for name in ALLOWED if name.startswith("cli")},
+THIRD_PARTY = {
+    "pyarrow": set(LAYERS) - {"errors", "languages", "signals", "driver"},
+    "numpy": set(LAYERS) - {"errors", "languages", "counts", "signals", "driver", "workers", "cli"},
+    "tvm_ffi": {"model.cpu_engine"},
+    "duckdb": {"storage.database"},
+    "obstore": {"storage.object_store"},
+    "click": {"cli"},
     "tqdm": {"cli.progress"},
-    "ray": {"actors"},
+    "ray": {"workers.ray_workers"},
     "rapidfuzz": {"evaluation.edits"},
-    "g2p_compile": {"models", "cli.proofs"},
-    "torch": set[str](),
-    "transformers": set[str](),
+    "g2p_compile": {"model.resolve", "cli.bench", "cli.verify"},
 }
-"""Who alone may import a package."""
+"""Who alone imports a package from elsewhere: parts, or single modules."""
 
-LAZY = {"tvm", "tvm_ffi", "g2p_compile", "obstore", "rapidfuzz", "ray", "tqdm"}
+LAZY = {"tvm_ffi", "g2p_compile", "obstore", "rapidfuzz", "ray", "tqdm"}
 """Imported inside functions only."""
 
 PRINTS = {"print", "exit", "quit", "click.echo", "sys.exit", "os._exit", "ctx.exit"}
@@ -177,6 +62,7 @@ def module_name(path: Path) -> str:
 
 
 TREES = {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+TREES.pop("__init__")
 
 
 def imported(node: ast.AST) -> Iterator[str]:
@@ -205,44 +91,59 @@ def at_the_top(tree: ast.Module) -> set[str]:
     return {name for node in ast.walk(tree) if id(node) not in inside for name in imported(node)}
 
 
-def test_the_table_of_imports_names_every_module() -> None:
-    assert set(TREES) == set(ALLOWED)
+def part_of(module: str) -> str:
+    return module.split(".")[0]
 
 
-@pytest.mark.parametrize("module", TREES)
-def test_a_module_imports_only_what_the_table_allows(module: str) -> None:
-    assert imports(TREES[module]) - set(ALLOWED[module].split()) == set()
+def test_the_layers_name_every_part() -> None:
+    assert {part_of(module) for module in TREES} == set(LAYERS)
 
 
-def architecture() -> Iterator[tuple[str, str]]:
-    """Yield what the table of ARCHITECTURE.md names, and what it says of its imports."""
+def test_no_layer_imports_from_above() -> None:
+    order = list(LAYERS)
+    assert [
+        f"{part} imports {other}"
+        for part, others in LAYERS.items()
+        for other in others.split()
+        if order.index(other) >= order.index(part)
+    ] == []
+
+
+@pytest.mark.parametrize("part", LAYERS)
+def test_a_part_imports_what_its_layer_says(part: str) -> None:
+    mine = {name for module, tree in TREES.items() if part_of(module) == part for name in imports(tree)}
+    assert {part_of(name) for name in mine} & set(LAYERS) - {part} == set(LAYERS[part].split())
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    graph = {module: {name for name in imports(tree) if name in TREES} - {module} for module, tree in TREES.items()}
+    assert set(TopologicalSorter(graph).static_order()) >= set(graph)
+
+
+def architecture() -> dict[str, str]:
+    """Return what the table of ARCHITECTURE.md says of the imports of each part."""
     text = (PACKAGE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    for row in text.split("\n## Modules of g2p_batch\n")[1].split("\n## ")[0].splitlines():
-        if row.startswith("| ") and not row.startswith("| module "):
-            name, _, imports = (cell.strip() for cell in row.strip("|").split("|"))
-            yield name, imports
+    rows = (row.strip("|").split("|") for row in text.split("\n## The parts\n")[1].split("\n## ")[0].splitlines())
+    cells = [[cell.strip() for cell in row] for row in rows if len(row) == 3]
+    return {name.strip("`/"): allowed for name, _, allowed in cells[2:]}
 
 
-DESCRIBED = dict(architecture())
+def test_the_architecture_says_what_a_part_imports() -> None:
+    said = {name: set(allowed.replace("-", "").split(", ")) - {""} for name, allowed in architecture().items()}
+    assert said == {name: set(allowed.split()) for name, allowed in LAYERS.items()}
 
 
-@pytest.mark.parametrize("name", sorted(DESCRIBED.keys() - {"cli/*"}))
-def test_the_architecture_says_what_a_module_may_import(name: str) -> None:
-    package = name.removesuffix("/*")
-    mine = [module for module in ALLOWED if module == package or (name != package and module.startswith(f"{package}."))]
-    allowed = {one.split(".")[0] for module in mine for one in ALLOWED[module].split()} - {package, "errors", "numpy"}
-    said = set(DESCRIBED[name].replace(" (inside functions)", "").replace("-", "").split(", ")) - {""}
-    assert said == allowed
+@pytest.mark.parametrize("package", THIRD_PARTY)
+def test_a_package_from_elsewhere_is_imported_by_its_owners_only(package: str) -> None:
+    owners = THIRD_PARTY[package]
+    users = {module for module, tree in TREES.items() if package in imports(tree)}
+    assert {user for user in users if user not in owners and part_of(user) not in owners} == set()
+    assert {owner for owner in owners if owner not in users and owner not in map(part_of, users)} == set()
 
 
-def test_the_architecture_names_every_module() -> None:
-    packages = {name.split(".")[0] for name in ALLOWED} - {"__init__"}
-    assert {name.removesuffix("/*") for name in DESCRIBED} == packages
-
-
-@pytest.mark.parametrize("package", OWNERS)
-def test_a_package_is_imported_only_by_its_owners(package: str) -> None:
-    assert {module for module, tree in TREES.items() if package in imports(tree)} <= OWNERS[package]
+@pytest.mark.parametrize("package", ["torch", "transformers", "tvm"])
+def test_the_runtime_never_imports_what_only_the_compiler_needs(package: str) -> None:
+    assert [module for module, tree in TREES.items() if package in imports(tree)] == []
 
 
 @pytest.mark.parametrize("module", TREES)
@@ -258,7 +159,7 @@ def test_only_the_cache_reads_the_compilers_sources() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and node.value == "g2p_compile"
     }
-    assert named == {"artifacts"}
+    assert named == {"model.artifact_cache"}
 
 
 @pytest.mark.parametrize("module", sorted(name for name in TREES if not name.startswith("cli")))

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import tvm
 from safetensors.numpy import load_file
 
-from g2p_batch.contract import Contract, digest, load_contract
 from g2p_batch.errors import ModelError
+from g2p_batch.model.contract import Contract, digest, load_contract
 
 PREFIX = "g2p."
 """Namespace of the external functions that stand for the operations of `ops`."""

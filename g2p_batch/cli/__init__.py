@@ -1,6 +1,39 @@
 """The command line: parses, calls, reports. The only place that prints or exits."""
 
-from g2p_batch.cli import about, builds, checks, lexicons, lookups, proofs, reports, scores
-from g2p_batch.cli.root import main
+from g2p_batch.cli import (
+    bench,
+    compile,
+    evaluate,
+    export,
+    generate,
+    info,
+    languages,
+    merge,
+    oov,
+    plan,
+    report,
+    run,
+    status,
+    validate,
+    verify,
+)
+from g2p_batch.cli.main import main
 
-__all__ = ["about", "builds", "checks", "lexicons", "lookups", "main", "proofs", "reports", "scores"]
+__all__ = [
+    "bench",
+    "compile",
+    "evaluate",
+    "export",
+    "generate",
+    "info",
+    "languages",
+    "main",
+    "merge",
+    "oov",
+    "plan",
+    "report",
+    "run",
+    "status",
+    "validate",
+    "verify",
+]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from g2p_batch import errors
-from g2p_batch.locations import located
+from g2p_batch.storage.locations import located
 
 if TYPE_CHECKING:
-    from g2p_batch.lookup import Existing
+    from g2p_batch.run.lookup import Existing
 
 _Command = Callable[..., Any]
 _Decorator = Callable[[_Command], _Command]
@@ -68,7 +68,7 @@ def lexicon_option(text: str, required: bool = False) -> _Decorator:
 def existing(given: tuple[str, ...]) -> "tuple[Existing, ...]":
     """Read `[TAG=]FILE`; a name with an equals sign but no language before it is a file's."""
     from g2p_batch.languages import lookup
-    from g2p_batch.lookup import Existing
+    from g2p_batch.run.lookup import Existing
 
     found = []
     for text in given:

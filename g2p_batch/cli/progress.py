@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from g2p_batch.cli.root import say
+from g2p_batch.cli.main import say
 
 if TYPE_CHECKING:
-    from g2p_batch.crew import Progress
+    from g2p_batch.model.progress import Progress
 
 _LOG_SECONDS = 10
 

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.counts import counted
 from g2p_batch.evaluation.calibration import calibration, mean_logprob, tokens
 from g2p_batch.evaluation.edits import Distances, Edit, Ints, distances, edits, require_rapidfuzz, symbols
-from g2p_batch.evaluation.figures import Evaluation, Tally
-from g2p_batch.report import counted
+from g2p_batch.evaluation.error_rates import ErrorCounts, Evaluation
 
 
 class Segmenter(Protocol):
@@ -126,20 +126,23 @@ class _Phones:
         return edits(references, [self._hypotheses[word] for word in wrong], self._names)
 
 
-def _tallies(asked: pa.Array, scored: pa.Array, columns: dict[str, Any]) -> dict[str, Tally]:
+def _tallies(asked: pa.Array, scored: pa.Array, columns: dict[str, Any]) -> dict[str, ErrorCounts]:
     """Sum columns [N] by language.
 
     Args:
         asked: the language of every word.
         scored: string [N], the language of every word in the columns.
-        columns: by the field of `Tally` that they count for.
+        columns: by the field of `ErrorCounts` that they count for.
     """
     tags = sorted(asked.unique().to_pylist())
     values = pa.array(tags, pa.string())
     words, codes = (pc.index_in(langs, values).to_numpy() for langs in (asked, scored))
     sums = {"words": np.bincount(words, minlength=len(tags))}
     sums |= {name: np.bincount(codes, column, len(tags)).astype(np.int64) for name, column in columns.items()}
-    return {tag: Tally(**{name: int(counts[place]) for name, counts in sums.items()}) for place, tag in enumerate(tags)}
+    return {
+        tag: ErrorCounts(**{name: int(counts[place]) for name, counts in sums.items()})
+        for place, tag in enumerate(tags)
+    }
 
 
 def _starts(lists: pa.Array) -> Ints:

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from g2p_batch import languages
 from g2p_batch.errors import InputError, UsageError
 from g2p_batch.formats import PACKED, read_lexicon
-from g2p_batch.screen import EMPTY, UNKNOWN_LANGUAGE, Indices, distinct, prepared
-from g2p_batch.wordlist import LANG_COLUMNS, ROWS, Further, Source, read
+from g2p_batch.words.filter import EMPTY, UNKNOWN_LANGUAGE, Indices, distinct, normalized
+from g2p_batch.words.wordlist import LANG_COLUMNS, ROWS, Further, WordLists, read
 
 NO_PRONUNCIATION = "no_pronunciation"
 """Why a row of a reference says nothing: beside the reasons of `delimited`, `EMPTY` and `UNKNOWN_LANGUAGE`."""
@@ -25,7 +25,7 @@ MISSING = "missing"
 PRON = Further(("pron", "pronunciation", "ipa"))
 LOGPROB = Further(("logprob",), required=False)
 OWN_LANG = Further(("own_lang", *LANG_COLUMNS), required=False)
-"""The language as the file has it, whatever `Source.lang` says."""
+"""The language as the file has it, whatever `WordLists.lang` says."""
 
 _TABLES = (".tsv", ".csv", ".parquet")
 """Suffixes of lexicons that are tables with a header; others are of the formats of `formats`."""
@@ -49,7 +49,7 @@ class Reference:
     rejects: Mapping[str, int]
 
 
-def read_reference(source: Source, tags: Collection[str] = (), stdin: BinaryIO | None = None) -> Reference:
+def read_reference(source: WordLists, tags: Collection[str] = (), stdin: BinaryIO | None = None) -> Reference:
     """Read words with their pronunciations, all into memory.
 
     Rows of the same language and word hold variants of that word, and so do the parts between commas in languages of
@@ -100,7 +100,7 @@ def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Tab
     name = path.lower()
     for suffix in PACKED:
         name = name.removesuffix(suffix)
-    source = Source((path,), lang=lang, further=(PRON, LOGPROB, OWN_LANG))
+    source = WordLists((path,), lang=lang, further=(PRON, LOGPROB, OWN_LANG))
     table, _, _ = _readable(read(source) if name.endswith(_TABLES) else _entries(path, lang), ())
     try:
         text = pc.if_else(pc.equal(table["logprob"], ""), None, table["logprob"])
@@ -150,7 +150,7 @@ def _readable(batches: Iterable[pa.RecordBatch], tags: Collection[str]) -> tuple
     table = pa.Table.from_batches(batches).combine_chunks()
     asked = [table[name] for name in (OWN_LANG.names[0], "lang") if name in table.column_names]
     lang, exact = _tags(pc.coalesce(*asked), tags)
-    word = prepared(_flat(table["word"]), exact, "nfc")
+    word = normalized(_flat(table["word"]), exact, "nfc")
     verdicts = {
         EMPTY: pc.equal(pc.coalesce(pc.binary_length(word), 0), 0),
         UNKNOWN_LANGUAGE: pc.is_null(lang),

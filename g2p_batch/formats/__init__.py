@@ -9,6 +9,7 @@ import pyarrow as pa
 from g2p_batch.errors import InputError, UsageError
 from g2p_batch.formats.charsiu import CHARSIU
 from g2p_batch.formats.cmudict import CMUDICT, SYMBOLS
+from g2p_batch.formats.entries import lines
 from g2p_batch.formats.icefall import ICEFALL
 from g2p_batch.formats.jsonl import JSONL
 from g2p_batch.formats.kaldi import KALDI, KALDI_PROB
@@ -17,11 +18,10 @@ from g2p_batch.formats.kind import Format
 from g2p_batch.formats.mfa import MFA, MFA_PROB
 from g2p_batch.formats.parquet import PARQUET
 from g2p_batch.formats.pls import PLS
-from g2p_batch.formats.reading import lines
 from g2p_batch.formats.rules import BOM
 from g2p_batch.formats.sherpa import SHERPA
 from g2p_batch.formats.tsv import TSV
-from g2p_batch.locations import Location
+from g2p_batch.storage.locations import Location
 
 __all__ = ["FORMATS", "PACKED", "Format", "format_for", "read_lexicon", "readable_format"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from g2p_batch.formats.entries import Entry, batched, encoding_problems, lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.reading import Entry, batched, encoding_problems, lines, texts, wrong
 from g2p_batch.formats.rules import BLANKS, BOM, CONTROLS, first_reason, text
 from g2p_batch.formats.words import by_word, folded, unrepeated, write_lines
 

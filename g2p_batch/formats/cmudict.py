@@ -13,11 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.formats.entries import Entry, batched, encoding_problems, lines, opened, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.reading import Entry, batched, encoding_problems, lines, opened, wrong
-from g2p_batch.formats.rules import SPOKEN, Rule, any_phone, first_reason, word
-from g2p_batch.formats.words import spoken, write_lines
+from g2p_batch.formats.rules import PHONES_RULES, Rule, any_phone, first_reason, word
+from g2p_batch.formats.words import phone_lines, write_lines
 
 LANGUAGE = "eng-us"
 
@@ -33,7 +33,7 @@ _VARIANT = re.compile(r"(?P<word>.+)\(\d+\)")
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and phones, a line each variant, the second as `word(2)`."""
     with path.open("wb") as file:
-        for some in spoken(batches, options):
+        for some in phone_lines(batches, options):
             number = pa.array(some.number)
             marked = pc.binary_join_element_wise(some.word, "(", number.cast(pa.string()), ")", "")
             write_lines(file, [pc.if_else(pc.equal(number, 1), some.word, marked), some.said], " ")
@@ -114,7 +114,7 @@ def _decoded(data: bytes) -> str:
 
 _RULES: tuple[Rule, ...] = (
     ("not_eng_us", lambda rows, _: pc.not_equal(rows["lang"], LANGUAGE)),
-    *SPOKEN,
+    *PHONES_RULES,
     ("not_arpabet", any_phone(lambda phone: phone not in SYMBOLS)),
     ("not_ascii", word(r"[^\x00-\x7f]")),
     ("comment_mark", word("^(?:;;;|#)")),

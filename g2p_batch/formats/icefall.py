@@ -9,17 +9,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from g2p_batch.formats import kaldi
+from g2p_batch.formats.entries import encoding_problems, lines
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.reading import encoding_problems, lines
-from g2p_batch.formats.rules import SPOKEN, any_phone, first_reason, reserved
-from g2p_batch.formats.words import best, spoken, write_lines
+from g2p_batch.formats.rules import PHONES_RULES, any_phone, first_reason, reserved
+from g2p_batch.formats.words import best, phone_lines, write_lines
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and the phones of their best variant."""
     with path.open("wb") as file:
-        for some in map(best, spoken(batches, options)):
+        for some in map(best, phone_lines(batches, options)):
             write_lines(file, [some.word, some.said], " ")
 
 
@@ -52,7 +52,7 @@ def _is_symbol(phone: str) -> bool:
 
 
 _RULES = (
-    *SPOKEN,
+    *PHONES_RULES,
     ("reserved_word", reserved(kaldi.RESERVED)),
     ("reserved_phone", any_phone(_is_symbol)),
 )

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.formats.entries import Entry, batched, lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.reading import Entry, batched, lines, texts, wrong
 from g2p_batch.formats.tsv import refuse
 from g2p_batch.formats.words import write_lines
 

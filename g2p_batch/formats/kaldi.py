@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from g2p_batch.formats.entries import Entry, Line, batched, encoding_problems, lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.reading import Entry, Line, batched, encoding_problems, lines, texts, wrong
-from g2p_batch.formats.rules import BLANKS, SPOKEN, any_phone, first_reason, reserved
-from g2p_batch.formats.words import chances, spoken, write_lines
+from g2p_batch.formats.rules import BLANKS, PHONES_RULES, any_phone, first_reason, reserved
+from g2p_batch.formats.words import phone_lines, relative_probabilities, write_lines
 
 RESERVED = ("#0", "</s>", "<eps>", "<s>")
 _STRANGE_BLANK = re.compile(f"[{BLANKS}]".replace("\t-", "\n-").replace("- ", "-\x1f"))
@@ -24,15 +24,15 @@ _STRANGE_BLANK = re.compile(f"[{BLANKS}]".replace("\t-", "\n-").replace("- ", "-
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and phones, a line each variant."""
     with path.open("wb") as file:
-        for some in spoken(batches, options):
+        for some in phone_lines(batches, options):
             write_lines(file, [some.word, some.said], " ")
 
 
 def write_probabilities(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words, probabilities and phones; the best variant of a word has 1.00, the others are relative to it."""
     with path.open("wb") as file:
-        for some in spoken(batches, options):
-            write_lines(file, [some.word, chances(some), some.said], " ")
+        for some in phone_lines(batches, options):
+            write_lines(file, [some.word, relative_probabilities(some), some.said], " ")
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -121,7 +121,7 @@ def _entries(path: Path, numbers: int) -> Iterator[Entry]:
 
 
 RULES = (
-    *SPOKEN,
+    *PHONES_RULES,
     ("reserved_word", reserved(RESERVED)),
     ("reserved_phone", any_phone(is_symbol)),
 )

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 
 from g2p_batch.errors import InputError
 from g2p_batch.formats import kaldi
+from g2p_batch.formats.entries import lines
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.reading import lines
 from g2p_batch.formats.rules import BOM, any_phone, first_reason, reserved
-from g2p_batch.formats.words import chances, spoken, write_lines
+from g2p_batch.formats.words import phone_lines, relative_probabilities, write_lines
 
 _SILENCE, _NOISE = "SIL", "SPN"
 _OWN_LINES = (("!SIL", _SILENCE), ("<UNK>", _NOISE))
@@ -184,10 +184,10 @@ def _write_lexicon(batches: Iterable[pa.RecordBatch], path: Path, options: Write
                 plain.write(f"{word} {phone}\n".encode())
                 if likely:
                     likely.write(f"{word} 1.00 {phone}\n".encode())
-            for some in spoken(batches, options):
+            for some in phone_lines(batches, options):
                 write_lines(plain, [some.word, some.said], " ")
                 if likely:
-                    write_lines(likely, [some.word, chances(some), some.said], " ")
+                    write_lines(likely, [some.word, relative_probabilities(some), some.said], " ")
     finally:
         if likely:
             likely.close()

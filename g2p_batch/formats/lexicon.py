@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.controls import has_control
 from g2p_batch.errors import UsageError
+from g2p_batch.model.threaded import Answers
+from g2p_batch.model.tokenizer import Bool
+from g2p_batch.words.control_characters import has_control
 
 LEXICON = pa.schema(
     [
@@ -39,29 +40,6 @@ characters or line separators were dropped. empty: the model gave no output.
 """
 
 _UNPRINTABLE = r"[\p{Cc}\p{Zl}\p{Zp}]"
-
-Bool = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What the model said to N words.
-
-    Attributes:
-        pron: string or large_string [N], no nulls, as decoded.
-        logprob: [N] float32.
-        truncated: [N] bool.
-        invalid_utf8: [N] bool.
-    """
-
-    pron: pa.Array
-    logprob: npt.NDArray[np.float32]
-    truncated: Bool
-    invalid_utf8: Bool
-
-    def take(self, rows: npt.NDArray[np.int64]) -> "Answers":
-        """Return the answers of `rows`, [n] int64, in that order."""
-        return Answers(self.pron.take(rows), self.logprob[rows], self.truncated[rows], self.invalid_utf8[rows])
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from g2p_batch.delimited import decode
 from g2p_batch.errors import InputError
+from g2p_batch.formats.entries import ENTRIES
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
-from g2p_batch.formats.reading import ENTRIES
 from g2p_batch.formats.rules import nothing
+from g2p_batch.words.delimited import decode
 
 _NEEDED = ("word", "pron")
 _READ = ("word", "lang", "rank", "pron", "phones")

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.errors import UsageError
+from g2p_batch.formats.entries import Entry, batched, opened, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.reading import Entry, batched, opened, wrong
 from g2p_batch.formats.rules import BLANKS, CONTROLS, Rule, first_reason, text
 from g2p_batch.formats.words import by_word, folded, unrepeated, write_lines
 from g2p_batch.languages import LANGUAGES, lookup

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.controls import has_control
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.words import spelt
+from g2p_batch.words.control_characters import has_control
 
 Check = Callable[[pa.RecordBatch, WriteOptions], pa.Array]
 """Tells of N rows of schema `LEXICON` which ones break a rule; boolean [N] without nulls."""
@@ -92,7 +92,7 @@ def _blank_or_empty(phone: str) -> bool:
     return phone.split() != [phone]
 
 
-SPOKEN: tuple[Rule, ...] = (
+PHONES_RULES: tuple[Rule, ...] = (
     ("no_phones", _no_phones),
     ("control_character", word(r"\p{Cc}")),
     ("control_character", _control_in_phones),

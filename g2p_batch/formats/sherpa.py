@@ -12,17 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.formats import kaldi
+from g2p_batch.formats.entries import encoding_problems, lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.reading import encoding_problems, lines, texts, wrong
-from g2p_batch.formats.rules import SPOKEN, any_phone, first_reason
-from g2p_batch.formats.words import best, spoken, write_lines
+from g2p_batch.formats.rules import PHONES_RULES, any_phone, first_reason
+from g2p_batch.formats.words import best, phone_lines, write_lines
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and the phones of their best variant."""
     with path.open("wb") as file:
-        for some in map(best, spoken(batches, options)):
+        for some in map(best, phone_lines(batches, options)):
             write_lines(file, [some.word, some.said], " ")
 
 
@@ -32,10 +32,10 @@ def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
     Raises:
         InputError: the list of tokens cannot be read.
     """
-    rules = SPOKEN
+    rules = PHONES_RULES
     if options.tokens is not None:
         known = tokens(options.tokens)
-        rules = (*SPOKEN, ("token_not_in_set", any_phone(lambda phone: phone not in known)))
+        rules = (*PHONES_RULES, ("token_not_in_set", any_phone(lambda phone: phone not in known)))
     return first_reason(rows, options, rules)
 
 

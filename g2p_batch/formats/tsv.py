@@ -8,12 +8,12 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.controls import has_control
+from g2p_batch.formats.entries import Entry, batched, lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.reading import Entry, batched, lines, texts, wrong
 from g2p_batch.formats.rules import BOM, CONTROLS, first_reason
 from g2p_batch.formats.words import write_lines
+from g2p_batch.words.control_characters import has_control
 
 PLAIN = ("word", "lang", "pron")
 PHONES = ("phones",)

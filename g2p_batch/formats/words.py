@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.codec import contents
 from g2p_batch.formats.lexicon import WriteOptions
+from g2p_batch.storage.tables import contents
 
 _LF, _NOTHING = (pa.scalar(text, pa.large_string()) for text in ("\n", ""))
 _PERCENT = pa.array([f"{percent / 100:.2f}" for percent in range(101)])
@@ -28,11 +28,11 @@ class Lines(NamedTuple):
     """[N]: counts the lines of a word from 1."""
 
 
-def spoken(batches: Iterable[pa.RecordBatch], options: WriteOptions) -> Iterator[Lines]:
+def phone_lines(batches: Iterable[pa.RecordBatch], options: WriteOptions) -> Iterator[Lines]:
     """Yield words as the options spell them, with their phones; the same line is given once.
 
     Raises:
-        ValueError: rows have no phones, which `rules.SPOKEN` refuses.
+        ValueError: rows have no phones, which `rules.PHONES_RULES` refuses.
     """
     for rows in by_word(batches):
         said = pc.binary_join(rows["phones"], " ")
@@ -90,7 +90,7 @@ def folded(lines: Lines, separator: str) -> tuple[pa.Array, pa.Array]:
     return lines.word.filter(first), pc.binary_join(pa.ListArray.from_arrays(offsets, lines.said), separator)
 
 
-def chances(lines: Lines) -> pa.Array:
+def relative_probabilities(lines: Lines) -> pa.Array:
     """Return how likely each line [N] is beside the best of its word: "1.00" for that one, else at least "0.01".
 
     A line without log-probability counts as the best: it comes from a lexicon that was given, and nothing speaks

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from g2p_batch.locations import Location
 from g2p_batch.reporting.facts import facts_of
 from g2p_batch.reporting.page import page
-from g2p_batch.rundir import RunDir
-from g2p_batch.stores import store_at
+from g2p_batch.run.run_directory import RunDir
+from g2p_batch.storage.locations import Location
+from g2p_batch.storage.stores import store_at
 
 
 def write_report(run: RunDir, place: Location) -> None:

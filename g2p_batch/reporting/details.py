@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from g2p_batch.fingerprint import Input
+from g2p_batch.counts import count_of, listed, ranked
 from g2p_batch.languages import LANGUAGES
-from g2p_batch.report import count_of, listed, ranked
 from g2p_batch.reporting.facts import Facts
 from g2p_batch.reporting.markup import Html, bytes_of, el, given, joined, number, section, table
+from g2p_batch.run.fingerprint import Input
 
 _LANGUAGES = 6
 _OF_A_LANGUAGE = 20
@@ -36,7 +36,7 @@ REASON_MEANINGS = {
     "unknown_language": "a language that the model does not know",
     "too_long": "longer than the model takes",
 }
-"""What each of `screen.REASONS` means; the others are those of a format."""
+"""What each of `filter.REASONS` means; the others are those of a format."""
 
 
 def statuses(facts: Facts) -> Html:

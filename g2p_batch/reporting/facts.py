@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from g2p_batch.locations import Location
-from g2p_batch.parquet import decoded
-from g2p_batch.report import Summary
 from g2p_batch.reporting.pace import Pace, pace_of
 from g2p_batch.reporting.rejected import Example, examples
 from g2p_batch.reporting.tally import Tally
-from g2p_batch.rundir import REJECTS_TSV, SUMMARY, Content, Plan, Quarantine, Receipt, RunDir
-from g2p_batch.status import statuses
+from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Content, Plan, Quarantine, Receipt, RunDir
+from g2p_batch.run.status import statuses
+from g2p_batch.run.summary import Summary
+from g2p_batch.storage.locations import Location
+from g2p_batch.storage.tables import decoded
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The middle of the page: languages, speed, scores, lengths."""
 
+from g2p_batch.counts import count_of, ranked
 from g2p_batch.languages import LANGUAGES
-from g2p_batch.report import count_of, ranked
 from g2p_batch.reporting.charts import Chart, Column, chart, meter
 from g2p_batch.reporting.facts import Facts
 from g2p_batch.reporting.histogram import Bar, Histogram

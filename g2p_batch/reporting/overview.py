@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from g2p_batch.report import count_of
+from g2p_batch.counts import count_of
 from g2p_batch.reporting.charts import strip, swatch
 from g2p_batch.reporting.facts import Facts
 from g2p_batch.reporting.markup import Html, el, given, joined, number
-from g2p_batch.rundir import Quarantine, shard_name
-from g2p_batch.status import named
+from g2p_batch.run.run_directory import Quarantine, shard_name
+from g2p_batch.run.status import named
 
 _LONGEST_REASON = 300
 _NAMED = 5

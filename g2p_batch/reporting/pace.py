@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from g2p_batch.rundir import Receipt
+from g2p_batch.run.run_directory import Receipt
 
 _MOST_SPANS = 48
 _BREAK_S = 60.0

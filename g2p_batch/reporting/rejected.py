@@ -9,16 +9,16 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.delimited import TAB, Layout, parse, whole_lines
 from g2p_batch.formats.tsv import REJECTS
-from g2p_batch.locations import Location, Url
-from g2p_batch.publish import reading
-from g2p_batch.stores import store_at
+from g2p_batch.storage.locations import Location, Url
+from g2p_batch.storage.publish import reading
+from g2p_batch.storage.stores import store_at
+from g2p_batch.words.delimited import TAB, LineLayout, parse, whole_lines
 
 _EXAMPLES = 4
 _ROWS = 65536
 _ROW, _LANG, _WORD, _REASON = map(REJECTS.index, ("row", "lang", "word", "reason"))
-_LAYOUT = Layout(TAB, len(REJECTS), word=_WORD, lang=_LANG, further=(_ROW, _REASON))
+_LAYOUT = LineLayout(TAB, len(REJECTS), word=_WORD, lang=_LANG, further=(_ROW, _REASON))
 
 
 @dataclass(frozen=True)

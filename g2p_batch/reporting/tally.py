@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.counts import counted
 from g2p_batch.evaluation.calibration import mean_logprob
-from g2p_batch.report import counted
 from g2p_batch.reporting.histogram import Histogram
 from g2p_batch.reporting.lowest import Lowest
 

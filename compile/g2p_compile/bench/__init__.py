@@ -1,8 +1,8 @@
 """Words per second, ours and others', on the same words in the same run, round by round."""
 
+from g2p_compile.bench.benchmark import Options, bench
 from g2p_compile.bench.plot import draw, require_plot
-from g2p_compile.bench.report import Cost, Line, Profile, Report, Skipped, Subject, Use
-from g2p_compile.bench.run import Options, bench
+from g2p_compile.bench.results import Cost, Line, Profile, Report, Skipped, Subject, Use
 
 __all__ = [
     "Cost",

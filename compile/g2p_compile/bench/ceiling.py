@@ -5,12 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from g2p_batch.artifacts import GPU_DTYPES
-from g2p_batch.contract import DTYPES, DType
-from g2p_batch.host import cpu_family
+from g2p_batch.model.artifact_cache import GPU_DTYPES
+from g2p_batch.model.contract import DTYPES, DType
+from g2p_batch.model.cpu_families import cpu_family
+from g2p_compile.build.product import compiled_product
 from g2p_compile.kernels import MACHINES
-from g2p_compile.kernels.tiles import ProductShape
-from g2p_compile.product import compiled_product
+from g2p_compile.kernels.cpu.register_tiles import ProductShape
 
 _ROWS, _INNER, _OUTPUTS = 2048, 256, 768
 """The product of a batch of words with the widest attention weight of the tiny shapes; both operands stay in cache."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from g2p_batch.contract import Geometry
+from g2p_batch.model.contract import Geometry
 
 
 @dataclass(frozen=True)

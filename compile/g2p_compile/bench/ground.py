@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from g2p_batch.errors import UsageError
-from g2p_batch.host import cpu_name
+from g2p_batch.model.cpu_families import cpu_name
 from g2p_compile.bench.ceiling import gemm_ceilings, gpu_ceilings
 from g2p_compile.bench.peers import ALWAYS, GPU_ALWAYS, GPU_OTHERS, OTHERS, Known
 

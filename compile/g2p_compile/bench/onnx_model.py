@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from g2p_batch.contract import Geometry
-from g2p_compile.checkpoint import Checkpoint
+from g2p_batch.model.contract import Geometry
+from g2p_compile.export.checkpoint import Checkpoint
 
 _FUSED = "com.microsoft"
 """Where the runtime keeps operators of its own."""

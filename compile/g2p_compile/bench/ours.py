@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from g2p_batch import cuda
-from g2p_batch.compiled import CompiledEngine
-from g2p_batch.contract import Contract
-from g2p_batch.crew import pronounce
-from g2p_batch.engine import Artifact
-from g2p_batch.gpu_engine import GpuEngine
-from g2p_batch.report import count_of
-from g2p_compile.bench.report import OnDevice
+from g2p_batch.counts import count_of
+from g2p_batch.model.compiled_engine import CompiledEngine
+from g2p_batch.model.contract import Contract
+from g2p_batch.model.cpu_engine import Artifact
+from g2p_batch.model.cuda import runtime
+from g2p_batch.model.cuda.gpu_engine import GpuEngine
+from g2p_batch.model.threaded import pronounce
+from g2p_compile.bench.results import OnDevice
 
 
 class Ours:
@@ -50,7 +50,7 @@ class Ours:
     def on_device(self) -> OnDevice | None:
         """Return what the last `run` asked of the GPU, if there is one; peers must not have taken memory yet."""
         engine = self.engine
-        return OnDevice(cuda.used_bytes(0), engine.chunks, engine.rounds) if isinstance(engine, GpuEngine) else None
+        return OnDevice(runtime.used_bytes(0), engine.chunks, engine.rounds) if isinstance(engine, GpuEngine) else None
 
 
 class _Silent:

@@ -12,8 +12,8 @@ from ctranslate2.converters import Converter
 from ctranslate2.converters.transformers import T5Loader
 from transformers import ByT5Tokenizer
 
-from g2p_batch.host import cpu_features
-from g2p_compile.checkpoint import Checkpoint
+from g2p_batch.model.cpu_families import cpu_features
+from g2p_compile.export.checkpoint import Checkpoint
 
 _EXAMPLES, _TOKENS = (16, 32, 64, 128), (512, 1024, 2048, 4096)
 _EXAMPLES_TOGETHER = (128, 256)

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 
-from g2p_batch.codec import EOS, PAD, START, Float32, Int32, detokenize
-from g2p_compile import ops
+from g2p_batch.model.tokenizer import EOS, PAD, START, Float32, Int32, detokenize
 from g2p_compile.bench.onnx_model import cache_names, export_onnx
-from g2p_compile.checkpoint import Checkpoint, bias_buckets
-from g2p_compile.reference import source_ids
+from g2p_compile.check.transformers_reference import source_ids
+from g2p_compile.export import ops
+from g2p_compile.export.checkpoint import Checkpoint, bias_buckets
 
 _BATCHES, _TOGETHER = (16, 32, 64, 128), (64, 128, 256)
 _SHRINK = 0.75

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from g2p_batch.codec import detokenize
-from g2p_batch.contract import DType
-from g2p_compile.checkpoint import Checkpoint
-from g2p_compile.reference import generate, source_ids
+from g2p_batch.model.contract import DType
+from g2p_batch.model.tokenizer import detokenize
+from g2p_compile.check.transformers_reference import generate, source_ids
+from g2p_compile.export.checkpoint import Checkpoint
 
 
 class Batch(int):

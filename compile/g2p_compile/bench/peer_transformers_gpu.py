@@ -9,11 +9,11 @@ import pyarrow as pa
 import torch
 from transformers import CompileConfig, EncoderDecoderCache, StaticCache
 
-from g2p_batch.codec import EOS, START, Int32, detokenize, tokenize
-from g2p_batch.contract import DType
-from g2p_batch.decode import Indices
+from g2p_batch.model.contract import DType
+from g2p_batch.model.greedy import Indices
+from g2p_batch.model.tokenizer import EOS, START, Int32, detokenize, tokenize
 from g2p_compile.bench.peer_transformers import Batch
-from g2p_compile.checkpoint import Checkpoint
+from g2p_compile.export.checkpoint import Checkpoint
 
 _SHORT = 64
 """Tokens that nearly all words end within; a static cache computes all of its length."""

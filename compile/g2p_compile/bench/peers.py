@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from g2p_batch.contract import DType
-from g2p_batch.host import cpu_family
+from g2p_batch.model.contract import DType
+from g2p_batch.model.cpu_families import cpu_family
 from g2p_compile.bench.race import TRIAL_WORDS, Entrant, Peer, Tuned
-from g2p_compile.bench.report import Skipped
-from g2p_compile.checkpoint import Checkpoint
+from g2p_compile.bench.results import Skipped
+from g2p_compile.export.checkpoint import Checkpoint
 
 Make = Callable[[Checkpoint, int, Path], Peer]
 """From a checkpoint, the number of threads, and a folder of its own for converted models."""

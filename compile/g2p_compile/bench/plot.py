@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from g2p_batch.errors import UsageError
-from g2p_compile.bench.report import Report, Subject
+from g2p_compile.bench.results import Report, Subject
 
 _SUFFIXES = (".png", ".svg")
 _WIDTH, _BAR, _FRAME = 9.0, 0.42, 1.1

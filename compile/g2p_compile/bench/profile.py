@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from g2p_batch.codec import EOS, Float32, Int32, detokenize, tokenize
-from g2p_batch.contract import Bucket, Contract, Shapes
-from g2p_batch.decode import Cache, Decoded, Engine, Hidden, Rows, StreamingEngine, decode
+from g2p_batch.model.contract import Contract, LengthBucket, Shapes
+from g2p_batch.model.greedy import Cache, Decoded, Engine, Hidden, Rows, StreamingEngine, decode
+from g2p_batch.model.tokenizer import EOS, Float32, Int32, detokenize, tokenize
 from g2p_compile.bench.flops import Work
-from g2p_compile.bench.report import Profile, Use
+from g2p_compile.bench.results import Profile, Use
 
 T = TypeVar("T")
 
@@ -35,11 +35,11 @@ class Watched:
         """Those of the engine."""
         return self._engine.shapes
 
-    def open(self, bucket: Bucket) -> Cache:
+    def open(self, bucket: LengthBucket) -> Cache:
         """As the engine."""
         return self._engine.open(bucket)
 
-    def encode(self, bucket: Bucket, ids: Int32, lengths: Int32) -> Hidden:
+    def encode(self, bucket: LengthBucket, ids: Int32, lengths: Int32) -> Hidden:
         """As the engine."""
         self.encoded += ids.size
         return self.timed("encode", lambda: self._engine.encode(bucket, ids, lengths))

@@ -5,16 +5,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from g2p_batch import artifacts
-from g2p_batch.contract import Shapes
-from g2p_batch.engine import Artifact
 from g2p_batch.errors import UsageError
-from g2p_batch.models import Request, Say, compile_model
-from g2p_compile.bench.report import Cost
-from g2p_compile.build import build
-from g2p_compile.checkpoint import Checkpoint
-from g2p_compile.reference import load_reference
-from g2p_compile.widen import SHAPES, random_checkpoint, widen
+from g2p_batch.model import artifact_cache
+from g2p_batch.model.contract import Shapes
+from g2p_batch.model.cpu_engine import Artifact
+from g2p_batch.model.progress import Say
+from g2p_batch.model.resolve import Request, compile_model
+from g2p_compile.bench.results import Cost
+from g2p_compile.build.builder import build
+from g2p_compile.check.transformers_reference import load_reference
+from g2p_compile.export.checkpoint import Checkpoint
+from g2p_compile.export.widen import SHAPES, random_checkpoint, widen
 
 _RANDOM = "random:"
 
@@ -73,12 +74,12 @@ def _model(name: str, checkpoint: Checkpoint, compiled: Path) -> Model:
 
 
 def _compiled(checkpoint: Checkpoint, request: Request, folder: Path, forced: int | None) -> Path:
-    from g2p_compile.export import export_program
+    from g2p_compile.export.exporter import export_program
 
     contract = export_program(checkpoint, folder / "program")
     full = replace(contract, max_target_bytes=256) if forced else contract
-    family = artifacts.target_family(request.target, request.dtype)
-    shapes = artifacts.load_shapes(request.config or artifacts.default_config(family), full)
+    family = artifact_cache.target_family(request.target, request.dtype)
+    shapes = artifact_cache.load_shapes(request.config or artifact_cache.default_config(family), full)
     if forced:
         shapes = Shapes(tuple(replace(b, target_bytes=forced) for b in shapes.buckets), shapes.ladder)
     build(folder / "program", family, shapes, request.dtype, folder / "artifact")

@@ -1,8 +1,8 @@
 """Hand-scheduled kernels: one for every operation of a program, built for a machine."""
 
-from g2p_compile.kernels.cpu import KERNELS, CpuKernels
+from g2p_compile.kernels.cpu.family import KERNELS, CpuKernels
+from g2p_compile.kernels.cpu.machine import MACHINES, Machine
 from g2p_compile.kernels.kernel import Call, Kernel, Kernels, Limits, Site
-from g2p_compile.kernels.machine import MACHINES, Machine
 
 __all__ = ["KERNELS", "MACHINES", "WEIGHTS", "Call", "CpuKernels", "Kernel", "Kernels", "Limits", "Machine", "Site"]
 

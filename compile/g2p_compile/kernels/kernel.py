@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from tvm import tirx
 
-from g2p_batch.contract import CacheCells, DType, Stored
-from g2p_compile.kernels.machine import Machine
-from g2p_compile.kernels.tiles import Tiles
+from g2p_batch.model.contract import CacheCells, DType, Stored
+from g2p_compile.kernels.cpu.machine import Machine
+from g2p_compile.kernels.cpu.register_tiles import Tiles
 
 Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]

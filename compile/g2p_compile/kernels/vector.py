@@ -14,7 +14,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as T
 
-from g2p_compile.kernels.machine import Machine
+from g2p_compile.kernels.cpu.machine import Machine
 
 Expr = Any
 LOWEST = -3.0e38

@@ -7,7 +7,7 @@ from typing import Any
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from g2p_batch.contract import DType, Stored
+from g2p_batch.model.contract import DType, Stored
 from g2p_compile.kernels.vector import Expr, buffer, kernel
 
 THREADS = 128

@@ -7,9 +7,8 @@ from typing import ClassVar
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from g2p_batch.contract import CacheCells, DType, Stored
 from g2p_batch.errors import ModelError
-from g2p_compile.kernels.cuda import tiles
+from g2p_batch.model.contract import CacheCells, DType, Stored
 from g2p_compile.kernels.cuda.device import (
     C_TYPES,
     STORED,
@@ -24,7 +23,8 @@ from g2p_compile.kernels.cuda.device import (
     prim_func,
     up,
 )
-from g2p_compile.kernels.cuda.gpu import Gpu
+from g2p_compile.kernels.cuda.gpu_generation import Gpu
+from g2p_compile.kernels.cuda.tiling import FEW_ROWS, Tiling, choose
 from g2p_compile.kernels.kernel import Call, Float32, Kernel, Limits, Packed
 from g2p_compile.kernels.vector import Expr, size
 
@@ -90,9 +90,9 @@ class CudaKernels:
         """Declare a tensor in the artifact's number format."""
         return pointer(name, shape, STORED[self.dtype], C_TYPES[self.dtype])
 
-    def tiling(self, inner: int, outputs: int, *, parts: int = 1, normed: bool = False, kept: int = 0) -> tiles.Tiling:
+    def tiling(self, inner: int, outputs: int, *, parts: int = 1, normed: bool = False, kept: int = 0) -> Tiling:
         """Choose how to cut a product."""
-        return tiles.choose(
+        return choose(
             self.dtype, inner, outputs, parts=parts, normed=normed, kept=kept, shared_bytes=self.gpu.shared_bytes
         )
 
@@ -132,7 +132,7 @@ def _norm_product(operation: str, parts: int) -> Callable[[CudaKernels, Call], K
 def _linear_residual(kernels: CudaKernels, call: Call) -> Kernel:
     outputs, inner = call.weights[-1]
     tiling = kernels.tiling(inner, outputs)
-    small = tiles.Tiling(tiling.dtype, inner, outputs, 1, False, tiles.FEW_ROWS)
+    small = Tiling(tiling.dtype, inner, outputs, 1, False, FEW_ROWS)
 
     def emit() -> None:
         rows = size()
@@ -140,7 +140,7 @@ def _linear_residual(kernels: CudaKernels, call: Call) -> Kernel:
         weight, y = kernels.narrow("weight", tiling.packed_shape), _float("y", (rows, outputs))
         arguments: Arguments = [x, kept, weight, y, Scalar("rows", rows)]
 
-        def start(how: tiles.Tiling, suffix: str) -> None:
+        def start(how: Tiling, suffix: str) -> None:
             body = f"linear_residual<{how.plan(C_TYPES[kernels.dtype])}>"
             grid = Grid(up(rows, how.cut.rows), how.tiles, how.shared_bytes)
             kernels.emit(f"linear_residual_{inner}_{outputs}_{suffix}", body, arguments, grid, how.shared_bytes)

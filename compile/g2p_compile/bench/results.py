@@ -1,0 +1,174 @@
+"""What a benchmark found, as text and as JSON."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from g2p_batch.counts import count_of
+from g2p_compile.bench.flops import Work
+
+_GIGA, _MEBI = 1e9, 2**20
+
+
+@dataclass(frozen=True)
+class Line:
+    """One contestant's result on one subject."""
+
+    name: str
+    dtype: str
+    setting: str
+    """What was chosen for it: threads, batch size."""
+    words_per_s: float
+    """Median over the rounds."""
+    rounds: tuple[float, ...]
+    latency_ms: float
+    """Median time of one word alone."""
+    same_strings: int
+    """Words whose string is ours."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A peer that did not run."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What our compiled model takes before its first word."""
+
+    load_s: float
+    compile_s: float
+    artifact_bytes: int
+
+
+@dataclass(frozen=True)
+class Use:
+    """Rows that a stage had to compute, of those that it did."""
+
+    useful: int
+    computed: int
+
+    @property
+    def share(self) -> float:
+        """Useful rows per computed row."""
+        return self.useful / self.computed
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Our own time and rows, from a pass over all words on one worker outside the race."""
+
+    seconds: Mapping[str, float]
+    """By stage, in the order in which they run; `loop` is the decode loop around encode, prefill and step."""
+    encoder: Use
+    """Source bytes, of positions in the batches."""
+    decoder: Use
+    """Tokens emitted, of rows in the steps."""
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """What one of our passes over all words asked of a GPU."""
+
+    bytes: int
+    """Memory in use after it, the driver's own included."""
+    chunks: int
+    """Chunks of words encoded, some kernels each."""
+    rounds: int
+    """Rounds of decoder steps, one graph each."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model and all results on it; ours is the first line."""
+
+    name: str
+    work: Work
+    flops: int
+    """Useful operations of all words, see `flops.model_flops`."""
+    lines: tuple[Line, ...]
+    skipped: tuple[Skipped, ...]
+    cost: Cost
+    profile: Profile | None
+    """None where the stages cannot be told apart."""
+    on_device: OnDevice | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole run."""
+
+    cpu: str
+    workers: int
+    ceilings: Mapping[str, float]
+    """Operations per second of matrix products on that many threads by number format, see `ceiling.gemm_ceiling`."""
+    peak_rss_bytes: int
+    """Of this process, all contestants included."""
+    subjects: tuple[Subject, ...]
+
+    def of_peak(self, subject: Subject, line: Line) -> float | None:
+        """Return useful model operations per second over what matrix products in the line's number format reach."""
+        ceiling = self.ceilings.get(line.dtype)
+        return line.words_per_s * subject.flops / subject.work.words / ceiling if ceiling else None
+
+    def to_json(self) -> str:
+        """Return everything that was measured."""
+        raw = asdict(self)
+        for subject, group in zip(self.subjects, raw["subjects"], strict=True):
+            for line, fields in zip(subject.lines, group["lines"], strict=True):
+                fields["of_peak"] = self.of_peak(subject, line)
+        return json.dumps(raw, indent=1, ensure_ascii=False)
+
+    def to_text(self) -> str:
+        """Return a table per subject with what belongs to it."""
+        peaks = ", ".join(f"{dtype} {ceiling / _GIGA:,.0f}" for dtype, ceiling in self.ceilings.items())
+        head = [
+            f"{self.cpu}, {count_of(self.workers, 'worker')}; words/s are medians of interleaved rounds",
+            f"Peak of matrix products here on as many threads, in GFLOP/s: {peaks}",
+            f"Peak memory of this process, all contestants included: {self.peak_rss_bytes / _MEBI:,.0f} MiB",
+        ]
+        return "\n".join([*head, *(line for subject in self.subjects for line in self._lines(subject))])
+
+    def _lines(self, subject: Subject) -> Iterator[str]:
+        work = subject.work
+        yield ""
+        yield (
+            f"{subject.name}: {work.words:,} words of {work.source / work.words:.1f} bytes and "
+            f"{work.tokens / work.words:.1f} tokens, {subject.flops / work.words / 1e6:,.1f} MFLOP each"
+        )
+        names = [f"{line.name} {line.dtype}" for line in subject.lines]
+        width = max(map(len, names))
+        yield (
+            f"  {'':{width}}{'words/s':>9}{'slowest':>9}{'fastest':>9}{'ours is':>9}{'of peak':>9}{'one word':>11}"
+            f"{'same':>9}  setting"
+        )
+        ours = subject.lines[0].words_per_s
+        for name, line in zip(names, subject.lines, strict=True):
+            share = self.of_peak(subject, line)
+            of_peak = "-" if share is None else f"{share:.1%}"
+            yield (
+                f"  {name:{width}}{line.words_per_s:9,.0f}{min(line.rounds):9,.0f}{max(line.rounds):9,.0f}"
+                f"{ours / line.words_per_s:8.2f}x{of_peak:>9}{line.latency_ms:8.1f} ms"
+                f"{line.same_strings / work.words:9.2%}  {line.setting}"
+            )
+        yield from (f"  {peer.name} skipped: {peer.reason}" for peer in subject.skipped)
+        yield (
+            f"  Ours: compiled in {subject.cost.compile_s:.1f} s to {subject.cost.artifact_bytes / _MEBI:.1f} MiB, "
+            f"loaded in {subject.cost.load_s:.2f} s"
+        )
+        if found := subject.profile:
+            whole = sum(found.seconds.values())
+            shares = ", ".join(f"{stage} {taken / whole:.1%}" for stage, taken in found.seconds.items())
+            yield f"  Time of one worker: {shares}"
+            yield (
+                f"  Useful rows, of those computed: encoder {found.encoder.share:.1%}, "
+                f"decoder {found.decoder.share:.1%}"
+            )
+        if used := subject.on_device:
+            yield (
+                f"  On the GPU: {used.bytes / _MEBI:,.0f} MiB in use; {used.chunks:,} chunks encoded, {used.rounds:,} "
+                "rounds of steps, a graph each"
+            )

@@ -1,0 +1,1 @@
+"""A program to an artifact: with TVM, for each kind of hardware."""

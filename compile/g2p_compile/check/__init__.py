@@ -1,0 +1,1 @@
+"""What is correct, and whether a compiled model is."""

@@ -1,0 +1,271 @@
+"""Matrix products with what stands before and after them fused in.
+
+The weight is packed to [blocks, K, NR]: one register tile of MR rows by NR columns reads it in order. A tile always
+computes MR rows: at the end of the matrix the last row stands in for the missing ones and only real rows are stored,
+so every row goes through the same instructions whatever its neighbours. Each sum runs over K in order.
+
+A norm before the product costs one pass over the rows; `operands` says where each number format applies it.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import tirx
+from tvm.tirx.script import builder as T
+
+from g2p_batch.model.contract import DType
+from g2p_compile.kernels.cpu.cells import choose_cells
+from g2p_compile.kernels.cpu.narrow import BFloat16Operands, Int8Pairs, Int8Quads
+from g2p_compile.kernels.cpu.operands import Float32Operands, Layout, Operands
+from g2p_compile.kernels.cpu.register_tiles import ProductShape
+from g2p_compile.kernels.kernel import Array, Float32, Kernel, Site
+from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, prefetch, size
+
+_ROW_TILES = 8
+"""Row tiles that run over one column tile of the weight while the nearest cache holds it."""
+
+
+OPERANDS: dict[DType, Callable[[Layout], Operands]] = {
+    "float32": Float32Operands,
+    "bfloat16": BFloat16Operands,
+    "int8": lambda layout: (Int8Quads if layout.machine.quads else Int8Pairs)(layout),
+}
+"""By the dtype of an artifact."""
+
+Store = Callable[[Expr, Expr, list[Expr]], None]
+"""Receives a row, a column tile and the vectors of sums there."""
+Rows = Callable[[Expr, Expr], None]
+"""Receives the first row of a group and its end."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """The loops of x [M, K] times a packed weight."""
+
+    layout: Layout
+    operands: Operands
+    x: Any
+    weight: Any
+    epsilon: float | None = None
+    """Set where the rows of x are normalised first."""
+
+    def run(self, store: Store, begin_rows: Rows | None = None, finish_rows: Rows | None = None) -> None:
+        """Emit the loops: `store` for every real row of a tile, the others before and after each group of rows."""
+        rows, tile = self.x.shape[0], self.layout.tile
+        group = tile.rows * _ROW_TILES
+        self.operands.allocate(group)
+        sums = T.alloc_buffer((tile.rows * tile.columns,), self.operands.sums, scope="local")
+        with ExitStack() as stack:
+            if self.operands.instructions:
+                stack.enter_context(T.attr(T.int32(0), "pragma_import_llvm", self.operands.instructions))
+            g = stack.enter_context(T.serial(0, (rows + group - 1) // group))
+            first = T.Bind(g * group)
+            end = T.Bind(tirx.min(first + group, rows))
+            self.operands.prepare(self.x, first, end, self.epsilon)
+            if begin_rows is not None:
+                begin_rows(first, end)
+            with (
+                T.serial(0, self.layout.blocks) as block,
+                T.serial(0, (end - first + tile.rows - 1) // tile.rows) as strip,
+            ):
+                self._tile(sums, first, strip, end, block)
+                for i in range(tile.rows):
+                    row = first + strip * tile.rows + i
+                    with T.If(row < end), T.Then():
+                        store(row, block, [self._result(sums, i, row, first, block, v) for v in range(tile.vectors)])
+            if finish_rows is not None:
+                finish_rows(first, end)
+
+    def _result(self, sums: Any, i: int, row: Expr, first: Expr, block: Expr, v: int) -> Expr:
+        lanes = self.layout.tile.lanes
+        total = sums[lanes.at((i * self.layout.tile.vectors + v) * lanes.lanes)]
+        return self.operands.result(total, row, first, block, v)
+
+    def _tile(self, sums: Any, first: Expr, strip: Expr, end: Expr, block: Expr) -> None:
+        lanes, vectors, rows = self.layout.tile.lanes, self.layout.tile.vectors, self.layout.tile.rows
+        places = [lanes.at(i * lanes.lanes) for i in range(rows * vectors)]
+        for i, place in enumerate(places):
+            T.buffer_store(sums, self.operands.start(block, i % vectors), [place])
+        own = [tirx.min(first + strip * rows + i, end - 1) for i in range(rows)]
+        with T.serial(0, self.operands.words) as k:
+            self._prefetch(block + 1, strip * self.operands.words + k)
+            for i in range(rows):
+                value = self.operands.step(self.x, own[i], first, k)
+                for v in range(vectors):
+                    place = places[i * vectors + v]
+                    column = self.weight[block, k, lanes.at(v * lanes.lanes)]
+                    T.buffer_store(sums, self.operands.dot(value, column, sums[place]), [place])
+
+    def _prefetch(self, block: Expr, step: Expr) -> None:
+        """Fetch the next column tile little by little while this one is at work, so that it is near in time.
+
+        Worth a seventh of a decoder step, whose weights do not stay in the nearest caches.
+        """
+        columns = self.layout.tile.columns
+        at = step * (columns // _ROW_TILES)
+        prefetch(self.weight[block, at // columns, at % columns])
+
+
+def _operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[Layout, Operands]:
+    """Choose tile and number format for `parts` weights [outputs, K] side by side."""
+    tile = site.tiles.choose(site.machine, ProductShape(site.weights[-1][1], outputs, parts))
+    layout = Layout(site.machine, tile, site.weights[-1][1], outputs * parts, normed)
+    # Instructions on several values at once want whole vectors; odd shapes run in float32.
+    whole = tile.lanes.lanes == site.machine.lanes and layout.inner % tile.lanes.lanes == 0
+    return layout, OPERANDS[site.dtype if whole else "float32"](layout)
+
+
+Epilogue = Callable[[Lanes, list[Expr], list[Expr]], list[Expr]]
+"""From the sums of a tile's row, and the residual's vectors there if any, to the vectors of the result."""
+
+
+def _gemm(
+    name: str, site: Site, *, parts: int = 1, normed: bool = False, residual: bool = False, epilogue: Epilogue
+) -> Kernel:
+    """Build a product whose `parts` weights [F, K] are the operation's last weight arguments."""
+    outputs, inner = site.weights[-1]
+    layout, operands = _operands(site, outputs, parts, normed)
+    lanes, share = layout.tile.lanes, layout.tile.vectors // parts
+    with kernel(name) as built:
+        rows = size()
+        x = buffer("x", (rows, inner))
+        kept = buffer("residual", (rows, outputs)) if residual else None
+        weight = operands.declare()
+        y = buffer("y", (rows, outputs))
+
+        def store(row: Expr, block: Expr, values: list[Expr]) -> None:
+            places = [lanes.at((block * share + v) * lanes.lanes) for v in range(share)]
+            before = [] if kept is None else [kept[row, place] for place in places]
+            for place, value in zip(places, epilogue(lanes, values, before), strict=True):
+                T.buffer_store(y, value, [row, place])
+
+        Product(layout, operands, x, weight, site.constants[0] if normed else None).run(store)
+    return Kernel(built.get(), operands.packed(), _packer(operands, normed))
+
+
+def _packer(operands: Operands, normed: bool) -> Callable[..., tuple[Array, ...]]:
+    if normed:
+        return lambda gain, *weights: operands.pack(gain, list(weights))
+    return lambda *weights: operands.pack(None, list(weights))
+
+
+def linear(site: Site) -> Kernel:
+    """`ops.linear`."""
+    return _gemm("linear", site, epilogue=lambda lanes, values, kept: values)
+
+
+def linear_residual(site: Site) -> Kernel:
+    """`ops.linear_residual`."""
+    return _gemm(
+        "linear_residual",
+        site,
+        residual=True,
+        epilogue=lambda lanes, values, kept: [k + v for k, v in zip(kept, values, strict=True)],
+    )
+
+
+def cache_source(site: Site) -> Kernel:
+    """`ops.cache_source`: a tile holds as many columns of keys as of values, and stores them where they stay."""
+    outputs, inner = site.weights[0]
+    heads, width = (int(extent) for extent in site.shapes[-1][3:])
+    cells = choose_cells(site.machine, site.dtype, width)
+    layout, operands = _operands(site, outputs // 2, 2, False)
+    tile = layout.tile
+    share = tile.vectors // 2
+    with kernel("cache_source") as built:
+        words, length, slots, reach = size(), size(), size(), size()
+        x = buffer("x", (words, length, inner))
+        slot = buffer("slot", (words,), "int32")
+        cache = buffer("cache", (2, slots, reach, heads, cells.stored.width), cells.stored.dtype)
+        weight = operands.declare()
+        rows = T.decl_buffer((words * length, inner), "float32", data=x.data)
+        positions = T.decl_buffer((2, slots * reach, heads * cells.stored.width), cells.stored.dtype, data=cache.data)
+        own = T.alloc_buffer((tile.rows * _ROW_TILES,), "int64", scope="local")
+
+        def locate(first: Expr, end: Expr) -> None:
+            with T.serial(0, end - first) as i:
+                row = T.Bind(first + i)
+                T.buffer_store(own, T.cast(slot[row // length], "int64") * reach + row % length, [i])
+
+        def store(row: Expr, block: Expr, values: list[Expr]) -> None:
+            for i, value in enumerate(values):
+                kind, v = divmod(i, share)
+                stored = cells.pack(tile.lanes.named(value))
+                count = tile.lanes.lanes // cells.parts
+                at = Lanes(site.machine, count).at((block * share + v) * count)
+                T.buffer_store(positions, stored, [kind, own[row % (tile.rows * _ROW_TILES)], at])
+
+        Product(layout, operands, rows, weight).run(store, begin_rows=locate)
+
+    def pack(both: Float32) -> tuple[Array, ...]:
+        return operands.pack(None, [both[: outputs // 2], both[outputs // 2 :]])
+
+    return Kernel(built.get(), operands.packed(), pack)
+
+
+def norm_linear(site: Site) -> Kernel:
+    """`ops.norm_linear`."""
+    return _gemm("norm_linear", site, normed=True, epilogue=lambda lanes, values, kept: values)
+
+
+def norm_gated_gelu(site: Site) -> Kernel:
+    """`ops.norm_gated_gelu`: a tile holds as many gate columns as up columns."""
+
+    def epilogue(lanes: Lanes, values: list[Expr], kept: list[Expr]) -> list[Expr]:
+        half = len(values) // 2
+        return [lanes.gelu(gate) * up for gate, up in zip(values[:half], values[half:], strict=True)]
+
+    return _gemm("norm_gated_gelu", site, parts=2, normed=True, epilogue=epilogue)
+
+
+def norm_relu(site: Site) -> Kernel:
+    """`ops.norm_relu`."""
+    return _gemm("norm_relu", site, normed=True, epilogue=lambda lanes, values, kept: [lanes.relu(v) for v in values])
+
+
+def greedy_head(site: Site) -> Kernel:
+    """`ops.greedy_head`: the logits of a group of rows stay local, only the choice leaves."""
+    vocabulary, inner = site.weights[-1]
+    epsilon, scale = site.constants
+    layout, operands = _operands(site, vocabulary, 1, True)
+    tile = layout.tile
+    lanes, group = tile.lanes, tile.rows * _ROW_TILES
+    one = Lanes(site.machine, 1)
+    with kernel("greedy_head") as built:
+        rows = size()
+        x = buffer("x", (rows, inner))
+        weight = operands.declare()
+        token = buffer("token", (rows,), "int32")
+        logprob = buffer("logprob", (rows,))
+        logits = T.alloc_buffer((group, vocabulary), "float32")
+        largest = T.alloc_buffer((lanes.lanes,), "float32", scope="local")
+        total = T.alloc_buffer((lanes.lanes,), "float32", scope="local")
+        choice = T.alloc_buffer((1,), "int32", scope="local")
+
+        def store(row: Expr, block: Expr, values: list[Expr]) -> None:
+            for v, value in enumerate(values):
+                place = lanes.at((block * tile.vectors + v) * lanes.lanes)
+                T.buffer_store(logits, value * lanes.splat(scale), [row % group, place])
+
+        def choose(first: Expr, end: Expr) -> None:
+            whole = lanes.at(0)
+            with T.serial(0, end - first) as i:
+                T.buffer_store(largest, logits[i, whole], [whole])
+                with T.serial(0, vocabulary // lanes.lanes) as v:
+                    T.buffer_store(largest, tirx.max(largest[whole], logits[i, lanes.at(v * lanes.lanes)]), [whole])
+                top = lanes.max(largest[whole])
+                T.buffer_store(total, lanes.splat(0.0), [whole])
+                with T.serial(0, vocabulary // lanes.lanes) as v:
+                    shifted = logits[i, lanes.at(v * lanes.lanes)] - lanes.splat(top)
+                    T.buffer_store(total, total[whole] + lanes.exp(shifted), [whole])
+                # Downwards, so that the lowest id among equals is the one that stays.
+                T.buffer_store(choice, T.int32(0), [0])
+                with T.serial(0, vocabulary) as back, T.If(logits[i, vocabulary - 1 - back] == top), T.Then():
+                    T.buffer_store(choice, T.cast(vocabulary - 1 - back, "int32"), [0])
+                T.buffer_store(token, choice[0], [first + i])
+                T.buffer_store(logprob, T.float32(0.0) - one.log(lanes.sum(total[whole])), [first + i])
+
+        Product(layout, operands, x, weight, epsilon).run(store, finish_rows=choose)
+    return Kernel(built.get(), operands.packed(), _packer(operands, True))

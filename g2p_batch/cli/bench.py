@@ -1,0 +1,100 @@
+"""`bench`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from g2p_batch.cli.held_words import list_lang_option, unique_words
+from g2p_batch.cli.main import device_option, dtype_option, locate, main, say
+from g2p_batch.model import cpu_families
+from g2p_batch.model.devices import Device, use_one
+
+
+@main.command()
+@click.argument("model", default="bundled")
+@dtype_option
+@device_option
+@click.option(
+    "--words", metavar="FILE", is_eager=True, help="A word list.  [default: 2,000 mixed words of 11 languages]"
+)
+@list_lang_option
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="[random:]tiny_8|tiny_12|tiny_16|small",
+    help="Also measure MODEL widened to that shape (the same strings at its cost), or random weights in it.",
+)
+@click.option(
+    "--copies",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Pronounce the list so many times over in each round: a GPU needs 100,000 words to show what it can.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Interleaved rounds.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=cpu_families.usable_cores,
+    show_default="usable cores",
+    help="Threads of all on the CPU.",
+)
+@click.option(
+    "--peers",
+    is_flag=True,
+    help="Also measure CTranslate2, ONNX Runtime and transformers in bfloat16; on a GPU, more ways to run it.",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
+@click.option(
+    "--plot", "plot_path", type=click.Path(path_type=Path), metavar="FILE", help="Draw words per second: .svg or .png."
+)
+def bench(
+    model: str,
+    device: Device,
+    words: str | None,
+    lang: str | None,
+    shapes: tuple[str, ...],
+    json_path: Path | None,
+    plot_path: Path | None,
+    **options: Any,
+) -> None:
+    """Measure words per second beside transformers, and other runtimes with --peers.
+
+    All contestants pronounce the same words in turn, round by round, on the same cores, each in the setting that a
+    trial found fastest for it. Shown are medians, how many strings agree, the share of the arithmetic peak that is
+    reached, and where our own time goes. Needs `pip install 'g2p-batch[bench]'`.
+
+    \b
+    Examples:
+      g2p-batch bench --peers --shape tiny_16
+      g2p-batch bench --shape random:small --json bench.json --plot bench.svg
+      g2p-batch bench --device cuda --dtype bfloat16 --shape tiny_16 --copies 50 --peers
+    """
+    use_one(device)  # before anything that imports PyTorch, which may look for GPUs
+    from g2p_batch.model import resolve
+    from g2p_batch.model.shipped import shipped
+    from g2p_batch.storage.publish import require_writable, writing
+
+    resolve.require_exporter(model)
+    from g2p_compile import bench as run
+
+    for path in filter(None, (json_path, plot_path)):
+        require_writable(path)
+    if plot_path:
+        run.require_plot(plot_path)
+    _, facts = locate(model)
+    table = unique_words(words or str(shipped("golden/bench.tsv")), lang, facts)
+    table = table.take(list(range(len(table))) * options["copies"])
+    request = resolve.Request(model, device.kind, options["dtype"])
+    workers = 1 if device.kind == "cuda" else options["workers"]
+    asked = run.Options(table, shapes, options["rounds"], workers, options["peers"])
+    report = run.bench(request, asked, say)
+    click.echo(report.to_text())
+    if json_path:
+        with writing(json_path):
+            json_path.write_text(report.to_json() + "\n", encoding="utf-8")
+    if plot_path:
+        with writing(plot_path):
+            run.draw(report, plot_path)

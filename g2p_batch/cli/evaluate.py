@@ -1,0 +1,186 @@
+"""`evaluate`."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from g2p_batch import errors
+from g2p_batch.cli.main import dtype_option, locate, main, say, table
+from g2p_batch.cli.options import model_option
+from g2p_batch.model import contract, cpu_families
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from g2p_batch.evaluation.calibration import Calibration
+    from g2p_batch.evaluation.edits import Edit
+    from g2p_batch.evaluation.error_rates import Evaluation
+    from g2p_batch.evaluation.reference import Reference
+
+_LISTED = 5
+"""Errors shown per language."""
+
+_NO_PHONE = "(none)"
+
+_OF_MODEL = ("model", "dtype", "workers")
+"""Options that say how the model pronounces, and mean nothing beside a lexicon."""
+
+
+@main.command()
+@click.argument("reference", metavar="REF")
+@model_option
+@dtype_option
+@click.option(
+    "--hypotheses",
+    metavar="FILE",
+    help="Score this lexicon instead of a model: a table with a header, or the lexicon of another tool.",
+)
+@click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=cpu_families.usable_cores,
+    show_default="usable cores",
+    help="Threads that decode.",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    /,
+    reference: str,
+    hypotheses: str | None,
+    lang: str | None,
+    json_path: Path | None,
+    **options: Any,
+) -> None:
+    """Score a model, or a lexicon, against a reference.
+
+    REF is a .tsv or .csv with a header, or a .parquet, with the columns word, lang (or --lang) and pron. A repeated
+    word has several right pronunciations; so has one with commas, in the languages whose dictionaries join them so.
+
+    Prints error rates by language: CER and WER against the first variant, and against whichever variant is nearest
+    (any). Words that get no pronunciation are counted by reason. Where there are log-probabilities, tells how many of
+    the wrong words the lowest-scored tenth holds. Needs `pip install 'g2p-batch[eval]'`.
+
+    \b
+    Examples:
+      g2p-batch evaluate dev.tsv
+      g2p-batch evaluate dev.parquet --hypotheses lexicon.tsv --json figures.json
+      g2p-batch evaluate dev.tsv --hypotheses english_us_mfa.dict --lang eng-us
+    """
+    from g2p_batch.evaluation import evaluate as run
+    from g2p_batch.evaluation.edits import require_rapidfuzz
+    from g2p_batch.storage.publish import require_writable, writing
+
+    require_rapidfuzz()
+    if json_path:
+        require_writable(json_path)
+    if hypotheses is None:
+        truth, answered, facts = _pronounced(reference, lang, **options)
+    else:
+        given = [name for name in _OF_MODEL if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+        if given:
+            raise errors.UsageError(f"--hypotheses and --{given[0]} exclude each other: score a lexicon, or a model")
+        truth, answered, facts = _looked_up(reference, lang, hypotheses)
+    found = run(answered, _phones)
+    facts = {"reference": reference, "rows": truth.rows, "rejects": dict(truth.rejects)} | facts
+    click.echo(to_text(found, facts))
+    if json_path:
+        with writing(json_path):
+            json_path.write_text(found.to_json(facts), encoding="utf-8")
+
+
+def _phones(prons: Any, langs: Any) -> Any:
+    from g2p_batch.phones import Style, segment
+
+    return segment(prons, langs, Style()).phones
+
+
+def _pronounced(
+    path: str, lang: str | None, model: str, dtype: contract.DType, workers: int
+) -> tuple["Reference", Any, dict[str, Any]]:
+    """Return the reference, its words with the answers of a model, and what to say of the model."""
+    from g2p_batch.api import G2P, supported_tag
+    from g2p_batch.evaluation.reference import read_reference
+    from g2p_batch.words.wordlist import WordLists
+
+    folder, known = locate(model)
+    tag = None if lang is None else supported_tag(lang, known)
+    truth = read_reference(WordLists((path,), lang=tag), known.languages)
+    g2p = G2P(folder, dtype=dtype, workers=workers)
+    say(f"Pronouncing {len(truth.words):,} words")
+    return truth, g2p(truth.words), {"model": model, "dtype": g2p.dtype}
+
+
+def _looked_up(path: str, lang: str | None, hypotheses: str) -> tuple["Reference", Any, dict[str, Any]]:
+    """Return the reference, its words with the pronunciations of a lexicon, and what to say of the lexicon."""
+    from g2p_batch.evaluation.reference import read_hypotheses, read_reference
+    from g2p_batch.languages import resolve
+    from g2p_batch.words.wordlist import WordLists
+
+    tag = None if lang is None else resolve(lang).tag
+    truth = read_reference(WordLists((path,), lang=tag))
+    return truth, read_hypotheses(hypotheses, tag, truth), {"hypotheses": hypotheses}
+
+
+def to_text(found: "Evaluation", facts: Mapping[str, Any]) -> str:
+    """Return an evaluation as paragraphs, without a final line break.
+
+    Args:
+        found: the figures.
+        facts: `reference` and its `rejects`, and either `hypotheses` or `model` and `dtype`.
+    """
+    return "\n\n".join(_paragraphs(found, facts))
+
+
+def _paragraphs(found: "Evaluation", facts: Mapping[str, Any]) -> Iterator[str]:
+    from g2p_batch.counts import listed
+
+    subject = facts.get("hypotheses") or f"{facts['model']} ({facts['dtype']})"
+    total = found.total
+    head = [f"{subject} beside {facts['reference']}: {total.scored:,} of {total.words:,} words scored."]
+    if facts["rejects"]:
+        head.append(f"Rows without a word and its pronunciation: {listed(facts['rejects'])}.")
+    if found.unscored:
+        head.append(f"Words without a hypothesis: {listed(found.unscored)}.")
+    if silent := {tag: tally.words for tag, tally in found.languages.items() if not tally.scored}:
+        head.append(f"Languages without any: {listed(silent)}.")
+    yield "\n".join(head)
+    yield table(list(_rates(found)))
+    if found.calibrations:
+        yield "\n".join(_calibrated(name, tenth) for name, tenth in found.calibrations.items())
+    if any(found.errors.values()):
+        lines = [_errors(tag, counts) for tag, counts in (("all words", found.all_errors), *found.errors.items())]
+        yield "\n".join(["Commonest phone errors, wanted > got:", *lines])
+
+
+def _rates(found: "Evaluation") -> Iterator[list[str]]:
+    """Yield the rows of the table, of languages with scored words and rates that any of them has."""
+    scored = [(tag, tally) for tag, tally in found.languages.items() if tally.scored]
+    rows = [(tag, f"{tally.scored:,}", tally.rates()) for tag, tally in (*scored, ("all words", found.total))]
+    rows.insert(-1, ("mean of languages", "", found.mean()))
+    shown = [name for name, rate in found.mean().items() if rate is not None]
+    yield ["language", "words", *(name.upper().replace("ANY_", "any ") for name in shown)]
+    for tag, words, rates in rows:
+        yield [tag, words, *("-" if rates[name] is None else f"{rates[name]:.4f}" for name in shown)]
+
+
+def _calibrated(name: str, tenth: "Calibration") -> str:
+    from g2p_batch.counts import count_of
+
+    low, wrong = count_of(tenth.low_words, "word"), count_of(tenth.wrong, "word")
+    return (
+        f"The tenth with the lowest {name} ({low}) holds {tenth.held:.1%} of the {wrong} that are no variant, "
+        f"{tenth.lift:.1f} times its share; {tenth.most:.1%} would be the most."
+    )
+
+
+def _errors(tag: str, counts: "Counter[Edit]") -> str:
+    from g2p_batch.evaluation.error_rates import commonest
+
+    shown = (f"{wanted or _NO_PHONE} > {got or _NO_PHONE} {n:,}" for (wanted, got), n in commonest(counts, _LISTED))
+    return f"  {tag}: {', '.join(shown) or 'none'}"

@@ -1,0 +1,41 @@
+"""`export`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from g2p_batch import errors
+from g2p_batch.cli.main import main, say
+from g2p_batch.model import contract
+
+
+@main.command()
+@click.argument("model")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", required=True, help="A new folder.")
+@click.option(
+    "--prefix",
+    type=click.Choice(["space", "none"]),
+    help="What MODEL was trained with: `<TAG>: word` or `<TAG>:word`.  [default: as configs/models says, or space]",
+)
+@click.option("--name", help="Short name.  [default: the last part of MODEL]")
+def export(model: str, output: Path, prefix: contract.Prefix | None, name: str | None) -> None:
+    """Make a program of a checkpoint.
+
+    MODEL is the folder of a checkpoint or a hub id; a program compiles where torch is not installed. Making one needs
+    `pip install 'g2p-batch[export]'`.
+
+    \b
+    Example:
+      g2p-batch export charsiu/g2p_multilingual_byT5_tiny_16_layers_100 -o tiny_16
+    """
+    from g2p_batch.model import resolve
+    from g2p_batch.storage import publish
+
+    if model == resolve.BUNDLED_NAME or (Path(model) / "contract.json").is_file():
+        raise errors.UsageError(f"{model} is a program already: give it to `compile` or `generate --model`")
+    publish.require_new_folder(output)
+    resolve.require_exporter(model)
+    config = resolve.model_config(model)
+    made = resolve.export(replace(config, prefix=prefix or config.prefix), output, name)
+    say(f"Exported {made.name} to {output}: prefix `{made.prefix_for('TAG')}`, {len(made.languages)} languages")

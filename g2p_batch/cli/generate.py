@@ -1,0 +1,52 @@
+"""`generate`."""
+
+from typing import Any
+
+import click
+
+from g2p_batch.cli.main import main, say
+from g2p_batch.cli.options import memory_option
+from g2p_batch.cli.requests import merging_of, model_of, planning_of, site_of
+from g2p_batch.cli.run_options import config_option, input_options, output_options, team_options
+from g2p_batch.storage.locations import Location, located
+
+
+@main.command()
+@input_options
+@output_options
+@team_options
+@memory_option
+@click.option(
+    "--run-dir",
+    type=located,
+    metavar="DIR|URL",
+    help="Folder of the run: its plan, finished parts, rejects.tsv and run-summary.json.  [default: OUTPUT.run]",
+)
+@config_option
+def generate(inputs: tuple[str, ...], **options: Any) -> None:
+    """Turn word lists into a lexicon.
+
+    INPUT is a word list: .txt (a word a line), .tsv or .csv (with a header, or word and language), .parquet, the text
+    kinds also with .gz or .zst, a folder of these, a glob, or - for standard input. INPUT, OUTPUT and the folder of the
+    run may be in a bucket: s3://, gs:// or az:// (docs/cluster.md tells what the environment has to say).
+
+    A row that cannot be pronounced is listed with its reason in rejects.tsv and costs no other row. However a run ends,
+    the same command goes on where it was; once complete, it does nothing.
+
+    \b
+    Examples:
+      g2p-batch generate words.txt --lang eng-us -o lexicon.tsv
+      g2p-batch generate lists/ --lang-column locale -o lexicon.parquet
+      g2p-batch generate words.tsv --lexicon old.dict --stress drop -o '{lang}.dict'
+      g2p-batch generate s3://corpus/lists -o s3://corpus/lexicon.parquet
+    """
+    from g2p_batch import driver
+
+    output: Location = options["output"]
+    site = site_of(options)
+    run_dir = options["run_dir"] or located(f"{str(output).replace('{lang}', 'all')}.run")
+    model = model_of(options["model"], options["dtype"])
+    planning, merging = planning_of(inputs, options, model, run_dir), merging_of(options)
+    driver.check(planning, merging)
+    team = model.team(options["device"], options["workers"], site)
+    say(driver.generate(planning, merging, team, say).to_text())

@@ -1,0 +1,30 @@
+"""`languages`."""
+
+import click
+
+from g2p_batch import languages
+from g2p_batch.cli.main import main, table
+from g2p_batch.model import contract
+from g2p_batch.model.shipped import BUNDLED
+
+
+@main.command("languages")
+@click.argument("query", default="")
+def languages_(query: str) -> None:
+    """List the languages.
+
+    QUERY is part of a tag, name, code or script; without it all languages are listed. The column `bundled` marks those
+    of the bundled model.
+
+    \b
+    Example:
+      g2p-batch languages chinese
+    """
+    found = languages.search(query) or [languages.resolve(query)]
+    bundled = contract.load_contract(BUNDLED).languages
+    header = ("tag", "name", "bcp47", "script", "bundled", "note")
+    rows = [
+        (known.tag, known.name, known.bcp47, known.script, "yes" if known.tag in bundled else "", known.warning or "")
+        for known in found
+    ]
+    click.echo(table([header, *rows]))

@@ -1,0 +1,120 @@
+"""The command group: one handler for errors and signals, and what all commands share."""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from g2p_batch import errors
+from g2p_batch.model import artifact_cache, contract
+from g2p_batch.model.devices import Device, parse_device
+
+say = partial(click.echo, err=True)
+"""Tells the user what is not asked-for output."""
+
+_MEBIBYTE = 1 << 20
+
+
+class Commands(click.Group):
+    """Commands whose errors all end here: a message on stderr and the exit code of its kind."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error that is not of this package's tree is a bug, and keeps its traceback."""
+        with _interruptible() as signals:
+            try:
+                return super().invoke(ctx)
+            except (Exception, KeyboardInterrupt) as error:
+                if isinstance(error, errors.G2PError):
+                    say(f"Error: {error}")
+                    ctx.exit(error.exit_code)
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+                    # Of a file it would be an error of ours. What is buffered Python would try again at its end.
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                    say(f"Error: standard output cannot be written ({error.strerror}): let it go elsewhere")
+                    ctx.exit(errors.FAILED)
+                if signals:  # the compiler may turn the interrupt into an error of its own
+                    say("Error: stopped before the end; nothing was written: run the same command again")
+                    ctx.exit(errors.STOPPED_EARLY)
+                raise
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Let a scheduler's SIGTERM clean up like Ctrl-C; yields the list of the signals that came."""
+    came: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="g2p-batch", message="%(prog)s %(version)s")
+def main() -> None:
+    """Turn word lists into pronunciation lexicons.
+
+    \b
+    Example:
+      printf 'hello\\nworld\\n' > words.txt
+      g2p-batch generate words.txt --lang eng-us -o lexicon.tsv
+
+    Exit codes: 0 complete, 1 an error that its message tells how to mend, 2 wrong usage, 75 stopped early (run the
+    same command again).
+    """
+
+
+dtype_option = click.option(
+    "--dtype", type=click.Choice(contract.DTYPES), default="float32", show_default=True, help="Number format."
+)
+
+
+def _device(_context: click.Context, _option: click.Parameter, text: str) -> Device:
+    return parse_device(text)
+
+
+device_option = click.option(
+    "--device",
+    metavar="cpu|cuda[:N,...]",
+    default="cpu",
+    show_default=True,
+    callback=_device,
+    help="Where to decode: CPU, all GPUs, or those with these numbers.",
+)
+
+
+def locate(model: str) -> tuple[str, contract.Contract]:
+    """Return the folder of a model, exported if need be but not compiled yet, with its contract."""
+    from g2p_batch.model import resolve
+
+    if (Path(model) / artifact_cache.MANIFEST).is_file():
+        return model, contract.load_manifest(Path(model)).contract
+    program = resolve.find_program(model, say)
+    return str(program), contract.load_contract(program)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as lines with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def folder_size(folder: Path) -> str:
+    """Return the size of a folder in words."""
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return f"{total / _MEBIBYTE:,.1f} MiB"

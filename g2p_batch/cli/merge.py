@@ -1,0 +1,33 @@
+"""`merge`."""
+
+from typing import Any
+
+import click
+
+from g2p_batch.cli.main import main, say
+from g2p_batch.cli.options import memory_option
+from g2p_batch.cli.requests import merging_of
+from g2p_batch.cli.run_options import output_options, run_dir_argument
+from g2p_batch.storage.locations import Location
+
+
+@main.command("merge")
+@run_dir_argument
+@output_options
+@memory_option
+@click.option("--partial", is_flag=True, help="Write what is there while shards are missing, and say which.")
+@click.option("--strict", is_flag=True, help="Write nothing but the rejects if the format cannot hold a word.")
+def merge_(run_dir: Location, **options: Any) -> None:
+    """Write the lexicon of a run.
+
+    RUN_DIR is the folder of a run. While shards are missing, nothing is written and they are named; data that was
+    damaged since it was written is found out, and `run` does its shard again.
+
+    \b
+    Example:
+      g2p-batch merge big.run -o lexicon.tsv
+      g2p-batch merge big.run --format kaldi-dict --phones x-sampa -o data/local/dict
+    """
+    from g2p_batch import driver
+
+    say(driver.merge_run(run_dir, merging_of(options), say).to_text())

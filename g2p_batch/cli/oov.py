@@ -1,0 +1,50 @@
+"""`oov`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from g2p_batch import languages
+from g2p_batch.cli.main import main, say
+from g2p_batch.cli.options import all_of, existing, lexicon_option, list_options, memory_option
+from g2p_batch.model import contract
+from g2p_batch.model.shipped import BUNDLED
+
+
+@main.command()
+@all_of(
+    list_options,
+    lexicon_option("A lexicon in any format that `generate` writes; may be repeated.", required=True),
+    click.option(
+        "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="A .tsv to write.  [default: stdout]"
+    ),
+    memory_option,
+)
+def oov(inputs: tuple[str, ...], **options: Any) -> None:
+    """List the words that no lexicon holds.
+
+    INPUT is a word list as `generate` reads it. Each lacking word is listed once with its language, in the order of the
+    input: a word list for `generate`. A lexicon that does not name the language of its words is taken to be of --lang,
+    or of TAG.
+
+    \b
+    Examples:
+      g2p-batch oov words.txt --lang eng-us --lexicon cmudict.dict
+      g2p-batch oov words.tsv --lexicon deu=german.dict --lexicon fra=french.dict -o lacking.tsv
+    """
+    from g2p_batch.counts import count_of, listed
+    from g2p_batch.run.oov import lacking, write_words
+    from g2p_batch.words.wordlist import WordLists, require_unread
+
+    lang, output = options["lang"], options["output"]
+    tag = None if lang is None else languages.resolve(lang).tag
+    source = WordLists(inputs, tag, options["lang_column"], options["word_column"])
+    if output is not None:
+        require_unread(source, output, "write the list elsewhere")
+    facts = contract.load_contract(BUNDLED)
+    with lacking(source, existing(options["lexicons"]), facts, options["normalize"], options["memory"]) as found:
+        count = write_words(found.words, output, sys.stdout.buffer)
+    told = f"; rejected: {listed(found.rejects)}" if found.rejects else ""
+    say(f"{count_of(found.rows_in, 'row')} read: {count_of(count, 'word')} in no lexicon{told}.")

@@ -1,0 +1,32 @@
+"""`plan`."""
+
+from typing import Any
+
+import click
+
+from g2p_batch.cli.main import main, say
+from g2p_batch.cli.options import memory_option
+from g2p_batch.cli.requests import model_of, planning_of
+from g2p_batch.cli.run_options import config_option, input_options
+from g2p_batch.storage.locations import located
+
+
+@main.command("plan")
+@input_options
+@memory_option
+@click.option("--run-dir", type=located, metavar="DIR|URL", required=True, help="Folder of the run.")
+@config_option
+def plan_(inputs: tuple[str, ...], **options: Any) -> None:
+    """Prepare a run that any number of tasks can work on.
+
+    Reads INPUT as `generate` does, and leaves in the folder of the run what there is to do, cut into shards. Nothing is
+    decoded and no model is compiled; `run` does that, and needs INPUT no more.
+
+    \b
+    Example:
+      g2p-batch plan words.tsv --run-dir big.run
+    """
+    from g2p_batch import driver
+
+    model = model_of(options["model"], options["dtype"])
+    driver.plan_run(planning_of(inputs, options, model, options["run_dir"]), say)

@@ -1,0 +1,76 @@
+"""`validate`."""
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from g2p_batch import errors, languages
+from g2p_batch.cli.main import main
+
+if TYPE_CHECKING:
+    from g2p_batch.formats.kind import Format, Problem
+
+_MOST_SHOWN = 100
+
+
+@main.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "name",
+    metavar="F",
+    help="tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict or pls."
+    "  [default: by the name and beginning of FILE]",
+)
+@click.option("--tokens", type=click.Path(path_type=Path), metavar="FILE", help="tokens.txt of a sherpa-onnx voice.")
+@click.option("--lang", metavar="TAG", help="The only language that FILE may name (tsv, parquet, jsonl, pls).")
+def validate(file: Path, name: str | None, tokens: Path | None, lang: str | None) -> None:
+    """Check a lexicon against the rules of its format.
+
+    FILE is a lexicon of whatever origin, also .gz or .zst, or a dictionary folder of Kaldi. What the readers of the
+    format would reject, misread or skip is printed as `FILE:LINE: what`, and the exit code is 1 if there is anything.
+
+    \b
+    Examples:
+      g2p-batch validate lexicon.dict
+      g2p-batch validate lexicon.txt --format sherpa --tokens tokens.txt
+    """
+    from g2p_batch.formats import readable_format
+    from g2p_batch.formats.kind import Expected
+
+    known = readable_format(file, name)
+    _check_options(known, tokens, lang)
+    problems = known.validate(file, Expected(tokens, None if lang is None else languages.resolve(lang).tag))
+    count = 0
+    for problem in islice(problems, _MOST_SHOWN):
+        click.echo(_shown(file, problem))
+        count += 1
+    count += (more := sum(1 for _ in problems))
+    if more:
+        click.echo(f"... and {more:,} more")
+    if count:
+        raise errors.LexiconError(
+            f"{file} breaks the rules of {known.name} in {count:,} place{'s' if count > 1 else ''}: mend them, "
+            "or leave these entries out"
+        )
+    click.echo(f"{file}: {_counted(file, known)}, no problem found")
+
+
+def _check_options(known: "Format", tokens: Path | None, lang: str | None) -> None:
+    if tokens is not None and known.name != "sherpa":
+        raise errors.UsageError(f"--tokens is for sherpa, and the format is {known.name}: leave one of them out")
+    if lang is not None and not known.names_language:
+        raise errors.UsageError(f"a lexicon of {known.name} names no language: leave out --lang")
+
+
+def _shown(file: Path, problem: "Problem") -> str:
+    place = str(file / problem.file if problem.file else file)
+    return f"{place}:{problem.line}: {problem.what}" if problem.line else f"{place}: {problem.what}"
+
+
+def _counted(file: Path, known: "Format") -> str:
+    counts = [(len(batch), batch["rank"].to_pylist().count(1)) for batch in known.read(file)]
+    entries, words = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    return f"{entries:,} pronunciation{'' if entries == 1 else 's'} of {words:,} word{'' if words == 1 else 's'}"

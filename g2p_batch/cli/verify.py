@@ -1,0 +1,45 @@
+"""`verify`."""
+
+import click
+
+from g2p_batch import errors
+from g2p_batch.cli.held_words import list_lang_option, unique_words
+from g2p_batch.cli.main import device_option, dtype_option, locate, main, say
+from g2p_batch.model import contract
+from g2p_batch.model.devices import Device, use_one
+
+
+@main.command()
+@click.argument("model", default="bundled")
+@dtype_option
+@device_option
+@click.option(
+    "--words",
+    metavar="FILE",
+    is_eager=True,
+    help="A word list to compare with transformers on.  [default: the golden words]",
+)
+@list_lang_option
+def verify(model: str, dtype: contract.DType, device: Device, words: str | None, lang: str | None) -> None:
+    """Prove that a compiled model says what the checkpoint says.
+
+    Compares the compiled model with its golden words, decoding with and without caches; with transformers, where it is
+    installed; and with what others published for the checkpoint. Tells which prefix form the checkpoint was trained
+    with. Every string that differs is listed with the margin by which the reference chose it. Exits with 1 if a check
+    fails.
+
+    \b
+    Examples:
+      g2p-batch verify
+      g2p-batch verify charsiu/g2p_multilingual_byT5_tiny_16_layers_100
+    """
+    use_one(device)  # before anything that imports PyTorch, which may look for GPUs
+    from g2p_batch.model.resolve import Request
+    from g2p_compile.check.verify import verify as run
+
+    _, facts = locate(model)
+    table = unique_words(words, lang, facts) if words else None
+    found = run(Request(model, device.kind, dtype), say, table)
+    click.echo(found.to_text())
+    if not found.held:
+        raise errors.ModelError(f"the compiled model of {model} is not the checkpoint: do not use it")

@@ -1,0 +1,91 @@
+"""What engines of compiled models have in common: functions with their weights, and caches of buckets."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from g2p_batch.model.contract import DType, LengthBucket, Manifest, Shapes
+from g2p_batch.model.greedy import Rows
+from g2p_batch.model.tokenizer import Float32, Int32
+
+
+@dataclass(frozen=True)
+class Caches:
+    """Keys and values of one bucket: per decoder layer [2, slots + 1, reach, H, cell width], cells as the manifest has.
+
+    Inert rows of a rung write to the last slot.
+    """
+
+    bucket: int
+    past: list[Any]
+    source: list[Any]
+
+    @property
+    def all(self) -> list[Any]:
+        """As a step takes them."""
+        return [*self.past, *self.source]
+
+
+class CompiledEngine(ABC):
+    """`greedy.Engine` over a compiled model.
+
+    Args:
+        manifest: of the artifact.
+        machine: the virtual machine, with the model's functions by name.
+        weights: packed weights by name, where the model computes.
+    """
+
+    def __init__(self, manifest: Manifest, machine: Any, weights: Mapping[str, Any]) -> None:
+        self.contract = manifest.contract
+        self._manifest = manifest
+        self._functions = {name: machine[name] for name in manifest.functions}
+        self._arguments = {
+            name: [weights[tensor] for tensor in tensors] for name, tensors in manifest.functions.items()
+        }
+        self._caches: dict[LengthBucket, Caches] = {}
+
+    @property
+    def dtype(self) -> DType:
+        """Number format of the artifact."""
+        return self._manifest.dtype
+
+    @property
+    def shapes(self) -> Shapes:
+        """Buckets and batch sizes of the artifact."""
+        return self._manifest.shapes
+
+    def open(self, bucket: LengthBucket) -> Caches:
+        """Return the caches of a bucket, made when they are first asked for."""
+        if bucket not in self._caches:
+            self._caches[bucket] = self._allocate(bucket)
+        return self._caches[bucket]
+
+    @abstractmethod
+    def encode(self, bucket: LengthBucket, ids: Int32, lengths: Int32) -> Any:
+        """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model] where they were made."""
+
+    @abstractmethod
+    def prefill(self, cache: Caches, hidden: Any, slots: Int32) -> None:
+        """Compute the cross-attention keys and values of encoded words into their slots [B]."""
+
+    @abstractmethod
+    def step(self, cache: Caches, rows: Rows) -> tuple[Int32, Float32]:
+        """Decode one token of every row; returns tokens [R] and their log-probabilities [R]."""
+
+    @abstractmethod
+    def _zeros(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return a tensor of zeros where the model computes."""
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        return self._functions[name](*arguments, *self._arguments[name])
+
+    def _allocate(self, bucket: LengthBucket) -> Caches:
+        geometry, cells = self.contract.geometry, self._manifest.cache
+
+        def caches(reach: int) -> list[Any]:
+            shape = (2, bucket.slots + 1, reach, geometry.heads, cells.width)
+            return [self._zeros(shape, cells.dtype) for _ in range(geometry.decoder_layers)]
+
+        index = self.shapes.buckets.index(bucket)
+        return Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))

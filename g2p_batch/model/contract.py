@@ -1,0 +1,245 @@
+"""What a checkpoint was compiled for: the facts that every later step relies on, and their files."""
+
+import hashlib
+import json
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from g2p_batch.errors import ArtifactError, ModelError
+
+FORMAT = 2
+"""Version of the files `contract.json` and `manifest.json`."""
+
+Prefix = Literal["space", "none"]
+DType = Literal["float32", "bfloat16", "int8", "float16"]
+Kind = Literal["llvm", "cuda"]
+"""Of hardware: CPUs, NVIDIA GPUs."""
+DTYPES: tuple[DType, ...] = get_args(DType)
+
+T = TypeVar("T")
+
+_PREFIX_FORMS: dict[Prefix, str] = {"space": "<{}>: ", "none": "<{}>:"}
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Shape of a `T5ForConditionalGeneration`, as far as its computation depends on it."""
+
+    d_model: int
+    d_ff: int
+    d_kv: int
+    heads: int
+    encoder_layers: int
+    decoder_layers: int
+    vocab: int
+    activation: Literal["gelu_new", "relu"]
+    gated: bool
+    relative_buckets: int
+    relative_max_distance: int
+    """Relative position bias: number of learned buckets, and the distance from which all share the last."""
+    norm_epsilon: float
+    logit_scale: float
+    """1.0, or d_model**-0.5 for a head tied to the embedding: changes log-probabilities, never strings."""
+
+    @property
+    def d_attention(self) -> int:
+        """Width of all heads together."""
+        return self.heads * self.d_kv
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One checkpoint and the fixed way it is asked: prefix form, no EOS on the input, longest input and output."""
+
+    name: str
+    checkpoint: str
+    """Folder or hub id, with revision, that the weights came from."""
+    checkpoint_sha256: str
+    prefix: Prefix
+    languages: tuple[str, ...]
+    geometry: Geometry
+    max_source_bytes: int
+    """Longest prefix plus word, in bytes."""
+    max_target_bytes: int
+    """Longest output, in tokens, its EOS included."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of the files beside the contract, by file name."""
+    format: int = FORMAT
+
+    def prefix_for(self, lang: str) -> str:
+        """Return the text put before a word of `lang`."""
+        return _PREFIX_FORMS[self.prefix].format(lang)
+
+
+@dataclass(frozen=True)
+class LengthBucket:
+    """Words of at most `source_bytes`, prefix included, decoded to at most `target_bytes` tokens."""
+
+    source_bytes: int
+    target_bytes: int
+    batch: int
+    """Rows of a decoder step."""
+    chunk: int
+    """Words encoded together; they wait in slots of their own until rows are free."""
+
+    @property
+    def slots(self) -> int:
+        """Slots of a cache; the one behind them is scratch, for rows that only fill up a rung."""
+        return self.batch + self.chunk
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Buckets by rising length, and the batch sizes (rungs, rising) that the engine accepts."""
+
+    buckets: tuple[LengthBucket, ...]
+    ladder: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        lengths = [(b.source_bytes, b.target_bytes) for b in self.buckets]
+        if not lengths or lengths != sorted(lengths):
+            raise ModelError(f"buckets must be listed by rising length, not {lengths}")
+        largest = max(max(b.batch, b.chunk) for b in self.buckets)
+        if list(self.ladder) != sorted(set(self.ladder)) or self.ladder[0] < 1 or self.ladder[-1] < largest:
+            raise ModelError(f"the batch ladder must rise from at least 1 to at least {largest}, not {self.ladder}")
+
+    @property
+    def longest(self) -> LengthBucket:
+        """The bucket that holds every word of the contract."""
+        return self.buckets[-1]
+
+    def rung(self, rows: int) -> int:
+        """Return the smallest batch size that holds `rows`."""
+        return self.ladder[bisect_left(self.ladder, rows)]
+
+
+@dataclass(frozen=True)
+class CompileTarget:
+    """What a library was compiled for."""
+
+    kind: Kind
+    arch: str
+    """`platform.machine()` of the CPUs that can run it, or that can drive the GPU."""
+    machine: str
+    """Kernel family: sse2, avx2, avx512, neon, portable, cuda."""
+    features: tuple[str, ...]
+    """CPU features that its code may use, spelled as in /proc/cpuinfo; or GPU architectures, such as sm_90."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A packed weight: where it lies in `weights.bin`, in bytes, and what it holds."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+Stored = Literal["float32", "int32", "uint16"]
+"""What compiled code sees of a number format."""
+
+
+@dataclass(frozen=True)
+class CacheCells:
+    """How a cache holds one head of one position: `width` values of an element type."""
+
+    dtype: Stored
+    """int32 is two bfloat16 values, uint16 the bits of one or of a float16."""
+    width: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an artifact holds; written last, so a folder with a manifest is whole."""
+
+    key: str
+    """sha256 over everything that shaped the artifact."""
+    contract: Contract
+    target: CompileTarget
+    dtype: DType
+    shapes: Shapes
+    cache: CacheCells
+    functions: Mapping[str, tuple[str, ...]]
+    """Names of the tensors that end the parameters of each function."""
+    tensors: Mapping[str, Tensor]
+    seconds: float
+    """Time the compilation took."""
+    versions: Mapping[str, str]
+    files: Mapping[str, str]
+    """sha256 of the files beside the manifest, by file name."""
+    tiles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Register tiles, vectors by rows, of matrix products for which they were chosen by measuring."""
+    kernels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Types of the parameters of each kernel of the device, as TVM names them."""
+    shared_bytes: int = 0
+    """Most shared memory that a block of them asks for."""
+    format: int = FORMAT
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_json(path: Path, record: Any) -> None:
+    """Write a dataclass as readable JSON with sorted keys."""
+    path.write_text(json.dumps(asdict(record), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_contract(folder: Path) -> Contract:
+    """Read `contract.json` of a program.
+
+    Raises:
+        ModelError: the folder holds no program, or one of another format version.
+    """
+    remedy = "export the checkpoint with `g2p-batch export MODEL -o DIR`"
+    return _load(folder / "contract.json", _contract, ModelError, remedy)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read `manifest.json` of an artifact.
+
+    Raises:
+        ArtifactError: the folder holds no whole artifact, or one of another format version.
+    """
+    remedy = "compile the model again with `g2p-batch compile`"
+    return _load(folder / "manifest.json", _manifest, ArtifactError, remedy)
+
+
+def _manifest(raw: dict[str, Any]) -> Manifest:
+    shapes = raw.pop("shapes")
+    return Manifest(
+        contract=_contract(raw.pop("contract")),
+        cache=CacheCells(**raw.pop("cache")),
+        target=CompileTarget(**{**raw["target"], "features": tuple(raw.pop("target")["features"])}),
+        shapes=Shapes(tuple(LengthBucket(**b) for b in shapes["buckets"]), tuple(shapes["ladder"])),
+        tiles={name: tuple(tile) for name, tile in raw.pop("tiles").items()},
+        functions={name: tuple(tensors) for name, tensors in raw.pop("functions").items()},
+        kernels={name: tuple(types) for name, types in raw.pop("kernels", {}).items()},
+        tensors={name: Tensor(t["offset"], tuple(t["shape"]), t["dtype"]) for name, t in raw.pop("tensors").items()},
+        **raw,
+    )
+
+
+def _contract(raw: dict[str, Any]) -> Contract:
+    geometry = Geometry(**raw.pop("geometry"))
+    return Contract(geometry=geometry, languages=tuple(raw.pop("languages")), **raw)
+
+
+def _load(
+    path: Path, parse: Callable[[dict[str, Any]], T], error: type[ModelError] | type[ArtifactError], remedy: str
+) -> T:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw.get("format") != FORMAT:
+            raise error(f"{path} has format {raw.get('format')}, this version reads {FORMAT}: {remedy}")
+        return parse(raw)
+    except FileNotFoundError:
+        raise error(f"{path} does not exist: {remedy}") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as cause:
+        raise error(f"{path} cannot be read ({type(cause).__name__}: {cause}): {remedy}") from None

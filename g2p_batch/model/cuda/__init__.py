@@ -1,0 +1,1 @@
+"""A compiled model on an NVIDIA GPU."""

@@ -1,0 +1,225 @@
+"""Planned words into answers: threads with an engine each, chunks from shared feeds, answers in the plan's order."""
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from queue import SimpleQueue
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from g2p_batch.errors import ArtifactError
+from g2p_batch.model.contract import Contract, LengthBucket, Shapes
+from g2p_batch.model.greedy import (
+    Chunk,
+    Engine,
+    FinishedWords,
+    Indices,
+    TokenizedChunk,
+    can_retry,
+    chunks,
+    decode_stream,
+    retries,
+)
+from g2p_batch.model.progress import Progress
+from g2p_batch.model.tokenizer import Bool, text_of, tokens_of
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the model said to N words.
+
+    Attributes:
+        pron: string or large_string [N], no nulls, as decoded.
+        logprob: [N] float32.
+        truncated: [N] bool.
+        invalid_utf8: [N] bool.
+    """
+
+    pron: pa.Array
+    logprob: npt.NDArray[np.float32]
+    truncated: Bool
+    invalid_utf8: Bool
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Answers":
+        """Return the answers of `rows`, [n] int64, in that order."""
+        return Answers(self.pron.take(rows), self.logprob[rows], self.truncated[rows], self.invalid_utf8[rows])
+
+
+def pronounce(
+    words: pa.Table, contract: Contract, engines: Callable[[], Engine], workers: int, progress: Progress
+) -> Answers:
+    """Decode planned words on threads.
+
+    Answers do not depend on the number of workers or on timing.
+
+    Args:
+        words: N rows of schema `filter.WORDS`.
+        contract: the model's contract.
+        engines: makes an engine; called once per worker that is needed, in this thread, and not at all without words.
+        workers: most threads, at least 1.
+        progress: is told how far the decoding is.
+
+    Returns:
+        N answers in the order of `words`.
+
+    Raises:
+        ArtifactError: the engines are too short for the contract.
+    """
+    if not len(words):
+        return _placed([], 0)
+    first = engines()
+    shapes = first.shapes
+    _require_room(shapes, contract)
+    src_bytes = words["src_bytes"].to_numpy()
+    cut = list(chunks(src_bytes, shapes))
+    cut.reverse()  # long words first: what is left at the end, when rows run empty, is short
+    crew = _Crew([first, *(engines() for _ in range(min(workers, len(cut)) - 1))], _Words(words, contract))
+    pieces: list[_Piece] = []
+    again = [np.zeros(0, np.int64)]
+    progress.start(len(words))
+    try:
+        with closing(crew.run(cut)) as done:
+            for piece in done:
+                pieces.append(piece)
+                short = piece.answers.truncated & can_retry(piece.bucket, shapes)
+                again.append(piece.rows[short])
+                progress.advance(len(short) - int(short.sum()))
+        with closing(crew.run(list(retries(np.concatenate(again), src_bytes, shapes)))) as done:
+            for piece in done:
+                pieces.append(piece)
+                progress.advance(len(piece.rows))
+    finally:
+        progress.close()
+    return _placed(pieces, len(words))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Words that ended, by their places in the plan, with their answers."""
+
+    bucket: LengthBucket
+    rows: Indices
+    answers: Answers
+
+
+class _Words:
+    """The planned words, tokenized; threads may take any selection."""
+
+    def __init__(self, words: pa.Table, contract: Contract) -> None:
+        langs = _whole(words["lang"]).dictionary_encode()
+        prefixes = pa.array(map(contract.prefix_for, langs.dictionary.to_pylist()), pa.large_string())
+        self._tokens = tokens_of(_whole(words["word"]), prefixes.take(langs.indices))
+
+    def source(self, chunk: Chunk) -> TokenizedChunk:
+        return TokenizedChunk(chunk.rows, *self._tokens.rows(chunk.rows))
+
+
+class _Feed:
+    """Chunks that several threads take from, each chunk once."""
+
+    def __init__(self, cut: Iterable[Chunk], words: _Words) -> None:
+        self._cut, self._words = iter(cut), words
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[TokenizedChunk]:
+        while True:
+            with self._lock:
+                chunk = next(self._cut, None)
+            if chunk is None:
+                return
+            yield self._words.source(chunk)
+
+    def close(self) -> None:
+        """Give nothing more."""
+        with self._lock:
+            self._cut = iter(())
+
+
+class _Crew:
+    """Threads that decode with an engine each, all from the same feeds."""
+
+    def __init__(self, engines: Sequence[Engine], words: _Words) -> None:
+        self._engines, self._words = engines, words
+
+    def run(self, cut: Sequence[Chunk]) -> Generator[_Piece, None, None]:
+        """Decode all chunks; what ends is given in the thread that asks, in no certain order."""
+        parts = [(bucket, list(part)) for bucket, part in groupby(cut, key=attrgetter("bucket"))]
+        feeds = [(bucket, _Feed(part, self._words)) for bucket, part in parts]
+        done: SimpleQueue[_Piece | BaseException | None] = SimpleQueue()
+        threads = [
+            threading.Thread(target=_work, args=(engine, feeds, done), name=f"decode-{i}")
+            for i, engine in enumerate(self._engines if cut else [])
+        ]
+        for thread in threads:
+            thread.start()
+        working = len(threads)
+        try:
+            while working:
+                piece = done.get()
+                if isinstance(piece, _Piece):
+                    yield piece
+                elif piece is None:
+                    working -= 1
+                else:
+                    raise piece
+        finally:
+            for _, feed in feeds:
+                feed.close()
+            for thread in threads:
+                thread.join()
+
+
+def _work(
+    engine: Engine,
+    feeds: Sequence[tuple[LengthBucket, _Feed]],
+    done: "SimpleQueue[_Piece | BaseException | None]",
+) -> None:
+    """Decode until the feeds are empty; an error goes to whoever reads `done`, and ends this thread."""
+    try:
+        for bucket, feed in feeds:
+            for finished in decode_stream(engine, bucket, feed):
+                done.put(_piece(bucket, finished))
+    except BaseException as error:  # whatever it is, the thread that asked must learn of it
+        done.put(error)
+    else:
+        done.put(None)
+
+
+def _piece(bucket: LengthBucket, finished: FinishedWords) -> _Piece:
+    out = finished.out
+    pron, invalid = text_of(out.ids)
+    return _Piece(bucket, finished.rows, Answers(pron, out.logprob, out.truncated, invalid))
+
+
+def _placed(pieces: Sequence[_Piece], words: int) -> Answers:
+    """Bring the answers into the order of the words; the last piece that holds a word counts."""
+    rows = np.concatenate([np.zeros(0, np.int64), *(piece.rows for piece in pieces)])
+    place = np.zeros(words, np.int64)
+    place[rows] = np.arange(len(rows))
+    answers = [piece.answers for piece in pieces]
+    prons = [pa.array([], pa.large_string()), *(answer.pron for answer in answers)]
+    whole = Answers(
+        pa.concat_arrays(prons),
+        np.concatenate([np.zeros(0, np.float32), *(answer.logprob for answer in answers)]),
+        np.concatenate([np.zeros(0, np.bool_), *(answer.truncated for answer in answers)]),
+        np.concatenate([np.zeros(0, np.bool_), *(answer.invalid_utf8 for answer in answers)]),
+    )
+    return whole.take(place)
+
+
+def _require_room(shapes: Shapes, contract: Contract) -> None:
+    if shapes.longest.source_bytes < contract.max_source_bytes:
+        raise ArtifactError(
+            f"the compiled model takes {shapes.longest.source_bytes} bytes of prefix and word, its contract allows "
+            f"{contract.max_source_bytes}: compile it again with `g2p-batch compile`"
+        )
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece, of any size."""
+    return pa.concat_arrays([pa.array([], pa.large_string()), *column.cast(pa.large_string()).chunks])

@@ -1,0 +1,135 @@
+"""Rows of a lexicon fitted to a format: given phones, and parted from what the format cannot hold."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from g2p_batch.counts import counted
+from g2p_batch.formats.kind import Format
+from g2p_batch.formats.lexicon import LEXICON, WriteOptions
+from g2p_batch.formats.words import by_word
+from g2p_batch.phones import PhoneSet, Style, coverage, segment
+from g2p_batch.words.filter import REJECTS
+
+
+@dataclass(frozen=True)
+class Phonetics:
+    """How phones are made, and what they are checked against.
+
+    Attributes:
+        style: how pronunciations become phones.
+        asked: whether phones are wanted where a format can do without.
+        known: phones that an acoustic model has.
+        named: whether their alphabet was asked for by its name.
+    """
+
+    style: Style = field(default_factory=Style)
+    asked: bool = False
+    known: PhoneSet | None = None
+    named: bool = False
+
+
+@dataclass
+class Losses:
+    """What fitting met, over all rows."""
+
+    refused: Counter[str] = field(default_factory=Counter)
+    """Words that the format cannot hold, by reason."""
+    variants: Counter[str] = field(default_factory=Counter)
+    """Variants that it cannot hold, of words of which it holds another, by reason."""
+    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Symbols that are not IPA, by language and symbol."""
+    outside: Counter[str] = field(default_factory=Counter)
+    """Phones that are not in the set to check against."""
+    outside_rows: int = 0
+    """Rows with any of these."""
+
+
+_NOTHING_LOST = pa.RecordBatch.from_pylist([], REJECTS)
+
+
+class Conformer:
+    """Fits a stream of rows to a format, and keeps what is lost in a temporary file."""
+
+    def __init__(self, known: Format, options: WriteOptions, phonetics: Phonetics, file: Path) -> None:
+        self._format, self._options, self._phonetics, self._file = known, options, phonetics, file
+        self._repeated = None if known.repeats is None else known.repeats()
+        self.losses = Losses()
+
+    def rows(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows that the format holds, of schema `LEXICON`.
+
+        Args:
+            batches: rows of that schema; those of a word are adjacent and have the same `input_row`.
+        """
+        with pq.ParquetWriter(self._file, REJECTS, compression="lz4") as refused:
+            for batch in by_word(batches):
+                held, lost = self._parted(self._spoken(batch))
+                if len(lost):
+                    refused.write_batch(lost)
+                yield held
+
+    def refused(self) -> Iterator[pa.RecordBatch]:
+        """Yield the words of which the format holds no variant, when `rows` has come to its end."""
+        with pq.ParquetFile(self._file) as file:
+            yield from file.iter_batches()
+
+    def _spoken(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Fill in phones where the format writes them or they are asked for."""
+        phonetics = self._phonetics
+        wanted = self._format.phones == "written" or phonetics.asked
+        if not wanted and phonetics.known is None:
+            return batch
+        phones = self._phones(batch)
+        if phonetics.known is not None:
+            found = coverage(phones, phonetics.known)
+            self.losses.outside.update(found.outside)
+            self.losses.outside_rows += pc.sum(found.rows).as_py() or 0
+        if not wanted:
+            return batch
+        columns = {"phones": phones} | ({"pron": pc.binary_join(phones, "")} if self._format.phones == "joined" else {})
+        return pa.record_batch([columns.get(name, batch[name]) for name in LEXICON.names], schema=LEXICON)
+
+    def _phones(self, batch: pa.RecordBatch) -> pa.Array:
+        """Return the phones that rows came with, and for the others those of their pronunciations."""
+        given = batch["phones"]
+        lacking = np.flatnonzero(given.is_null().to_numpy(zero_copy_only=False))
+        if not len(lacking):
+            return given
+        mine = batch.take(pa.array(lacking))
+        found = segment(mine["pron"], mine["lang"], self._phonetics.style)
+        self.losses.unknown.update(found.unknown)
+        if len(lacking) == len(batch):
+            return found.phones
+        places = np.arange(len(batch))
+        places[lacking] = len(batch) + np.arange(len(lacking))
+        return pa.concat_arrays([given, found.phones]).take(pa.array(places))
+
+    def _parted(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Return the rows that the format holds, and the words of which it holds none (`REJECTS`)."""
+        reason = self._reason(batch)
+        if reason.null_count == len(batch):
+            return batch, _NOTHING_LOST
+        held = reason.is_null()
+        kept = pc.is_in(batch["input_row"], batch["input_row"].filter(held))
+        lost = pc.invert(kept)
+        rows = [column.filter(lost) for column in (batch["input_row"], batch["lang"], batch["word"], reason)]
+        first = np.unique(rows[0].to_numpy(), return_index=True)[1]
+        refused = pa.record_batch(rows, schema=REJECTS).take(pa.array(first))
+        self.losses.variants.update(counted(reason.filter(pc.and_(reason.is_valid(), kept))))
+        self.losses.refused.update(counted(refused["reason"]))
+        return batch.filter(held), refused
+
+    def _reason(self, batch: pa.RecordBatch) -> pa.Array:
+        """Return for each of N rows null, or the reason why the format cannot hold it."""
+        reason = self._format.refuse(batch, self._options)
+        if self._repeated is None:
+            return reason
+        held = reason.is_null()
+        return pc.replace_with_mask(reason, held, self._repeated(batch.filter(held), self._options))

@@ -1,0 +1,188 @@
+"""Existing lexicons and earlier runs: what they say of a word comes before what a model would."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from g2p_batch.errors import RunError, UsageError
+from g2p_batch.formats import read_lexicon
+from g2p_batch.model.contract import Contract
+from g2p_batch.run.run_directory import PLAN, RunDir
+from g2p_batch.run.sort_key import Keys
+from g2p_batch.storage.database import Database
+from g2p_batch.storage.locations import Location
+from g2p_batch.storage.publish import writing
+from g2p_batch.storage.tables import decoded
+from g2p_batch.words.filter import Normalize, filter_rows
+from g2p_batch.words.wordlist import ROWS
+
+_TOLD = pa.schema(
+    [
+        ("pron", pa.string()),
+        ("phones", pa.list_(pa.string())),
+        ("logprob", pa.float32()),
+        ("source", pa.string()),
+        ("status", pa.string()),
+    ]
+)
+"""What is told of a word, as the columns of `LEXICON` have it."""
+
+_ENTRIES = pa.schema(
+    [("place", pa.int64()), ("lexicon", pa.int16()), ("key", pa.int64()), ("word", pa.string()), *_TOLD]
+)
+
+
+@dataclass(frozen=True)
+class Existing:
+    """A lexicon in any format that is read here, and the language of its words where it does not name them."""
+
+    path: Path
+    lang: str | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """Its file, or those in its folder."""
+        try:
+            return sorted(self.path.iterdir())
+        except OSError:  # a file, or what cannot be read, which whoever reads it tells
+            return [self.path]
+
+    def __str__(self) -> str:
+        return str(self.path.absolute()) if self.lang is None else f"{self.lang}={self.path.absolute()}"
+
+    def told(self, lang: str | None) -> Iterator[pa.RecordBatch]:
+        """Read `word`, `lang` and the columns of `_TOLD`; `lang` is the language where nothing else tells it.
+
+        Raises:
+            UsageError: nothing tells the language.
+            InputError: the lexicon cannot be read.
+        """
+        fallback = self.lang or lang
+        for batch in read_lexicon(self.path):
+            langs = batch["lang"]
+            if langs.null_count and fallback is None:
+                raise UsageError(
+                    f"{self.path} does not name the language of its words: give --lexicon TAG={self.path}, or "
+                    "--lang TAG"
+                )
+            yield pa.record_batch(
+                {
+                    "word": batch["word"],
+                    "lang": pc.fill_null(langs, fallback or ""),
+                    "pron": batch["pron"],
+                    "phones": batch["phones"],
+                    "logprob": _logarithm(batch["prob"]),
+                    "source": pa.repeat("lexicon", len(batch)),
+                    "status": pa.repeat("ok", len(batch)),
+                }
+            )
+
+
+def _logarithm(prob: pa.Array) -> pa.Array:
+    """Return the logarithm of probabilities, null where there is none."""
+    return pc.ln(pc.if_else(pc.greater(prob, 0), prob, None))
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A run whose answers count as if the model were asked again; what is not done of it is not there."""
+
+    root: Location
+
+    @property
+    def files(self) -> list[Location]:
+        """The file that tells which run it is."""
+        return [self.root / PLAN]
+
+    def require_same(self, options: Mapping[str, Any]) -> None:
+        """Check that the model would give the same answers.
+
+        Args:
+            options: of the run that asks, by the names that its user knows.
+
+        Raises:
+            RunError: another model, another option, or no run.
+        """
+        planned = RunDir(self.root).require_plan().fingerprint.options
+        for name, now in options.items():
+            if planned.get(name) != now:
+                raise RunError(
+                    f"--since-run {self.root} was planned with {name} {planned.get(name)}, now it is {now}: leave it "
+                    "out, since its answers may differ"
+                )
+
+    def told(self, _lang: str | None) -> Iterator[pa.RecordBatch]:
+        """Read `word`, `lang` and the columns of `_TOLD` of all that the model has answered.
+
+        Words that the run has of a run before it are among them, those of lexicons are not: they count where they are
+        given.
+
+        Raises:
+            RunError: data is damaged.
+        """
+        run = RunDir(self.root)
+        plan = run.require_plan()
+        parts = [receipt.part for _, receipt in sorted(run.receipts(plan).items())]
+        for content in (*plan.looked_up, *parts):
+            data = run.whole(content)
+            if data is None:
+                raise RunError(
+                    f"{self.root / content.file} is missing or damaged: mend the run with `g2p-batch merge` and "
+                    "`g2p-batch run`, or leave out --since-run"
+                )
+            rows = decoded(data)
+            yield from rows.filter(pc.equal(rows["source"], "model")).to_batches()
+
+
+def stage_entries(
+    lexicons: Sequence[Existing | Earlier],
+    lang: str | None,
+    contract: Contract,
+    normalize: Normalize,
+    database: Database,
+    scratch: Path,
+) -> Path:
+    """Write the entries of lexicons and earlier runs to a file, prepared as words are, so that they can be looked up.
+
+    Args:
+        lexicons: at least one; the first that holds a word is the one that counts.
+        lang: language of lexicons that neither name languages nor were given one.
+        contract: says which languages and lengths the model takes; other entries are of no use and left out.
+        normalize: how words are prepared.
+        database: finds the first lexicon that holds a word.
+        scratch: a folder for files.
+
+    Returns:
+        The file, for `Database.found`.
+
+    Raises:
+        UsageError: nothing tells the language of a lexicon.
+        InputError: a lexicon cannot be read.
+        RunError: data of an earlier run is damaged.
+        OutputError: the disk does not hold the entries.
+    """
+    keys, into, first = Keys(contract), scratch / "entries", scratch / "first-entries"
+    place = 0
+    with writing(into), pq.ParquetWriter(into, _ENTRIES, compression="lz4", use_dictionary=False) as file:
+        for number, known in enumerate(lexicons):
+            for batch in known.told(lang):
+                rows = np.arange(len(batch))
+                unread = pa.nulls(len(batch), pa.string())
+                good, _ = filter_rows(
+                    pa.record_batch([rows, batch["word"], batch["lang"], unread], schema=ROWS), contract, normalize
+                )
+                key = keys.of(good["lang"], good["src_bytes"])
+                told = [batch[name].take(good["row"]) for name in _TOLD.names]
+                places = pc.add(good["row"], place)
+                lexicon = np.full(len(good), number, np.int16)
+                entries = [places, lexicon, key, good["word"], *told]
+                file.write_batch(pa.record_batch(entries, schema=_ENTRIES))
+                place += len(batch)
+    database.first_variants(into, first)
+    return first

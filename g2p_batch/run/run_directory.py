@@ -1,0 +1,327 @@
+"""The run directory: a plan, the receipts of finished shards, and what remains to be done.
+
+A receipt is the commit of a shard. Whoever wants to know what is done reads receipts, and finds data by the names in
+them; nothing is ever found by listing data.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from g2p_batch.errors import RunError
+from g2p_batch.model.contract import DType
+from g2p_batch.run.fingerprint import Fingerprint, inputs_from
+from g2p_batch.storage.checksummed_json import DamagedError, seal, sha256_of, unseal
+from g2p_batch.storage.locations import Location
+from g2p_batch.storage.stores import store_at
+from g2p_batch.words.filter import Normalize
+
+PLAN, ENGINE, SUMMARY, REJECTS_TSV = "plan.json", "engine.json", "run-summary.json", "rejects.tsv"
+REPORT = "report.html"
+WORDS_FOLDER, PARTS_FOLDER, DONE_FOLDER = "words", "parts", "done"
+QUARANTINE_FOLDER, DAMAGED_FOLDER = "quarantine", "damaged"
+_FOLDERS = (DONE_FOLDER, PARTS_FOLDER, QUARANTINE_FOLDER, DAMAGED_FOLDER, WORDS_FOLDER)
+
+FORMAT = 1
+"""Version of the files of a run directory."""
+LEFTOVER_S = 3600.0
+"""Age at which a draft, or data that nothing names, is taken to be of a writer that was killed."""
+
+_DIGITS = 12
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file named by its content."""
+
+    file: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some planned words, decoded and committed together."""
+
+    words: int
+    data: Content
+    """Parquet of schema `filter.WORDS`."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to ask the model, and what became of every row: rows_in == words + known + duplicates + all rejects."""
+
+    fingerprint: Fingerprint
+    model: str
+    """What the user calls the model: bundled, an absolute folder, or a hub id."""
+    dtype: DType
+    normalize: Normalize
+    rows_in: int
+    words: int
+    known: int
+    """Words that existing lexicons or an earlier run hold."""
+    duplicates: int
+    rejects: Mapping[str, int]
+    """Rows by reason."""
+    languages: Mapping[str, int]
+    """Words and known words by language."""
+    looked_up: tuple[Content, ...]
+    """Parquet of schema `formats.lexicon.LEXICON`: what these say of the known words."""
+    rejected: tuple[Content, ...]
+    """Parquet of schema `filter.REJECTS`, in the order of rows."""
+    shards: tuple[Shard, ...]
+    """By rising length of their words; a shard is called by its place here."""
+    id: str = ""
+    """Digest of the plan's file."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A finished shard."""
+
+    shard: int
+    plan: str
+    """`Plan.id`."""
+    engine: str
+    """Key of the compiled model."""
+    words: int
+    part: Content
+    """Parquet of schema `formats.lexicon.LEXICON`."""
+    statuses: Mapping[str, int]
+    """Words by status of the lexicon."""
+    worker: str
+    """Host and process."""
+    seconds: float
+    """Time that decoding and writing took, by a clock that never goes back."""
+    finished_s: float
+    """Seconds since 1970, by the clock of the worker."""
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """A shard that was given up."""
+
+    shard: int
+    plan: str
+    reasons: tuple[str, ...]
+    """Why each attempt failed."""
+
+
+class RunDir:
+    """One run directory. Any number of processes may use one at a time: a race wastes work, and loses nothing."""
+
+    def __init__(self, root: Location) -> None:
+        self.root = root
+        self.store = store_at(root)
+
+    def plan(self) -> Plan | None:
+        """Return the plan, or None where there is none yet.
+
+        Raises:
+            RunError: it is damaged, or of another version.
+        """
+        data = self.store.get(PLAN)
+        if data is None:
+            return None
+        remedy = "restore it, or discard the run with `g2p-batch generate --restart` or `g2p-batch plan --restart`"
+        try:
+            raw = unseal(data)
+            if raw["format"] != FORMAT:
+                raise RunError(f"{self.root / PLAN} has format {raw['format']}, this version reads {FORMAT}: {remedy}")
+            return replace(_plan(raw), id=sha256_of(data))
+        except (DamagedError, LookupError, TypeError) as cause:
+            raise RunError(f"{self.root / PLAN} is damaged ({cause}): {remedy}") from None
+
+    def require_plan(self) -> Plan:
+        """Return the plan.
+
+        Raises:
+            RunError: there is none, or it is damaged.
+        """
+        found = self.plan()
+        if found is None:
+            raise RunError(f"{self.root} holds no plan: make one with `g2p-batch plan` or `g2p-batch generate`")
+        return found
+
+    def publish_plan(self, plan: Plan) -> Plan:
+        """Make a plan the one of this directory, unless it has one; return the one that it has."""
+        record = {"format": FORMAT} | asdict(plan)
+        del record["id"]
+        self.store.put_if_absent(PLAN, seal(record))
+        return self.require_plan()
+
+    def put_content(self, folder: str, stem: str, suffix: str, data: bytes) -> Content:
+        """Store data under a name that tells its content."""
+        digest = sha256_of(data)
+        content = Content(f"{folder}/{stem}-{digest[:_DIGITS]}{suffix}", len(data), digest)
+        if not self.store.put_if_absent(content.file, data):
+            # The name allows this content only: what is there may be damaged, or about to be collected for its age.
+            self.store.put(content.file, data)
+        return content
+
+    def whole(self, content: Content) -> bytes | None:
+        """Return data if it is what was stored, or None where it is absent or damaged."""
+        data = self.store.get(content.file)
+        return data if _is(content, data) else None
+
+    def local(self, contents: Iterable[Content], scratch: Path) -> Iterator[Path | None]:
+        """Check data, and yield for each a file of this machine that holds it, or None where it is absent or damaged.
+
+        Args:
+            contents: the data.
+            scratch: a folder for copies, where the data lies elsewhere.
+        """
+        wanted = list(contents)
+        for content, data in zip(wanted, self.store.get_all(content.file for content in wanted), strict=True):
+            yield self.store.local(content.file, data, scratch) if data is not None and _is(content, data) else None
+
+    def receipts(self, plan: Plan) -> dict[int, Receipt]:
+        """Return the receipts of a plan by shard; one that is damaged, or of another plan, is none."""
+        return {receipt.shard: receipt for _, receipt in self._receipts(plan) if receipt is not None}
+
+    def settle(self, plan: Plan) -> tuple[dict[int, Receipt], list[str]]:
+        """Return what `receipts` does, and the names of files that were no receipts and made way for new ones."""
+        found: dict[int, Receipt] = {}
+        void: list[str] = []
+        for name, receipt in self._receipts(plan):
+            if receipt is None:
+                void.append(name)
+            else:
+                found[receipt.shard] = receipt
+        for name in void:
+            self._set_aside(name)
+        return found, void
+
+    def is_done(self, shard: int) -> bool:
+        """Tell whether a shard has a receipt."""
+        return self.store.head(_done(shard)) is not None
+
+    def commit(self, receipt: Receipt) -> bool:
+        """Publish a receipt unless its shard has one; tell whether it is this one that counts."""
+        return self.store.put_if_absent(_done(receipt.shard), seal(asdict(receipt)))
+
+    def revoke(self, receipt: Receipt) -> None:
+        """Set aside the receipt of a shard whose data is damaged, then the data, so that the shard is done again."""
+        self._set_aside(_done(receipt.shard))
+        self._set_aside(receipt.part.file)
+
+    def quarantine(self, record: Quarantine) -> None:
+        """Note that a shard was given up."""
+        self.store.put(_given_up(record.shard), seal(asdict(record)))
+
+    def quarantined(self, plan: Plan) -> dict[int, Quarantine]:
+        """Return the shards of a plan that were given up, done later or not."""
+        records = (record for _, record in self._records(QUARANTINE_FOLDER, _quarantine))
+        return {record.shard: record for record in records if record is not None and record.plan == plan.id}
+
+    def fixed_engine(self, key: str, name: str) -> tuple[str, str]:
+        """Name the compiled model of this run, unless it has one; return key and name of the one that it has."""
+        self.store.put_if_absent(ENGINE, seal({"key": key, "name": name}))
+        try:
+            raw = unseal(self.store.get(ENGINE) or b"")
+        except DamagedError:
+            self.store.put(ENGINE, seal({"key": key, "name": name}))
+            return key, name
+        return raw["key"], raw["name"]
+
+    def engine(self) -> tuple[str, str] | None:
+        """Return key and name of the compiled model of this run, or None where there is none yet."""
+        try:
+            raw = unseal(self.store.get(ENGINE) or b"")
+        except DamagedError:
+            return None
+        return raw["key"], raw["name"]
+
+    def scratch(self, name: str) -> AbstractContextManager[Path]:
+        """Give a new folder of this machine for temporary files, and remove it afterwards."""
+        return self.store.scratch(name)
+
+    def collect_leftovers(self, plan: Plan | None, receipts: Mapping[int, Receipt]) -> int:
+        """Remove what killed writers left behind long ago; returns how many files and folders those were.
+
+        Age is judged by the clock: one that goes backwards keeps leftovers longer, one that leaps forward can cost a
+        living writer its draft, which it reports as an error of the disk; no data that anything names is touched.
+        """
+        named = {receipt.part.file for receipt in receipts.values()}
+        if plan is not None:
+            data = (*plan.rejected, *plan.looked_up, *(shard.data for shard in plan.shards))
+            named |= {content.file for content in data}
+        now = time.time()
+        left = [entry for folder in ("", *_FOLDERS) for entry in self.store.drafts(folder)]
+        left += [e for folder in (WORDS_FOLDER, PARTS_FOLDER) for e in self.store.list(folder) if e.name not in named]
+        old = [entry.name for entry in left if now - entry.modified_s > LEFTOVER_S]
+        for name in old:
+            self.store.remove(name)
+        return len(old)
+
+    def discard(self) -> None:
+        """Remove all that a run put here; the plan last, so that a half discarded run is still an unfinished one."""
+        self.store.remove(SUMMARY)
+        for folder in _FOLDERS:
+            self.store.clear(folder)
+        for name in (REPORT, ENGINE, REJECTS_TSV, PLAN):
+            self.store.remove(name)
+
+    def _receipts(self, plan: Plan) -> Iterator[tuple[str, Receipt | None]]:
+        """Yield the names of receipts, each with what it says unless it is damaged or of another plan."""
+        for name, receipt in self._records(DONE_FOLDER, _receipt):
+            valid = receipt is not None and receipt.plan == plan.id and name == _done(receipt.shard)
+            yield name, receipt if valid else None
+
+    def _records(self, folder: str, parse: Callable[[dict[str, Any]], T]) -> Iterator[tuple[str, T | None]]:
+        """Yield the names of records, each with what it says unless it is damaged."""
+        names = [entry.name for entry in self.store.list(folder)]
+        for name, data in zip(names, self.store.get_all(names), strict=True):
+            try:
+                yield name, None if data is None else parse(unseal(data))
+            except (DamagedError, LookupError, TypeError):
+                yield name, None
+
+    def _set_aside(self, name: str) -> None:
+        data = self.store.get(name)
+        if data is not None:
+            self.put_content(DAMAGED_FOLDER, name.replace("/", "-"), "", data)
+        self.store.remove(name)
+
+
+def shard_name(shard: int) -> str:
+    """Return how a shard is called in file names and messages."""
+    return f"{shard:06d}"
+
+
+def _is(content: Content, data: bytes | None) -> bool:
+    return data is not None and sha256_of(data) == content.sha256
+
+
+def _done(shard: int) -> str:
+    return f"{DONE_FOLDER}/{shard_name(shard)}.json"
+
+
+def _given_up(shard: int) -> str:
+    return f"{QUARANTINE_FOLDER}/{shard_name(shard)}.json"
+
+
+def _plan(raw: dict[str, Any]) -> Plan:
+    del raw["format"]
+    print_ = raw.pop("fingerprint")
+    shards = tuple(Shard(shard["words"], Content(**shard["data"])) for shard in raw.pop("shards"))
+    return Plan(
+        fingerprint=Fingerprint(inputs_from(print_["inputs"]), print_["options"]),
+        rejected=tuple(Content(**piece) for piece in raw.pop("rejected")),
+        looked_up=tuple(Content(**piece) for piece in raw.pop("looked_up")),
+        shards=shards,
+        **raw,
+    )
+
+
+def _receipt(raw: dict[str, Any]) -> Receipt:
+    return Receipt(part=Content(**raw.pop("part")), **raw)
+
+
+def _quarantine(raw: dict[str, Any]) -> Quarantine:
+    return Quarantine(reasons=tuple(raw.pop("reasons")), **raw)

@@ -1,0 +1,251 @@
+"""From rows to a plan: each word once, in the order of decoding, cut into shards; in bounded memory."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from g2p_batch.counts import counted, ranked
+from g2p_batch.formats.lexicon import LEXICON
+from g2p_batch.model.contract import Contract
+from g2p_batch.run.run_directory import WORDS_FOLDER, Content, RunDir, Shard, shard_name
+from g2p_batch.run.sort_key import Keys
+from g2p_batch.storage.database import Database
+from g2p_batch.storage.in_memory_sort import distinct_words
+from g2p_batch.storage.publish import writing
+from g2p_batch.storage.tables import encoded
+from g2p_batch.words.filter import REJECTS, WORDS, Normalize, filter_rows
+
+SHARD_WORDS = 65536
+
+_FEWEST_WORDS, _ENOUGH_WORDS, _SHARE_OF_ALL = 512, 4096, 256
+"""Smaller shards cost more to commit than they save: of 512 words, or of long lists one of so many, up to 4096."""
+_SHARE = 32
+"""A shard holds at most one word for so many before it. The first ones, done last, are small: several workers have
+work to the end."""
+
+_ROWS = 65536
+_PIECE_BYTES = 1 << 25
+"""Rejects are stored in pieces of about this size."""
+
+_STAGED = pa.schema([("row", pa.int64()), ("key", pa.int64()), ("word", pa.string())])
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Rows that were screened, in memory or in temporary files."""
+
+    rows_in: int
+    words: int
+    """Rows to pronounce, duplicates among them."""
+    rejects: Mapping[str, int]
+    """Rows by reason."""
+    held: Sequence[pa.RecordBatch] | None
+    """`row`, `key` and `word`, where they are few enough."""
+    words_file: Path
+    """Parquet of the same, where they are not held."""
+    rejects_file: Path
+    """Parquet of schema `filter.REJECTS`."""
+
+    def rejected(self) -> Iterator[pa.RecordBatch]:
+        """Read the rejected rows, in their order."""
+        with pq.ParquetFile(self.rejects_file) as file:
+            yield from file.iter_batches(_ROWS)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Stored words and rejects."""
+
+    words: int
+    known: int
+    """Words that existing lexicons hold."""
+    languages: Mapping[str, int]
+    """Words and known words by language."""
+    looked_up: tuple[Content, ...]
+    """Pieces of schema `LEXICON`: what the lexicons say of the known words, in the order of rows."""
+    shards: tuple[Shard, ...]
+    rejected: tuple[Content, ...]
+    """Pieces of schema `filter.REJECTS`, in the order of rows."""
+
+
+def stage(
+    batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Normalize, scratch: Path, most_held: int = 0
+) -> Staged:
+    """Screen rows, and hold them in memory or write them to temporary files.
+
+    Args:
+        batches: rows of schema `wordlist.ROWS`, by rising `row`.
+        contract: says which languages and lengths the model takes.
+        normalize: how words are prepared.
+        scratch: a folder for the files.
+        most_held: bytes of words that are held in memory, if they are no more.
+
+    Raises:
+        OutputError: the disk does not hold them.
+    """
+    keys = Keys(contract)
+    words_file, rejects_file = scratch / "words", scratch / "rejects"
+    rows_in = words = 0
+    rejects: Counter[str] = Counter()
+    with (
+        writing(scratch),
+        closing(_Rows(words_file, most_held)) as kept,
+        pq.ParquetWriter(rejects_file, REJECTS, compression="lz4") as bad_file,
+    ):
+        for batch in batches:
+            good, bad = filter_rows(batch, contract, normalize)
+            rows_in += len(batch)
+            words += len(good)
+            key = keys.of(good["lang"], good["src_bytes"])
+            kept.add(pa.record_batch([good["row"], key, good["word"]], schema=_STAGED))
+            if len(bad):
+                rejects.update(counted(bad["reason"]))
+                bad_file.write_batch(bad)
+    return Staged(rows_in, words, ranked(rejects), kept.held, words_file, rejects_file)
+
+
+class _Rows:
+    """Rows of schema `_STAGED`: held while they are no more than so many bytes, and then in a file, all of them."""
+
+    def __init__(self, file: Path, most_held: int) -> None:
+        self._file, self._most_held = file, most_held
+        self._held: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self._writer: pq.ParquetWriter | None = None
+        if not most_held:
+            self._spill()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take further rows."""
+        self._held.append(batch)
+        self._bytes += batch.nbytes
+        if self._bytes > self._most_held:
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, _STAGED, compression="lz4", use_dictionary=False)
+        for batch in self._held:
+            self._writer.write_batch(batch)
+        self._held = []
+
+    @property
+    def held(self) -> list[pa.RecordBatch] | None:
+        """All rows, if they are held."""
+        return self._held if self._writer is None else None
+
+    def close(self) -> None:
+        """End the file, if there is one."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def cut(
+    staged: Staged, entries: Path | None, contract: Contract, shard_words: int, run: RunDir, database: Database
+) -> Cut:
+    """Store staged words as shards, each word once, what lexicons say of the others, and the rejected rows.
+
+    A shard is the next so many words of one list, which is sorted by steps of length, language, length and bytes: it
+    holds words of like length, of one language where there are enough of it.
+
+    Args:
+        staged: what `stage` returned.
+        entries: what `lookup.stage_entries` wrote, if there are lexicons or an earlier run.
+        contract: the same that `stage` was given.
+        shard_words: most words of a shard.
+        run: where shards and rejects are stored.
+        database: sorts and looks up.
+
+    Raises:
+        OutputError: neither memory nor disk hold the words.
+    """
+    keys = Keys(contract)
+    languages: Counter[str] = Counter()
+    looked_up: list[Content] = []
+    for piece in _pieces(_known(staged, entries, keys, database)):
+        languages.update(counted(piece.filter(pc.equal(piece["rank"], 1))["lang"]))
+        looked_up.append(run.put_content(WORDS_FOLDER, f"known-{len(looked_up):06d}", ".parquet", encoded(piece)))
+    known = sum(languages.values())
+    shards: list[Shard] = []
+    fewest = max(_FEWEST_WORDS, min(_ENOUGH_WORDS, staged.words // _SHARE_OF_ALL))
+    for table in _tables(_sorted(staged, entries, database), keys, fewest, shard_words):
+        languages.update(counted(table["lang"]))
+        data = run.put_content(WORDS_FOLDER, shard_name(len(shards)), ".parquet", encoded(table))
+        shards.append(Shard(len(table), data))
+    rejected = [
+        run.put_content(WORDS_FOLDER, f"rejected-{number:06d}", ".parquet", encoded(piece))
+        for number, piece in enumerate(_pieces(staged.rejected()))
+    ]
+    words = sum(languages.values()) - known
+    return Cut(words, known, ranked(languages), tuple(looked_up), tuple(shards), tuple(rejected))
+
+
+def _known(staged: Staged, entries: Path | None, keys: Keys, database: Database) -> Iterator[pa.RecordBatch]:
+    """Yield rows of schema `LEXICON` for the words that existing lexicons or an earlier run hold."""
+    if entries is None:
+        return
+    for batch in database.found(staged.words_file, entries, _ROWS):
+        lang, _ = keys.read(batch["key"])
+        columns = {name: batch[name] for name in batch.schema.names} | {"lang": lang, "input_row": batch["row"]}
+        yield pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
+
+
+def _sorted(staged: Staged, entries: Path | None, database: Database) -> Iterator[pa.RecordBatch]:
+    """Yield the words that are not in `entries` by key and bytes, each with its first row."""
+    if staged.held is not None:
+        return database.heeded(distinct_words(staged.held))
+    files, keys = [staged.words_file], ["key", "word", "row"]
+    return _distinct(database.ordered(files, _STAGED.names, keys, _ROWS, without=entries))
+
+
+def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Keep the first of equal words in batches sorted by `key` and `word`."""
+    before: pa.RecordBatch | None = None
+    for batch in ordered:
+        if not len(batch):
+            continue
+        same = np.ones(len(batch), np.bool_)
+        for name in ("key", "word"):
+            column = batch[name]
+            same[1:] &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+            same[0] &= before is not None and column[0] == before[name][0]
+        before = batch.slice(len(batch) - 1)
+        yield batch.filter(pa.array(~same))
+
+
+def _tables(ordered: Iterable[pa.RecordBatch], keys: Keys, fewest: int, most: int) -> Iterator[pa.Table]:
+    """Cut sorted words into tables of schema `WORDS`: the first ones of `fewest` words, none of more than `most`."""
+    held: list[pa.RecordBatch] = []
+    count = done = 0
+    for batch in ordered:
+        held.append(batch)
+        count += len(batch)
+        while count >= (words := min(most, max(fewest, done // _SHARE))):
+            table = pa.Table.from_batches(held)
+            yield _words(table.slice(0, words), keys)
+            held, count, done = table.slice(words).to_batches(), count - words, done + words
+    if count:
+        yield _words(pa.Table.from_batches(held), keys)
+
+
+def _words(ordered: pa.Table, keys: Keys) -> pa.Table:
+    lang, src_bytes = keys.read(ordered["key"].combine_chunks())
+    return pa.table([ordered["row"], lang, ordered["word"], src_bytes], schema=WORDS)
+
+
+def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(part.nbytes for part in held) >= _PIECE_BYTES:
+            yield pa.Table.from_batches(held)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held)

@@ -1,0 +1,124 @@
+"""What a run did, in words and as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from g2p_batch.counts import count_of, listed, ranked
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of every row of a run: `rows_in == words + missing_words + duplicates + rejected`.
+
+    Attributes:
+        rows_in: data rows read.
+        words: distinct words in the lexicon.
+        looked_up: words that existing lexicons or an earlier run hold; all others were asked of the model.
+        missing_words: words of shards that are not done yet; only a partial lexicon lacks any.
+        duplicates: rows that repeat an earlier word of the same language.
+        rejects: rows left out, by reason, words that the lexicon's format cannot hold among them.
+        variants_left_out: pronunciations that it cannot hold, of words of which it holds another, by reason.
+        statuses: words that the model was asked, by status.
+        languages: words by language, missing ones included.
+        unknown_symbols: what is not IPA among the phones, by language and symbol.
+        phones_outside: phones that are not in the set to check against.
+        rows_outside: rows with any of these.
+        seconds: the command that wrote the lexicon.
+        decode_seconds: time in which any worker decoded, over all commands of the run.
+        lexicon: the lexicon's file, `{lang}` in it standing for each language.
+        rejects_file: the rejected rows.
+        summary_file: this summary as JSON.
+        provenance: tool, checkpoint and decoding facts.
+        plan: digest of the plan.
+        options: how the lexicon was written.
+        lexicon_facts: each of the lexicon's files as it was written: its size in bytes, and its time in nanoseconds or,
+            in a bucket, its entity tag.
+    """
+
+    rows_in: int
+    words: int
+    missing_words: int
+    looked_up: int
+    duplicates: int
+    rejects: Mapping[str, int]
+    variants_left_out: Mapping[str, int]
+    statuses: Mapping[str, int]
+    languages: Mapping[str, int]
+    unknown_symbols: Mapping[str, Mapping[str, int]]
+    phones_outside: Mapping[str, int]
+    rows_outside: int
+    seconds: float
+    decode_seconds: float
+    lexicon: str
+    rejects_file: str
+    summary_file: str
+    provenance: Mapping[str, str]
+    plan: str
+    options: Mapping[str, Any]
+    lexicon_facts: Mapping[str, list[int | str]]
+
+    @property
+    def rejected(self) -> int:
+        """Rows left out."""
+        return sum(self.rejects.values())
+
+    @property
+    def truncated(self) -> int:
+        """Words whose output met the longest length."""
+        return self.statuses.get("truncated", 0)
+
+    @property
+    def words_per_s(self) -> float:
+        """Words per second of decoding."""
+        return sum(self.statuses.values()) / self.decode_seconds if self.decode_seconds else 0.0
+
+    @classmethod
+    def from_json(cls, text: str) -> "Summary":
+        """Return the summary in what `to_json` made.
+
+        Raises:
+            ValueError, LookupError, TypeError: it is no such summary.
+        """
+        record = json.loads(text)
+        return cls(**{field.name: record[field.name] for field in fields(cls)})
+
+    def to_json(self) -> str:
+        """Return the summary as a JSON object, one line per field."""
+        record = asdict(self) | {
+            "rejected": self.rejected,
+            "truncated": self.truncated,
+            "words_per_s": round(self.words_per_s, 1),
+        }
+        return json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    def to_text(self) -> str:
+        """Return the closing summary in words, without a final line break."""
+        lines = [
+            f"{count_of(self.rows_in, 'row')} read: {count_of(self.words, 'word')}, "
+            f"{count_of(self.duplicates, 'duplicate')}, {self.rejected:,} rejected."
+        ]
+        if self.missing_words:
+            lines.append(f"Missing: {count_of(self.missing_words, 'word')} of shards that are not done yet.")
+        if self.looked_up:
+            lines.append(f"From existing lexicons or runs: {count_of(self.looked_up, 'word')}.")
+        if self.languages:
+            lines.append(f"{count_of(len(self.languages), 'language')}: {listed(self.languages)}.")
+        if self.rejects:
+            lines.append(f"Rejected: {listed(self.rejects)}; see {self.rejects_file}.")
+        if self.variants_left_out:
+            lines.append(f"Variants left out: {listed(self.variants_left_out)}.")
+        if self.unknown_symbols:
+            named = {f"{lang} {name}": n for lang, found in self.unknown_symbols.items() for name, n in found.items()}
+            lines.append(f"Not IPA, written as it is: {listed(ranked(named))}.")
+        if self.phones_outside:
+            rows = count_of(self.rows_outside, "pronunciation")
+            lines.append(f"Phones that are not in the set: {listed(self.phones_outside, 10)}; in {rows}.")
+        if doubtful := {status: words for status, words in self.statuses.items() if status != "ok"}:
+            lines.append(f"To check: {listed(doubtful)}; see the column `status` (in TSV with --scores).")
+        lines += [
+            f"{self.seconds:.1f} s in all, {self.decode_seconds:.1f} s to decode: {self.words_per_s:,.0f} words/s.",
+            f"Lexicon: {self.lexicon}",
+        ]
+        return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Who decodes the shards of a run: processes of this machine, Ray actors, tasks of Slurm."""

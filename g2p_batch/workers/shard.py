@@ -1,0 +1,77 @@
+"""One shard: planned words to a committed part. The one function that every way of running calls."""
+
+import os
+import platform
+import time
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from g2p_batch.counts import counted
+from g2p_batch.errors import RunError
+from g2p_batch.formats.lexicon import entries
+from g2p_batch.model.contract import Contract
+from g2p_batch.model.greedy import Engine
+from g2p_batch.model.progress import Progress
+from g2p_batch.model.threaded import pronounce
+from g2p_batch.run.run_directory import PARTS_FOLDER, Receipt, RunDir, Shard, shard_name
+from g2p_batch.storage.locations import Location
+from g2p_batch.storage.tables import decoded, encoded
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What all shards of a run have in common."""
+
+    root: Location
+    """The run directory."""
+    plan: str
+    """`Plan.id`."""
+    contract: Contract
+    engine: str
+    """Key of the compiled model."""
+
+
+def run_shard(brief: Brief, number: int, shard: Shard, engine: Engine, progress: Progress) -> bool:
+    """Decode a shard and commit it: first the data, under a name that tells its content, then the receipt.
+
+    Args:
+        brief: the run.
+        number: what the shard is called.
+        shard: its words.
+        engine: the model.
+        progress: is told how far the decoding is.
+
+    Returns:
+        Whether it is this call's receipt that counts; if not, another process has done the shard meanwhile.
+
+    Raises:
+        RunError: the planned words are damaged.
+        ArtifactError: the engine is too short for the contract.
+        OutputError: the run directory cannot be written.
+    """
+    started = time.perf_counter()
+    run = RunDir(brief.root)
+    data = run.whole(shard.data)
+    if data is None:
+        raise RunError(
+            f"{brief.root / shard.data.file} is missing or damaged: restore it, or plan again with --restart"
+        )
+    words = decoded(data)
+    answers = pronounce(words, brief.contract, lambda: engine, 1, progress)
+    rows = entries(words, answers)
+    table = pa.Table.from_batches([rows])
+    part = run.put_content(PARTS_FOLDER, f"part-{shard_name(number)}", ".parquet", encoded(table))
+    return run.commit(
+        Receipt(
+            shard=number,
+            plan=brief.plan,
+            engine=brief.engine,
+            words=len(words),
+            part=part,
+            statuses=counted(rows["status"]),
+            worker=f"{platform.node()}:{os.getpid()}",
+            seconds=round(time.perf_counter() - started, 6),
+            finished_s=time.time(),
+        )
+    )

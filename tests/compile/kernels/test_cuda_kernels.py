@@ -1,0 +1,283 @@
+"""CUDA kernels on the emulator, launched by the compiled host code, against the definitions of the operations."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import tvm
+
+from g2p_batch.errors import ModelError, UsageError
+from g2p_batch.model.artifact_cache import COMMON_GPUS, GPU_DTYPES, target_family
+from g2p_batch.model.contract import DType
+from g2p_batch.model.cpu_engine import _gpu_runtime, _runtime
+from g2p_batch.model.cuda.device import CudaDevice, device_module
+from g2p_compile.build.nvcc import compile_device_code
+from g2p_compile.export import ops
+from g2p_compile.kernels import Call, Limits
+from g2p_compile.kernels.cuda import CudaKernels, gpu
+from g2p_compile.kernels.cuda.device import STORED, DeviceCode
+from g2p_compile.kernels.cuda.tiling import as_stored, choose
+from tests.helpers.emulated import build_kernels, require_gpu
+from tests.helpers.gpu_models import NO_CODE
+
+HEADS, WIDTH, SOURCE, TARGET, SLOTS = 2, 16, 40, 20, 6
+INNER, WIDE, VOCABULARY = 72, 136, 384
+ALL = HEADS * WIDTH
+EPSILON = 1e-6
+
+CALLS = {
+    "embed": Call(((None,), (VOCABULARY, INNER)), ((VOCABULARY, INNER),), ()),
+    "rms_norm": Call(((None, INNER), (INNER,)), ((INNER,),), (EPSILON,)),
+    "linear_residual": Call(((None, WIDE), (INNER, WIDE), (None, INNER)), ((INNER, WIDE),), ()),
+    "norm_linear": Call(((None, INNER), (INNER,), (WIDE, INNER)), ((INNER,), (WIDE, INNER)), (EPSILON,)),
+    "norm_gated_gelu": Call(
+        ((None, INNER), (INNER,), (WIDE, INNER), (WIDE, INNER)), ((INNER,), (WIDE, INNER), (WIDE, INNER)), (EPSILON,)
+    ),
+    "norm_relu": Call(((None, INNER), (INNER,), (WIDE, INNER)), ((INNER,), (WIDE, INNER)), (EPSILON,)),
+    "encoder_attention": Call(
+        ((None, None, 3 * ALL), (HEADS, 2 * SOURCE - 1), (None,)), ((HEADS, 2 * SOURCE - 1),), ()
+    ),
+    "cache_source": Call(
+        ((None, None, INNER), (2 * ALL, INNER), (None,), (2, None, None, HEADS, WIDTH)), ((2 * ALL, INNER),), ()
+    ),
+    "self_attention": Call(
+        ((None, 3 * ALL), (HEADS, TARGET), (None,), (None,), (2, None, None, HEADS, WIDTH)), ((HEADS, TARGET),), ()
+    ),
+    "cross_attention": Call(((None, ALL), (None,), (None,), (2, None, None, HEADS, WIDTH)), (), ()),
+    "greedy_head": Call(
+        ((None, INNER), (INNER,), (VOCABULARY, INNER)), ((INNER,), (VOCABULARY, INNER)), (EPSILON, 0.5)
+    ),
+}
+TOLERANCE: dict[DType, float] = {"float32": 5e-6, "float16": 3e-3, "bfloat16": 2e-2}
+"""Of the largest value: rounding of inputs that the definitions are not given, and of results."""
+
+
+class Bench:
+    """All kernels of a number format, ready to be called with arrays."""
+
+    def __init__(self, dtype: DType, make: Callable[[Iterable[DeviceCode]], bytes], folder: Path) -> None:
+        self.dtype = dtype
+        kernels = CudaKernels(gpu(COMMON_GPUS), Limits(SOURCE, TARGET), dtype)
+        self.kernels = {name: kernels.make(name, call) for name, call in CALLS.items()}
+        module = tvm.IRModule(
+            {name: kernel.function.with_attr("global_symbol", name) for name, kernel in self.kernels.items()}
+        )
+        limits = {"max_threads_per_block": 1024, "thread_warp_size": 32, "max_shared_memory_per_block": 48 << 10}
+        target = tvm.target.Target({"kind": "cuda", "arch": "sm_80", **limits}, host={"kind": "llvm"})
+        tvm.compile(module, target=target).export_library(str(folder / "host.so"))
+        machine_code = make(kernels.code.values())
+        _gpu_runtime()
+        ffi = _runtime()
+        self.device = CudaDevice(ffi)
+        self.library = ffi.load_module(str(folder / "host.so"))
+        types = {name: code.types for name, code in kernels.code.items()}
+        self.library.import_module(device_module(ffi, machine_code, types))
+
+    def run(self, name: str, data: list[Any], weights: list[Any], results: list[Any]) -> list[np.ndarray]:
+        """Call a kernel; returns its results, or what it wrote into the last of the data if it has none."""
+        tensors = [self.device.tensor(a) for a in [*data, *self.kernels[name].pack(*weights)] if a is not None]
+        made = [self.device.tensor(a) for a in results]
+        with self.device.working():
+            self.library[name](*tensors, *made)
+        return [self.wide(self.device.array(t)) for t in made or [tensors[len(data) - 1]]]
+
+    def narrow(self, values: np.ndarray) -> np.ndarray:
+        return as_stored(values, self.dtype)
+
+    def wide(self, values: np.ndarray) -> np.ndarray:
+        if values.dtype != np.uint16:
+            return values
+        if self.dtype == "float16":
+            return values.view(np.float16).astype(np.float32)
+        return (values.astype(np.uint32) << 16).view(np.float32)
+
+    def rounded(self, *shape: int, spread: float = 1.0) -> np.ndarray:
+        """Return random values that the number format holds exactly."""
+        return self.wide(self.narrow(values(*shape) * np.float32(spread)))
+
+    def blank(self, *shape: int) -> np.ndarray:
+        return self.narrow(np.zeros(shape, np.float32))
+
+    def close(self, got: np.ndarray, wanted: torch.Tensor) -> None:
+        expected = wanted.numpy()
+        assert np.abs(got - expected).max() <= TOLERANCE[self.dtype] * max(1.0, np.abs(expected).max())
+
+
+RANDOM = np.random.default_rng(0)
+
+
+def values(*shape: int) -> np.ndarray:
+    return RANDOM.standard_normal(shape, np.float32)
+
+
+def t(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(array.copy())
+
+
+HARDWARE = [
+    pytest.param((dtype, hardware), id=f"{dtype}-{hardware}", marks=[pytest.mark.cuda] if hardware == "gpu" else [])
+    for hardware in ("emulator", "gpu")
+    for dtype in GPU_DTYPES
+]
+
+
+@pytest.fixture(scope="module", params=HARDWARE)
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    dtype, hardware = request.param
+    folder = tmp_path_factory.mktemp("kernels")
+    with pytest.MonkeyPatch.context() as patch:
+
+        def emulated(code: Iterable[DeviceCode]) -> bytes:
+            build_kernels(code, folder / "kernels.so")
+            patch.setenv("EMULATED_KERNELS", str(folder / "kernels.so"))
+            return NO_CODE
+
+        def compiled(code: Iterable[DeviceCode]) -> bytes:
+            compile_device_code(code, target_family("cuda", dtype).features, folder / "kernels.fatbin")
+            return (folder / "kernels.fatbin").read_bytes()
+
+        if hardware == "gpu":
+            require_gpu()
+        else:
+            request.getfixturevalue("emulator")
+        yield Bench(dtype, {"emulator": emulated, "gpu": compiled}[hardware], folder)
+
+
+@pytest.mark.parametrize("rows", [1, 130])
+@pytest.mark.parametrize("name", ["norm_linear", "norm_relu", "norm_gated_gelu"])
+def test_products_of_normalised_rows(bench: Bench, name: str, rows: int) -> None:
+    x, gain = values(rows, INNER), values(INNER)
+    weights = [bench.rounded(WIDE, INNER, spread=0.2) for _ in range(2 if name == "norm_gated_gelu" else 1)]
+    (got,) = bench.run(name, [x], [gain, *weights], [bench.blank(rows, WIDE)])
+    bench.close(got, getattr(ops, name)(t(x), t(gain), *map(t, weights), EPSILON))
+
+
+@pytest.mark.parametrize("rows", [1, 130, 8200])
+def test_a_product_is_added_to_what_is_there(bench: Bench, rows: int) -> None:
+    x, weight, kept = bench.rounded(rows, WIDE), bench.rounded(INNER, WIDE, spread=0.2), values(rows, INNER)
+    (got,) = bench.run("linear_residual", [bench.narrow(x), kept], [weight], [np.zeros_like(kept)])
+    bench.close(got, ops.linear_residual(t(x), t(weight), t(kept)))
+
+
+@pytest.mark.parametrize("rows", [1, 70])
+def test_the_head_chooses_the_lowest_of_the_best(bench: Bench, rows: int) -> None:
+    x, gain, weight = values(rows, INNER), values(INNER), bench.rounded(VOCABULARY, INNER)
+    weight[300:] = weight[100:184]
+    token, logprob = bench.run(
+        "greedy_head", [x], [gain, weight], [np.zeros(rows, np.int32), np.zeros(rows, np.float32)]
+    )
+    wanted, expected = ops.greedy_head(t(x), t(gain), t(weight), EPSILON, 0.5)
+    assert not ((token >= 300) & (token < VOCABULARY)).any()
+    assert (token == wanted.numpy()).mean() > (0.999 if bench.dtype == "float32" else 0.9)
+    same = token == wanted.numpy()
+    bench.close(logprob[same], expected[torch.from_numpy(same)])
+
+
+def test_logits_that_are_no_numbers_choose_a_token_that_there_is(bench: Bench) -> None:
+    x, gain, weight = np.full((3, INNER), np.nan, np.float32), values(INNER), bench.rounded(VOCABULARY, INNER)
+    token, logprob = bench.run("greedy_head", [x], [gain, weight], [np.zeros(3, np.int32), np.zeros(3, np.float32)])
+    assert token.tolist() == [0, 0, 0]
+    assert np.isnan(logprob).all()
+
+
+def test_embedding_and_norm(bench: Bench) -> None:
+    ids, table, gain = RANDOM.integers(0, VOCABULARY, 9).astype(np.int32), values(VOCABULARY, INNER), values(INNER)
+    (got,) = bench.run("embed", [ids], [table], [np.zeros((9, INNER), np.float32)])
+    assert (got == table[ids]).all()
+    x = values(9, INNER)
+    (got,) = bench.run("rms_norm", [x], [gain], [bench.blank(9, INNER)])
+    bench.close(got, ops.rms_norm(t(x), t(gain), EPSILON))
+
+
+def test_attention_of_the_encoder_sees_a_word_and_leaves_zeros_behind_it(bench: Bench) -> None:
+    lengths = np.array([37, 1, 20], np.int32)
+    qkv, bias = bench.rounded(3, 37, 3 * ALL), values(HEADS, 2 * SOURCE - 1)
+    (got,) = bench.run("encoder_attention", [bench.narrow(qkv), lengths], [bias], [bench.blank(3, 37, ALL)])
+    wanted = ops.encoder_attention(t(qkv), t(bias), t(lengths))
+    for word, length in enumerate(lengths):
+        wanted[word, length:] = 0
+    bench.close(got, wanted)
+
+
+def test_a_step_of_self_attention_appends_and_attends(bench: Bench) -> None:
+    cache, qkv, bias = bench.rounded(2, SLOTS, TARGET, HEADS, WIDTH), bench.rounded(5, 3 * ALL), values(HEADS, TARGET)
+    slot, position = np.array([4, 0, 1, 5, 2], np.int32), np.array([0, TARGET - 1, 7, 3, 9], np.int32)
+    data = [bench.narrow(qkv), slot, position, bench.narrow(cache)]
+    tensors = [bench.device.tensor(a) for a in [*data, bias, bench.blank(5, ALL)]]
+    with bench.device.working():
+        bench.library["self_attention"](*tensors)
+    after = t(cache)
+    wanted = ops.self_attention(t(qkv), t(bias), t(slot), t(position), after)
+    bench.close(bench.wide(bench.device.array(tensors[-1])), wanted)
+    assert (bench.wide(bench.device.array(tensors[3])) == after.numpy()).all()
+
+
+def test_cross_attention(bench: Bench) -> None:
+    cache, q = bench.rounded(2, SLOTS, SOURCE, HEADS, WIDTH), bench.rounded(5, ALL)
+    slot, lengths = np.array([4, 0, 1, 5, 2], np.int32), np.array([SOURCE, 1, 9, 17, 5], np.int32)
+    data = [bench.narrow(q), slot, lengths, bench.narrow(cache)]
+    tensors = [bench.device.tensor(a) for a in [*data, bench.blank(5, ALL)]]
+    with bench.device.working():
+        bench.library["cross_attention"](*tensors)
+    wanted = ops.cross_attention(t(q), t(slot), t(lengths), t(cache))
+    bench.close(bench.wide(bench.device.array(tensors[-1])), wanted)
+
+
+def test_keys_and_values_of_the_source_go_into_their_slots(bench: Bench) -> None:
+    x, weight = bench.rounded(3, 21, INNER), bench.rounded(2 * ALL, INNER, spread=0.2)
+    cache, slot = bench.rounded(2, SLOTS, SOURCE, HEADS, WIDTH), np.array([2, 0, 5], np.int32)
+    tensors = [bench.device.tensor(a) for a in [bench.narrow(x), slot, bench.narrow(cache)]]
+    weights = [bench.device.tensor(a) for a in bench.kernels["cache_source"].pack(weight)]
+    with bench.device.working():
+        bench.library["cache_source"](*tensors, *weights)
+    after = t(cache)
+    ops.cache_source(t(x), t(weight), t(slot), after)
+    bench.close(bench.wide(bench.device.array(tensors[2])), after)
+
+
+@pytest.mark.parametrize("dtype", GPU_DTYPES)
+def test_numbers_are_stored_to_the_nearest(dtype: DType) -> None:
+    exact = values(1000)
+    stored = as_stored(exact, dtype)
+    assert stored.dtype.name == STORED[dtype]
+    wanted = torch.from_numpy(exact).to(getattr(torch, dtype))
+    assert stored.tobytes() == wanted.view(getattr(torch, STORED[dtype])).numpy().tobytes()
+
+
+def test_a_weight_beyond_float16_is_refused() -> None:
+    with pytest.raises(ModelError, match="too large for float16: use bfloat16"):
+        as_stored(np.array([1e5], np.float32), "float16")
+
+
+def test_sizes_that_no_kernel_has_are_refused() -> None:
+    with pytest.raises(ModelError, match="no multiples of 8"):
+        choose("bfloat16", 60, 64, parts=1, normed=True, kept=0, shared_bytes=99 << 10)
+    with pytest.raises(ModelError, match="KiB of shared memory, this --arch has 99"):
+        choose("float32", 4096, 64, parts=1, normed=True, kept=0, shared_bytes=99 << 10)
+    kernels = CudaKernels(gpu(("sm_80",)), Limits(SOURCE, TARGET), "bfloat16")
+    with pytest.raises(ModelError, match="heads of 24 values"):
+        kernels.make("cross_attention", Call(((None, 48), (None,), (None,), (2, None, None, 2, 24)), (), ()))
+
+
+def test_an_unknown_gpu_is_refused() -> None:
+    with pytest.raises(UsageError, match="--arch sm_70 is not supported: give one or more of sm_80"):
+        gpu(("sm_90", "sm_70"))
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_86", "sm_90"])
+@pytest.mark.parametrize("dtype", GPU_DTYPES)
+def test_upstream_shapes_fit(architecture: str, dtype: DType) -> None:
+    room = gpu((architecture,)).shared_bytes
+    for inner, outputs, parts, normed, kept in (
+        (256, 1152, 1, True, 0), (256, 1024, 2, True, 0), (1024, 256, 1, False, 0), (256, 384, 1, True, 384),
+        *([] if dtype == "float32" else [(1472, 3584, 2, True, 0), (1472, 384, 1, True, 384)]),
+    ):  # fmt: skip
+        tiling = choose(dtype, inner, outputs, parts=parts, normed=normed, kept=kept, shared_bytes=room)
+        assert tiling.shared_bytes <= room
+
+
+def test_every_float_operation_of_a_step_has_a_kernel() -> None:
+    assert set(CALLS) == set(ops.RESULTS) - {"linear"}, "only the cacheless check, which is not built, uses `linear`"

@@ -1,0 +1,45 @@
+"""The command line on a model that repeats words and takes its time: `main` of this module.
+
+G2P_TEST_SHARD_S says how many seconds a shard takes.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+
+from g2p_batch import cli
+from g2p_batch.model import resolve
+from g2p_batch.model.contract import LengthBucket
+from g2p_batch.model.greedy import EngineFactory
+from g2p_batch.model.tokenizer import Int32
+from tests.helpers.copying_engine import CopyingEngine
+
+
+class _Slow(CopyingEngine):
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def encode(self, bucket: LengthBucket, ids: Int32, lengths: Int32) -> tuple[Int32, Int32]:
+        time.sleep(self._seconds)
+        return super().encode(bucket, ids, lengths)
+
+
+@dataclass(frozen=True)
+class OpenSlow:
+    """Opens the engine in a worker."""
+
+    seconds: float
+
+    def __call__(self) -> _Slow:
+        return _Slow(self.seconds)
+
+
+def compiled(_request: resolve.Request, _say: resolve.Say) -> EngineFactory:
+    return EngineFactory("c0" * 32, "slow copy", OpenSlow(float(os.environ["G2P_TEST_SHARD_S"])))
+
+
+def main(prog_name: str) -> None:
+    """Run the command line; workers find the engine by the name of this module."""
+    resolve.compiled = compiled
+    cli.main(prog_name=prog_name)

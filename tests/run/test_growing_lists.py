@@ -1,0 +1,123 @@
+"""Lists that grow: what an earlier lexicon or an earlier run has of them is not asked again."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from g2p_batch.driver import plan_run, run_plan
+from g2p_batch.errors import RunError, UsageError
+from g2p_batch.run.lookup import Earlier, Existing
+from g2p_batch.workers.remaining import Slice
+from tests.helpers.runs import CONTRACT, LEXICON, WORDS, Job, fake_team, job_in, no_model
+from tests.run.test_lookup import DICT, lines, with_lexicons
+
+NIGHTS = [WORDS[: WORDS.index("sto")], WORDS[: WORDS.index("world")], WORDS]
+"""A list that grows."""
+
+
+def nights(folder: Path) -> list[Job]:
+    """Return a job a night, each with a run and a Parquet lexicon of its own."""
+    jobs = []
+    for number, text in enumerate(NIGHTS):
+        job = job_in(folder, text, f"words-{number}.tsv")
+        lexicon = folder / f"lexicon-{number}.parquet"
+        jobs.append(job.planned(run_dir=folder / f"run-{number}").merged(output=lexicon))
+    return jobs
+
+
+def test_lexicons_of_earlier_nights_leave_the_model_the_new_words(tmp_path: Path) -> None:
+    first, second, third = nights(tmp_path)
+    assert first().looked_up == 0
+    second = second.planned(lexicons=(Existing(first.merging.output),))
+    assert (second().looked_up, second.run.require_plan().words) == (3, 4)
+    third = third.planned(lexicons=(Existing(second.merging.output),)).merged(output=tmp_path / "lexicon.tsv")
+    assert (third().looked_up, third.run.require_plan().words) == (7, 3)
+    assert third.lexicon() == LEXICON
+
+
+def test_runs_of_earlier_nights_leave_the_model_the_new_words_and_keep_scores(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    whole = nights(tmp_path / "whole")[2]
+    whole()
+    jobs = nights(tmp_path)
+    jobs[0]()
+    for earlier, job, asked in ((0, 1, 4), (1, 2, 3)):
+        jobs[job] = jobs[job].planned(since=Earlier(jobs[earlier].planning.run_dir))
+        jobs[job]()
+        assert jobs[job].run.require_plan().words == asked
+    assert jobs[2].merging.output.read_bytes() == whole.merging.output.read_bytes()
+    rows = {row["word"]: row for row in pq.read_table(jobs[2].merging.output).to_pylist()}
+    assert (rows["sto"]["status"], rows["sto"]["source"]) == ("truncated", "model")
+    assert rows["eau"]["logprob"] is not None
+
+
+def test_a_night_with_nothing_new_needs_no_model(tmp_path: Path) -> None:
+    first = job_in(tmp_path)
+    first()
+    second = first.planned(run_dir=tmp_path / "second", since=Earlier(first.planning.run_dir))
+    summary = second.merged(output=tmp_path / "second.tsv")(no_model())
+    assert (summary.looked_up, summary.words) == (10, 10)
+    assert (tmp_path / "second.tsv").read_bytes() == first.merging.output.read_bytes()
+
+
+def test_what_an_earlier_run_has_not_done_is_asked(tmp_path: Path) -> None:
+    first = job_in(tmp_path)
+    plan_run(first.planning, lambda _: None)
+    run_plan(first.planning.run_dir, Slice(0, 3), fake_team(), "float32", lambda _: None)
+    second = first.planned(run_dir=tmp_path / "second", since=Earlier(first.planning.run_dir))
+    assert (second().looked_up, second.run.require_plan().words) == (4, 6)
+    assert second.lexicon() == LEXICON
+
+
+def test_a_lexicon_comes_before_an_earlier_run_and_is_not_inherited_from_it(tmp_path: Path) -> None:
+    first = with_lexicons(tmp_path, ("old.dict", DICT, "eng-us"))
+    first()
+    since = Earlier(first.planning.run_dir)
+    corrected = first.planned(run_dir=tmp_path / "corrected", since=since)
+    (tmp_path / "old.dict").write_text("hello\tHH\n", encoding="utf-8")
+    corrected()
+    assert lines(corrected, "hello") == ["hello\teng-us\tHH", "hello\tfra\thello"]
+    without = first.planned(run_dir=tmp_path / "without", since=since, lexicons=())
+    assert without().looked_up == 9
+    assert without.lexicon() == LEXICON
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("--dtype", {"dtype": "int8"}),
+        ("--normalize", {"normalize": "none"}),
+        ("prefix form", {"contract": replace(CONTRACT, prefix="none")}),
+    ],
+)
+def test_an_earlier_run_of_another_model_or_option_is_refused(
+    tmp_path: Path, field: str, changes: dict[str, Any]
+) -> None:
+    first = job_in(tmp_path)
+    first()
+    second = first.planned(run_dir=tmp_path / "second", since=Earlier(first.planning.run_dir), **changes)
+    with pytest.raises(RunError, match=rf"--since-run {tmp_path}/run was planned with {field}.*leave it out"):
+        second(no_model())
+    with pytest.raises(RunError, match="was planned for 1 input file, now there are 2"):
+        first.planned(since=Earlier(tmp_path / "second"))(no_model())
+
+
+def test_a_run_is_not_its_own_predecessor_and_loses_nothing_by_it(tmp_path: Path) -> None:
+    first = job_in(tmp_path)
+    first()
+    with pytest.raises(UsageError, match=r"--since-run .*run is the folder of this run: choose another --run-dir"):
+        first.planned(since=Earlier(first.planning.run_dir), restart=True)(no_model())
+    assert len(first.run.receipts(first.run.require_plan())) == 3
+
+
+def test_lost_data_and_absent_runs_are_named(tmp_path: Path) -> None:
+    first = job_in(tmp_path)
+    with pytest.raises(RunError, match="absent holds no plan"):
+        first.planned(since=Earlier(tmp_path / "absent"))(no_model())
+    first()
+    first.run.store.path(first.run.receipts(first.run.require_plan())[0].part.file).unlink()
+    with pytest.raises(RunError, match=r"part-000000.* is missing or damaged: mend the run"):
+        first.planned(run_dir=tmp_path / "second", since=Earlier(first.planning.run_dir))(no_model())
