@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 from g2p_batch import languages
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
 from g2p_batch.formats.lexicon import entries
-from g2p_batch.model import resolve
 from g2p_batch.model.contract import Contract, DType
 from g2p_batch.model.devices import parse_device, use_one
 from g2p_batch.model.greedy import Engine, Indices
+from g2p_batch.model.progress import Silent
+from g2p_batch.model.resolve import BUNDLED_NAME, find_model
 from g2p_batch.model.threaded import Answers, pronounce
 from g2p_batch.words import delimited
 from g2p_batch.words.filter import Normalize, distinct, filter_rows
@@ -52,7 +53,7 @@ class G2P:
 
     def __init__(
         self,
-        model: str | Path = resolve.BUNDLED_NAME,
+        model: str | Path = BUNDLED_NAME,
         *,
         dtype: DType = "float32",
         device: str = "cpu",
@@ -62,14 +63,15 @@ class G2P:
         if not isinstance(workers, int) or workers < 1:
             raise UsageError(f"workers is {workers!r}: give a whole number of at least 1")
         config = None if target_config is None else Path(target_config)
-        where = parse_device(device)
-        if where.kind == "cuda" and workers > 1:
+        hardware = parse_device(device)
+        if hardware.kind == "cuda" and workers > 1:
             raise UsageError(f"workers is {workers}, and a GPU has one: leave it out")
-        use_one(where)
-        self._artifact = resolve.open_model(resolve.Request(str(model), where.kind, dtype, config), _log.info)
+        use_one(hardware)
+        resolved = find_model(str(model), _log.info, dtype=dtype, target=hardware.kind, config=config)
+        self._artifact = resolved.open(_log.info)
         self._workers = workers
         # On a GPU its caches take seconds to make, and calls would disturb each other.
-        self._kept = self._artifact.engine() if where.kind == "cuda" else None
+        self._kept = self._artifact.engine() if hardware.kind == "cuda" else None
 
     @property
     def contract(self) -> Contract:
@@ -132,10 +134,10 @@ class G2P:
 
     def _pronounce(self, words: pa.Table) -> Answers:
         if self._kept is None:
-            return pronounce(words, self.contract, self._artifact.engine, self._workers, _Silence())
+            return pronounce(words, self.contract, self._artifact.engine, self._workers, Silent())
         kept: Engine = self._kept
         with _turns:
-            return pronounce(words, self.contract, lambda: kept, 1, _Silence())
+            return pronounce(words, self.contract, lambda: kept, 1, Silent())
 
     def _answer(self, octets: pa.Array, lang: pa.Array) -> "_Answered":
         """Pronounce words, binary [N], of languages, string [N]."""
@@ -167,7 +169,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path = resolve.BUNDLED_NAME,
+        model: str | Path = BUNDLED_NAME,
         *,
         dtype: DType = "float32",
         target_config: str | Path | None = None,
@@ -213,19 +215,6 @@ class _Answered(NamedTuple):
     status: pa.Array
 
 
-class _Silence:
-    """Progress of a call: its caller waits for all of it."""
-
-    def start(self, total_words: int) -> None:
-        """Say nothing."""
-
-    def advance(self, words: int) -> None:
-        """Say nothing."""
-
-    def close(self) -> None:
-        """Say nothing."""
-
-
 def supported_tag(lang: str, contract: Contract) -> str:
     """Return the model's tag for a language, given as a tag or as BCP-47.
 
@@ -248,18 +237,18 @@ def _encoded(words: Iterable[str]) -> list[bytes]:
     if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):
         raise UsageError(f"words is of type {type(words).__name__}: give a list of strings")
     octets = []
-    for place, word in enumerate(words):
+    for index, word in enumerate(words):
         if not isinstance(word, str):
-            raise UsageError(f"words[{place}] is of type {type(word).__name__}: give a list of strings")
+            raise UsageError(f"words[{index}] is of type {type(word).__name__}: give a list of strings")
         octets.append(word.encode("utf-8", "surrogatepass"))
     return octets
 
 
 def _octets(table: pa.Table, name: str) -> pa.Array:
     """Return a text column as binary [N]: Arrow does not promise that strings are UTF-8."""
-    found = table.column_names.count(name)
-    if found != 1:
-        raise InputError(f"the table has {found or 'no'} columns {name} among {table.column_names}: give it one")
+    columns = table.column_names.count(name)
+    if columns != 1:
+        raise InputError(f"the table has {columns or 'no'} columns {name} among {table.column_names}: give it one")
     column = table[name]
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)

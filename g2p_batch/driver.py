@@ -1,44 +1,43 @@
-"""A run on this machine: plan, run, merge; each goes on where an earlier one stopped."""
+"""A run on this machine: plan, run, merge; each goes on where an earlier one stopped.
+
+What writes lexicons is loaded by what does so: a plan or a task starts sooner without.
+"""
 
 import time
+from typing import TYPE_CHECKING
 
 from g2p_batch.counts import count_of, listed
 from g2p_batch.errors import OutputError
 from g2p_batch.languages import LANGUAGES
-from g2p_batch.model.contract import DType
 from g2p_batch.model.progress import Say
-from g2p_batch.run import fingerprint, plan
-from g2p_batch.run.merge import DamageError, finished, merged
-from g2p_batch.run.output import LexiconOutput, Merging, target_of
-from g2p_batch.run.plan import Planning, planned
+from g2p_batch.run import fingerprint
+from g2p_batch.run.plan import PlanOptions, planned, tool
 from g2p_batch.run.run_directory import Plan, RunDir
-from g2p_batch.run.summary import Summary
 from g2p_batch.signals import stop_on_signals
 from g2p_batch.storage.locations import Location
-from g2p_batch.words.wordlist import require_unread
-from g2p_batch.workers.remaining import Slice, Team, run_missing
+from g2p_batch.words.inputs import require_unread
+from g2p_batch.workers.remaining import ArrayTask, Decoding, run_remaining
+
+if TYPE_CHECKING:
+    from g2p_batch.run.output import LexiconOutput
+    from g2p_batch.run.summary import Summary
 
 _ROUNDS = 3
 """A part that is damaged again as soon as it was written is the disk's fault, and more rounds do not help."""
 
 
-def check(planning: Planning, merging: Merging) -> None:
-    """Raise now what `generate` would raise before it needs the model: wrong options, inputs and output names."""
-    _target(planning, merging)
-    plan.check(planning)
-
-
-def generate(planning: Planning, merging: Merging, team: Team, say: Say) -> Summary:
+def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) -> "Summary":
     """Turn word lists into a lexicon, going on where an earlier call with the same arguments stopped.
 
+    What is wrong with options, inputs or places is found before the model is compiled.
+
     Args:
-        planning: what to plan.
-        merging: what to write.
-        team: who decodes.
-        say: is told what goes beyond progress.
+        options: what to plan.
+        output: what to write.
+        decoding: who decodes.
 
     Raises:
-        UsageError: an option is wrong, or the format has no place for so many languages.
+        UsageError: options exclude each other, or the format has no place for so many languages.
         InputError: the word lists cannot be read, or `strict` and rows were rejected (only the rejects are written).
         RunError: the run directory holds another run.
         IncompleteError: shards were given up.
@@ -47,61 +46,61 @@ def generate(planning: Planning, merging: Merging, team: Team, say: Say) -> Summ
         OutputError: a file cannot be written.
         StoppedEarlyError: a signal came; finished shards are kept.
     """
+    from g2p_batch.run.merge import DamageError, merged
+    from g2p_batch.run.summary import finished
+
     started = time.perf_counter()
-    target = _target(planning, merging)
-    run = RunDir(planning.run_dir)
+    _require_apart(options, output)
+    run = RunDir(options.run_dir)
     with stop_on_signals() as stop:
-        made = planned(planning, run, stop)
-        target.require_languages(made.languages)
-        if (summary := finished(run, made, target)) is not None:
-            say(f"{target.output} is complete already: nothing is left to do")
+        plan = planned(options, run, stop)
+        output.require_languages(plan.languages)
+        if (summary := finished(run, plan, output)) is not None:
+            decoding.say(f"{output.path} is complete already: nothing is left to do")
             return summary
-        _warn(made, say)
+        _warn(plan, decoding.say)
         for _ in range(_ROUNDS):
-            run_missing(run, made, Slice(), team, say, stop)
+            run_remaining(run, plan, ArrayTask(), decoding, stop)
             try:
-                return merged(run, made, target, merging, say, stop, started)
+                return merged(run, plan, output, decoding.say, stop, started)
             except DamageError as error:
-                say(str(error))
+                decoding.say(str(error))
     raise OutputError(f"parts in {run.root} are damaged again and again: check the disk, or use another --run-dir")
 
 
-def _target(planning: Planning, merging: Merging) -> LexiconOutput:
-    """Return the lexicon to write, which must take the place of nothing that it is made of, now or by the next call."""
-    target = target_of(merging)
-    tags = planning.contract.languages
-    target.require_apart(tags, [planning.run_dir, *(known.path for known in planning.lexicons)])
-    for place in target.places(tags):
-        require_unread(planning.source, place, "write the lexicon elsewhere")
-    return target
+def _require_apart(options: PlanOptions, output: "LexiconOutput") -> None:
+    """Check that the lexicon takes the place of nothing that it is made of, now or by the next call."""
+    tags = options.contract.languages
+    output.require_apart(tags, [options.run_dir, *(lexicon.path for lexicon in options.lexicons)])
+    require_unread(options.words.inputs, output.paths(tags), "write the lexicon elsewhere")
 
 
-def plan_run(planning: Planning, say: Say) -> Plan:
+def plan_run(options: PlanOptions, say: Say) -> Plan:
     """Plan a run, or find that it is planned already.
 
     Raises:
         UsageError, InputError, RunError, OutputError, StoppedEarlyError: as `generate` does.
     """
     with stop_on_signals() as stop:
-        made = planned(planning, RunDir(planning.run_dir), stop)
+        plan = planned(options, RunDir(options.run_dir), stop)
     say(
-        f"{count_of(made.rows_in, 'row')} read: {count_of(made.words, 'word')} in {count_of(len(made.shards), 'shard')}"
-        f"{f', {made.known:,} in existing lexicons or runs' if made.known else ''}"
-        f", {count_of(made.duplicates, 'duplicate')}, {sum(made.rejects.values()):,} rejected"
-        f"{f' ({listed(made.rejects)})' if made.rejects else ''}."
+        f"{count_of(plan.rows_in, 'row')} read: {count_of(plan.words, 'word')} in {count_of(len(plan.shards), 'shard')}"
+        f"{f', {plan.known:,} in existing lexicons or runs' if plan.known else ''}"
+        f", {count_of(plan.duplicates, 'duplicate')}, {sum(plan.rejects.values()):,} rejected"
+        f"{f' ({listed(plan.rejects)})' if plan.rejects else ''}."
     )
-    _warn(made, say)
-    return made
+    _warn(plan, say)
+    return plan
 
 
-def _warn(made: Plan, say: Say) -> None:
+def _warn(plan: Plan, say: Say) -> None:
     """Tell what to know of the languages of a plan, once each; a model may have others, of which nothing is known."""
-    for tag in sorted(made.languages):
-        if (known := LANGUAGES.get(tag)) and known.warning:
-            say(f"Note: {tag}: {known.warning}")
+    for tag in sorted(plan.languages):
+        if (language := LANGUAGES.get(tag)) and language.warning:
+            say(f"Note: {tag}: {language.warning}")
 
 
-def run_plan(run_dir: Location, part: Slice, team: Team, dtype: DType, say: Say) -> None:
+def run_plan(run_dir: Location, task: ArrayTask, decoding: Decoding) -> None:
     """Do the shards of one task that are not done yet.
 
     Raises:
@@ -109,23 +108,25 @@ def run_plan(run_dir: Location, part: Slice, team: Team, dtype: DType, say: Say)
         IncompleteError, WorkerError, ArtifactError, OutputError, StoppedEarlyError: as `generate` does.
     """
     run = RunDir(run_dir)
-    made = run.require_plan()
-    fingerprint.require_same(run.root, made.fingerprint, fingerprint.facts_of(team.contract, dtype, plan.tool()))
+    plan = run.require_plan()
+    model = decoding.model
+    fingerprint.require_same(run.root, plan.fingerprint, fingerprint.model_options(model.contract, model.dtype, tool()))
     with stop_on_signals() as stop:
-        run_missing(run, made, part, team, say, stop)
+        run_remaining(run, plan, task, decoding, stop)
 
 
-def merge_run(run_dir: Location, merging: Merging, say: Say) -> Summary:
+def merge_run(run_dir: Location, output: "LexiconOutput", say: Say) -> "Summary":
     """Write the lexicon of a run.
 
     Raises:
         RunError: the directory holds no plan.
-        IncompleteError: shards are missing or damaged, and `merging.partial` is false.
+        IncompleteError: shards are missing or damaged, and `output.partial` is false.
         UsageError, OutputError, StoppedEarlyError: as `generate` does.
     """
+    from g2p_batch.run.merge import merged
+
     started = time.perf_counter()
-    target = target_of(merging)
     run = RunDir(run_dir)
-    made = run.require_plan()
+    plan = run.require_plan()
     with stop_on_signals() as stop:
-        return merged(run, made, target, merging, say, stop, started)
+        return merged(run, plan, output, say, stop, started)

@@ -1,6 +1,5 @@
 """Every error a user can meet, in one tree. The command line prints the message and exits with `exit_code`."""
 
-COMPLETE = 0
 FAILED = 1
 USAGE = 2
 STOPPED_EARLY = 75

@@ -290,8 +290,8 @@ def _suggested(key: str) -> tuple[str, ...]:
 
 def _nearest(key: str) -> tuple[str, ...]:
     """Return the tags to suggest for a query without an answer, the likeliest first."""
-    known = _meant(key) or _suggested(key) or _VARIETIES.get(key.split("-")[0])
-    if known:
-        return known
+    tags = _meant(key) or _suggested(key) or _VARIETIES.get(key.split("-")[0])
+    if tags:
+        return tags
     spellings = difflib.get_close_matches(key[:_LONGEST_QUERY], _SPELLINGS, n=3, cutoff=0.6)
     return tuple(dict.fromkeys(tag for spelling in spellings for tag in _SPELLINGS[spelling]))[:4]

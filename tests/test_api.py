@@ -16,21 +16,20 @@ from g2p_batch import G2P, Predictor
 from g2p_batch.api import supported_tag
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
 from g2p_batch.formats.lexicon import STATUSES
-from g2p_batch.model import resolve
 from g2p_batch.words.filter import REASONS
 from tests.helpers.fake_engine import logprob_of
-from tests.helpers.fake_model import CONTRACT, install
+from tests.helpers.fake_model import CONTRACT, Opened, install
 
 COMPOSED, DECOMPOSED = "\u00e9t\u00e9", "e\u0301te\u0301"
 
 
 @pytest.fixture
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[resolve.Request]:
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Opened]:
     return install(monkeypatch, tmp_path / "model")
 
 
 @pytest.fixture
-def g2p(opened: list[resolve.Request]) -> G2P:
+def g2p(opened: list[Opened]) -> G2P:
     return G2P()
 
 
@@ -183,9 +182,9 @@ def test_languages_go_by_tag_and_by_code(lang: str, tag: str) -> None:
     assert supported_tag(lang, CONTRACT) == tag
 
 
-def test_the_arguments_say_which_model_is_opened(opened: list[resolve.Request], tmp_path: Path) -> None:
+def test_the_arguments_say_which_model_is_opened(opened: list[Opened], tmp_path: Path) -> None:
     g2p = G2P(tmp_path, dtype="float32", target_config="cpu.toml", workers=3)
-    assert opened == [resolve.Request(str(tmp_path), "cpu", "float32", Path("cpu.toml"))]
+    assert opened == [Opened(str(tmp_path), "cpu", "float32", Path("cpu.toml"))]
     assert g2p.contract == CONTRACT
     with pytest.raises(UsageError, match="workers is 'two': give a whole number of at least 1"):
         G2P(workers="two")  # type: ignore[arg-type]
@@ -194,7 +193,7 @@ def test_the_arguments_say_which_model_is_opened(opened: list[resolve.Request], 
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_calls_from_several_threads_do_not_meet(opened: list[resolve.Request], workers: int) -> None:
+def test_calls_from_several_threads_do_not_meet(opened: list[Opened], workers: int) -> None:
     g2p = G2P(workers=workers)
     lists = [[f"{letter * (i % 30 + 1)}{i}" for i in range(50)] for letter in "abcd"]
     answers: dict[int, list[str]] = {}
@@ -221,15 +220,15 @@ def test_the_package_exports_g2p_and_its_version() -> None:
         _ = g2p_batch.g2p
 
 
-def test_a_predictor_answers_like_g2p_and_opens_one_engine(opened: list[resolve.Request], g2p: G2P) -> None:
+def test_a_predictor_answers_like_g2p_and_opens_one_engine(opened: list[Opened], g2p: G2P) -> None:
     table = pa.table({"word": ["hello", "", "h"], "lang": ["eng-us", "fra", "fra"], "id": [3, 1, 2]})
     first, second = Predictor("model-of-this-test"), pickle.loads(pickle.dumps(Predictor("model-of-this-test")))
     opened.clear()
     assert first(table).to_pylist() == second(table).to_pylist() == g2p(table).to_pylist()
-    assert [request.model for request in opened] == ["model-of-this-test"]
+    assert [model.name for model in opened] == ["model-of-this-test"]
 
 
-def test_a_predictor_maps_batches_as_spark_hands_them(opened: list[resolve.Request], g2p: G2P) -> None:
+def test_a_predictor_maps_batches_as_spark_hands_them(opened: list[Opened], g2p: G2P) -> None:
     table = pa.table({"word": ["hello", "h", "world"] * 3, "lang": ["eng-us", "fra", "eng-us"] * 3})
     batches = table.to_batches(max_chunksize=4)
     assert len(batches) == 3
@@ -239,7 +238,7 @@ def test_a_predictor_maps_batches_as_spark_hands_them(opened: list[resolve.Reque
     assert pa.Table.from_batches(answered).to_pylist() == g2p(table).to_pylist()
 
 
-def test_threads_that_share_a_predictor_take_turns(opened: list[resolve.Request]) -> None:
+def test_threads_that_share_a_predictor_take_turns(opened: list[Opened]) -> None:
     predictor = Predictor("threads")
     table = pa.table({"word": [f"word{i}" for i in range(40)], "lang": ["fra"] * 40})
     answers: list[pa.Table] = []

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from g2p_batch.driver import generate, merge_run, plan_run, run_plan
+from g2p_batch.driver import merge_run, plan_run, run_plan
 from g2p_batch.errors import (
     ArtifactError,
     DrainedError,
@@ -23,14 +23,12 @@ from g2p_batch.errors import (
     UsageError,
 )
 from g2p_batch.model.contract import LengthBucket, Shapes
-from g2p_batch.model.greedy import EngineFactory
-from g2p_batch.run import merge, plan
-from g2p_batch.run.lookup import Existing
-from g2p_batch.words import wordlist
-from g2p_batch.words.wordlist import WordLists
-from g2p_batch.workers.remaining import Slice, Team
-from tests.helpers.fake_model import OpenDeadly, OpenDrainer
-from tests.helpers.runs import CONTRACT, LEXICON, MANY, Job, Recorder, fake_team, job_in, no_model
+from g2p_batch.run import merge
+from g2p_batch.run.lookup import ExistingLexicon
+from g2p_batch.words.wordlist import OpenedLists, WordLists
+from g2p_batch.workers.remaining import ArrayTask
+from tests.helpers.fake_model import DeadlyEngines, DrainingEngines
+from tests.helpers.runs import CONTRACT, LEXICON, MANY, Job, Recorder, fake_decoding, job_in, no_model
 
 
 def quiet(_text: str) -> None:
@@ -58,29 +56,29 @@ def test_a_lexicon_and_a_run_take_the_place_of_nothing_that_is_read(tmp_path: Pa
         (f"{lists}/**/*.tsv", tmp_path / "lists" / "deep" / "lexicon.tsv"),
     ):
         with pytest.raises(UsageError, match=f"{output} would be read as part of the input "):
-            job.planned(source=WordLists((given,))).merged(output=output)(no_model())
+            job.planned(words=WordLists((given,))).written(path=output)(no_model())
     for given in (lists, f"{lists}/*"):
         with pytest.raises(UsageError, match=r"run would be read as part of the input .*: choose another --run-dir"):
-            job.planned(source=WordLists((given,)), run_dir=tmp_path / "lists" / "run")(no_model())
+            job.planned(words=WordLists((given,)), run_dir=tmp_path / "lists" / "run")(no_model())
     for given in (f"{lists}/*.tsv", f"{lists}/words.tsv"):
-        job.planned(source=WordLists((given,))).merged(
-            output=tmp_path / "lists" / "deep" / "lexicon.dict", format="tsv"
+        job.planned(words=WordLists((given,))).written(
+            path=tmp_path / "lists" / "deep" / "lexicon.dict", format_name="tsv"
         )()
-    known = (Existing(tmp_path / "old.tsv"),)
+    known = (ExistingLexicon(tmp_path / "old.tsv"),)
     needed = "would take the place of what the run needs: write the lexicon elsewhere"
     with pytest.raises(UsageError, match=rf"old\.tsv {needed}"):
-        job.planned(lexicons=known).merged(output=tmp_path / "old.tsv")(no_model())
+        job.planned(lexicons=known).written(path=tmp_path / "old.tsv")(no_model())
     with pytest.raises(UsageError, match=rf"plan\.json {needed}"):
-        job.merged(output=job.planning.run_dir / "plan.json", format="tsv")(no_model())
+        job.written(path=job.options.run_dir / "plan.json", format_name="tsv")(no_model())
     (tmp_path / "fra.tsv").write_text("hello\tfra\n", encoding="utf-8")
-    by_language = job.merged(output=tmp_path / "{lang}.tsv")
+    by_language = job.written(path=tmp_path / "{lang}.tsv")
     with pytest.raises(UsageError, match=r"fra\.tsv would be read as part of the input"):
-        by_language.planned(source=WordLists((str(tmp_path / "fra.tsv"),)))(no_model())
+        by_language.planned(words=WordLists((str(tmp_path / "fra.tsv"),)))(no_model())
     with pytest.raises(UsageError, match=rf"fra\.tsv {needed}"):
-        by_language.planned(lexicons=(Existing(tmp_path / "fra.tsv"),))(no_model())
-    for output in (tmp_path / "lists" / "words.tsv", tmp_path / "same.tsv", job.planning.run_dir / "rejects.tsv"):
+        by_language.planned(lexicons=(ExistingLexicon(tmp_path / "fra.tsv"),))(no_model())
+    for output in (tmp_path / "lists" / "words.tsv", tmp_path / "same.tsv", job.options.run_dir / "rejects.tsv"):
         with pytest.raises(UsageError, match=f"{output.name} {needed}"):
-            merge_run(job.planning.run_dir, replace(job.merging, output=output), quiet)
+            merge_run(job.options.run_dir, replace(job.output, path=output), quiet)
 
 
 def test_lost_rejects_are_written_again(tmp_path: Path) -> None:
@@ -94,11 +92,11 @@ def test_lost_rejects_are_written_again(tmp_path: Path) -> None:
 
 def test_word_order_is_by_language_and_bytes(tmp_path: Path) -> None:
     text = "z\na\né\nZ\nab\nα\n𐎠\nﬁ\n"
-    job = job_in(tmp_path, text, "words.txt", lang="fra").planned(normalize="none").merged(order="word")
+    job = job_in(tmp_path, text, "words.txt", lang="fra").planned(normalize="none").written(order="word")
     job()
     words = [line.split("\t")[0] for line in job.lexicon().splitlines()[1:]]
     assert words == sorted(words, key=str.encode) == ["Z", "a", "ab", "z", "é", "α", "ﬁ", "𐎠"]
-    job = job_in(tmp_path).planned(run_dir=tmp_path / "other").merged(order="word")
+    job = job_in(tmp_path).planned(run_dir=tmp_path / "other").written(order="word")
     job()
     assert [line.split("\t")[1::-1] for line in job.lexicon().splitlines()[1:]] == [
         ["eng-us", "hello"],
@@ -115,7 +113,7 @@ def test_word_order_is_by_language_and_bytes(tmp_path: Path) -> None:
 
 
 def test_scores_tell_the_status_of_every_word(tmp_path: Path) -> None:
-    job = job_in(tmp_path).merged(scores=True)
+    job = job_in(tmp_path).written(scores=True)
     job()
     rows = [line.split("\t") for line in job.lexicon().splitlines()[1:]]
     assert {word: status for word, _, _, _, status in rows} == {
@@ -153,13 +151,13 @@ def test_bad_rows_of_every_kind_cost_no_other_row(tmp_path: Path) -> None:
 
 
 def test_parquet_holds_the_same_lexicon_and_where_it_comes_from(tmp_path: Path) -> None:
-    job = job_in(tmp_path).merged(output=tmp_path / "lexicon.parquet")
+    job = job_in(tmp_path).written(path=tmp_path / "lexicon.parquet")
     job()
-    table = pq.read_table(job.merging.output)
+    table = pq.read_table(job.output.path)
     plain = [line.split("\t") for line in LEXICON.splitlines()[1:]]
     assert [[row["word"], row["lang"], row["pron"]] for row in table.to_pylist()] == plain
     assert table["input_row"].to_pylist() == [1, 2, 3, 6, 7, 8, 9, 11, 12, 13]
-    metadata = {key.decode(): value.decode() for key, value in pq.read_schema(job.merging.output).metadata.items()}
+    metadata = {key.decode(): value.decode() for key, value in pq.read_schema(job.output.path).metadata.items()}
     assert metadata.pop("g2p-batch.tool").startswith("g2p-batch ")
     assert metadata == {
         "g2p-batch.checkpoint": "ab" * 32,
@@ -172,7 +170,7 @@ def test_parquet_holds_the_same_lexicon_and_where_it_comes_from(tmp_path: Path) 
 def test_the_summary_counts_every_row_once(tmp_path: Path) -> None:
     job = job_in(tmp_path)
     summary = job()
-    record = json.loads((job.planning.run_dir / "run-summary.json").read_text(encoding="utf-8"))
+    record = json.loads((job.options.run_dir / "run-summary.json").read_text(encoding="utf-8"))
     assert record == json.loads(summary.to_json())
     assert summary.rows_in == summary.words + summary.duplicates + summary.rejected
     changing = {"seconds", "decode_seconds", "words_per_s", "provenance", "plan", "options", "lexicon_facts"}
@@ -191,9 +189,9 @@ def test_the_summary_counts_every_row_once(tmp_path: Path) -> None:
         "statuses": {"ok": 6, "empty": 1, "invalid": 1, "invalid_utf8": 1, "truncated": 1},
         "truncated": 1,
         "languages": {"fra": 3, "eng-us": 1, "fin": 1, "ger": 1, "ita": 1, "mri": 1, "nan": 1, "ron": 1},
-        "lexicon": str(job.merging.output),
-        "rejects_file": str(job.planning.run_dir / "rejects.tsv"),
-        "summary_file": str(job.planning.run_dir / "run-summary.json"),
+        "lexicon": str(job.output.path),
+        "rejects_file": str(job.options.run_dir / "rejects.tsv"),
+        "summary_file": str(job.options.run_dir / "run-summary.json"),
     }
 
 
@@ -203,10 +201,10 @@ def test_the_closing_summary_reads_like_this(tmp_path: Path) -> None:
     assert summary.to_text() == (
         "13 rows read: 10 words, 1 duplicate, 2 rejected.\n"
         "8 languages: fra 3, eng-us 1, fin 1, ger 1, ita 1 and 3 more.\n"
-        f"Rejected: empty 1, unknown_language 1; see {job.planning.run_dir}/rejects.tsv.\n"
+        f"Rejected: empty 1, unknown_language 1; see {job.options.run_dir}/rejects.tsv.\n"
         "To check: empty 1, invalid 1, invalid_utf8 1, truncated 1; see the column `status` (in TSV with --scores).\n"
         "12.3 s in all, 0.0 s to decode: 2,500 words/s.\n"
-        f"Lexicon: {job.merging.output}"
+        f"Lexicon: {job.output.path}"
     )
 
 
@@ -214,21 +212,21 @@ def test_the_closing_summary_reads_like_this(tmp_path: Path) -> None:
 def test_a_lexicon_does_not_depend_on_batches_chunks_buckets_workers_or_shards(
     tmp_path: Path, workers: int, batch: int, chunk: int, shard_words: int
 ) -> None:
-    plain = job_in(tmp_path, MANY).planned(shard_words=100).merged(scores=True)
+    plain = job_in(tmp_path, MANY).planned(shard_words=100).written(scores=True)
     plain()
     shapes = Shapes((LengthBucket(24, 16, batch, chunk), LengthBucket(64, 128, batch, chunk)), (1, 2, 4, 8))
-    job = plain.planned(run_dir=tmp_path / "other", shard_words=shard_words).merged(output=tmp_path / "other.tsv")
-    job(fake_team(workers, shapes=shapes))
+    job = plain.planned(run_dir=tmp_path / "other", shard_words=shard_words).written(path=tmp_path / "other.tsv")
+    job(fake_decoding(workers, shapes=shapes))
     assert job.lexicon() == plain.lexicon()
     assert len(job.lexicon().splitlines()) == 301
 
 
 def test_many_slices_of_the_merge_make_the_same_lexicon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = job_in(tmp_path, MANY).planned(shard_words=100).merged(scores=True)
+    job = job_in(tmp_path, MANY).planned(shard_words=100).written(scores=True)
     job()
     whole = job.lexicon()
     monkeypatch.setattr(merge, "_ROWS", 7)
-    job.merging.output.unlink()
+    job.output.path.unlink()
     job(no_model())
     assert job.lexicon() == whole
 
@@ -242,7 +240,7 @@ def test_words_that_are_all_rejected_need_no_model(tmp_path: Path) -> None:
 
 def test_progress_counts_each_word_once_also_when_it_is_decoded_twice(tmp_path: Path) -> None:
     progress = Recorder()
-    job_in(tmp_path)(fake_team(progress=progress))
+    job_in(tmp_path)(fake_decoding(progress=progress))
     assert progress.told[0] == ("start", 10)
     assert progress.told[-1] == ("close", 0)
     assert progress.advanced() == 10
@@ -253,11 +251,11 @@ def test_strict_refuses_rejected_rows_before_decoding_and_lists_them(tmp_path: P
     with pytest.raises(InputError) as caught:
         job(no_model())
     assert str(caught.value) == (
-        f"2 rows of 13 rejected (empty 1, unknown_language 1), listed in {job.planning.run_dir}/rejects.tsv: "
+        f"2 rows of 13 rejected (empty 1, unknown_language 1), listed in {job.options.run_dir}/rejects.tsv: "
         "mend the input, or run without --strict"
     )
     assert len(job.rejects().splitlines()) == 3
-    assert not job.merging.output.exists()
+    assert not job.output.path.exists()
 
 
 def test_strict_accepts_a_clean_list(tmp_path: Path) -> None:
@@ -269,11 +267,11 @@ def test_strict_accepts_a_clean_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_run_and_the_same_command_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     job = job_in(tmp_path, MANY).planned(shard_words=64)
-    job.merging.output.write_text("earlier\n", encoding="utf-8")
+    job.output.path.write_text("earlier\n", encoding="utf-8")
     before = [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)]
     progress = Recorder(lambda: os.kill(os.getpid(), number))
     with pytest.raises(StoppedEarlyError) as caught:
-        job(fake_team(progress=progress))
+        job(fake_decoding(progress=progress))
     assert 0 < progress.advanced() < 300
     assert str(caught.value) == (
         f"stopped by {number.name} after {progress.advanced()} of 300 words; finished shards are kept: "
@@ -292,7 +290,7 @@ def test_a_drained_run_has_finished_every_shard_that_it_began(tmp_path: Path) ->
     before = signal.getsignal(signal.SIGUSR1)
     progress = Recorder(lambda: os.kill(os.getpid(), signal.SIGUSR1))
     with pytest.raises(DrainedError, match=r"drained by SIGUSR1 with \d shards? left") as caught:
-        job(fake_team(workers=1, progress=progress))
+        job(fake_decoding(workers=1, progress=progress))
     receipts = job.run.receipts(job.run.require_plan())
     assert (caught.value.exit_code, len(receipts)) == (75, 1)
     assert progress.advanced() == sum(receipt.words for receipt in receipts.values())
@@ -303,29 +301,28 @@ def test_a_drained_run_has_finished_every_shard_that_it_began(tmp_path: Path) ->
 
 def test_a_run_that_is_drained_with_nothing_left_is_complete(tmp_path: Path) -> None:
     job = job_in(tmp_path).planned(shard_words=64)
-    job(fake_team(progress=Recorder(lambda: os.kill(os.getpid(), signal.SIGUSR1))))
+    job(fake_decoding(progress=Recorder(lambda: os.kill(os.getpid(), signal.SIGUSR1))))
     assert job.lexicon() == LEXICON
 
 
 def test_a_drained_shard_that_fails_is_left(tmp_path: Path) -> None:
     job = job_in(tmp_path, MANY).planned(shard_words=512)
-    deadly = replace(fake_team(1).compiled(), open_engine=OpenDrainer())
     with pytest.raises(DrainedError, match="with 1 shard left"):
-        job(Team(CONTRACT, lambda: deadly, 1, Recorder()))
+        job(fake_decoding(1, engines=DrainingEngines()))
     assert job.run.receipts(job.run.require_plan()) == {}
     job()
     assert len(job.lexicon().splitlines()) == 301
 
 
 def test_a_signal_while_reading_plans_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reading = wordlist.read
+    batches = OpenedLists.batches
 
-    def read_and_signal(source: WordLists, **options: Any) -> Any:
-        for batch in reading(source, **options):
+    def read_and_signal(opened: OpenedLists) -> Any:
+        for batch in batches(opened):
             os.kill(os.getpid(), signal.SIGTERM)
             yield batch
 
-    monkeypatch.setattr(plan, "read", read_and_signal)
+    monkeypatch.setattr(OpenedLists, "batches", read_and_signal)
     job = job_in(tmp_path)
     with pytest.raises(StoppedEarlyError, match="stopped by SIGTERM while reading the input"):
         job(no_model())
@@ -342,7 +339,7 @@ def test_a_run_outside_the_main_thread_leaves_signals_alone(tmp_path: Path) -> N
 
 def test_engines_too_short_for_the_contract_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
-        job_in(tmp_path)(fake_team(shapes=Shapes((LengthBucket(32, 64, 4, 4),), (1, 2, 4))))
+        job_in(tmp_path)(fake_decoding(shapes=Shapes((LengthBucket(32, 64, 4, 4),), (1, 2, 4))))
     assert str(caught.value) == (
         "the compiled model takes 32 bytes of prefix and word, its contract allows 64: "
         "compile it again with `g2p-batch compile`"
@@ -351,12 +348,12 @@ def test_engines_too_short_for_the_contract_are_refused(tmp_path: Path) -> None:
 
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="create its folder first"):
-        job_in(tmp_path).merged(output=tmp_path / "absent" / "lexicon.tsv")(no_model())
+        job_in(tmp_path).written(path=tmp_path / "absent" / "lexicon.tsv")(no_model())
 
 
 def test_an_unknown_format_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no format 'xls'"):
-        job_in(tmp_path).merged(format="xls")(no_model())
+        job_in(tmp_path).written(format_name="xls")(no_model())
     assert not (tmp_path / "run").exists()
 
 
@@ -364,44 +361,44 @@ def test_a_finished_run_needs_no_model(tmp_path: Path) -> None:
     job = job_in(tmp_path)
     first, said = job(), list[str]()
     assert job(no_model(), said.append) == first
-    assert said == [f"{job.merging.output} is complete already: nothing is left to do"]
+    assert said == [f"{job.output.path} is complete already: nothing is left to do"]
 
 
 def test_a_lexicon_that_was_changed_is_written_again_without_a_model(tmp_path: Path) -> None:
     job = job_in(tmp_path)
     job()
-    job.merging.output.write_text("mine\n", encoding="utf-8")
+    job.output.path.write_text("mine\n", encoding="utf-8")
     job(no_model())
     assert job.lexicon() == LEXICON
 
 
 def test_tasks_that_share_a_plan_make_the_same_lexicon(tmp_path: Path) -> None:
     job, folder = job_in(tmp_path), tmp_path / "run"
-    made = plan_run(job.planning, quiet)
+    made = plan_run(job.options, quiet)
     assert [shard.words for shard in made.shards] == [4, 4, 2]
-    run_plan(folder, Slice(0, 2), fake_team(), "float32", quiet)
+    run_plan(folder, ArrayTask(0, 2), fake_decoding())
     with pytest.raises(IncompleteError, match=r"1 shard of .* missing \(000001\)"):
-        merge_run(folder, job.merging, quiet)
-    assert not job.merging.output.exists()
+        merge_run(folder, job.output, quiet)
+    assert not job.output.path.exists()
     said = list[str]()
-    partial = merge_run(folder, job.merged(partial=True).merging, said.append)
+    partial = merge_run(folder, job.written(partial=True).output, said.append)
     assert (partial.words, partial.missing_words) == (6, 4)
-    assert said == [f"{job.merging.output} lacks 1 shard: 000001"]
-    run_plan(folder, Slice(1, 2), fake_team(), "float32", quiet)
-    merge_run(folder, job.merging, quiet)
+    assert said == [f"{job.output.path} lacks 1 shard: 000001"]
+    run_plan(folder, ArrayTask(1, 2), fake_decoding())
+    merge_run(folder, job.output, quiet)
     assert job.lexicon() == LEXICON
 
 
 def test_a_slice_outside_its_array_is_refused() -> None:
     with pytest.raises(UsageError, match="--shards 2/2 names no task"):
-        Slice(2, 2)
+        ArrayTask(2, 2)
 
 
 CHANGED = {
     "--normalize": lambda job: job.planned(normalize="none"),
     "--dtype": lambda job: job.planned(dtype="int8"),
-    "--lang": lambda job: job.planned(source=replace(job.planning.source, lang="fra")),
-    "--word-column": lambda job: job.planned(source=replace(job.planning.source, word_column="word")),
+    "--lang": lambda job: job.planned(words=replace(job.options.words, lang="fra")),
+    "--word-column": lambda job: job.planned(words=replace(job.options.words, word_column="word")),
     "prefix form": lambda job: job.planned(contract=replace(CONTRACT, prefix="none")),
     "checkpoint": lambda job: job.planned(contract=replace(CONTRACT, checkpoint_sha256="cd" * 32)),
 }
@@ -430,18 +427,17 @@ def test_changed_input_is_refused_and_a_touched_file_is_not(tmp_path: Path) -> N
 
 def test_another_compiled_model_is_refused(tmp_path: Path) -> None:
     job = job_in(tmp_path)
-    plan_run(job.planning, quiet)
-    run_plan(tmp_path / "run", Slice(0, 2), fake_team(), "float32", quiet)
-    other = Team(CONTRACT, lambda: EngineFactory("cc" * 32, "other float32", OpenDeadly()), 1, Recorder())
+    plan_run(job.options, quiet)
+    run_plan(tmp_path / "run", ArrayTask(0, 2), fake_decoding())
+    other = fake_decoding(1, engines=DeadlyEngines(key="cc" * 32, label="other float32"))
     with pytest.raises(RunError, match=r"was begun with fake float32 .* now it is other float32"):
         job(other)
 
 
 def test_a_shard_that_kills_its_workers_is_given_up_and_done_by_a_later_run(tmp_path: Path) -> None:
     job = job_in(tmp_path)
-    deadly = replace(fake_team(1).compiled(), open_engine=OpenDeadly())
     with pytest.raises(IncompleteError, match=r"3 shards given up after 4 attempts each .*SIGKILL"):
-        generate(job.planning, job.merging, Team(CONTRACT, lambda: deadly, 2, Recorder()), quiet)
+        job(fake_decoding(engines=DeadlyEngines()))
     assert sorted(job.run.quarantined(job.run.require_plan())) == [0, 1, 2]
     job()
     assert job.lexicon() == LEXICON
@@ -450,5 +446,16 @@ def test_a_shard_that_kills_its_workers_is_given_up_and_done_by_a_later_run(tmp_
 def test_the_prefix_form_of_the_contract_is_what_the_model_is_asked(tmp_path: Path) -> None:
     contract = replace(CONTRACT, prefix="none")
     job: Job = job_in(tmp_path, "eau\tfra\n").planned(contract=contract)
-    job(replace(fake_team(), contract=contract))
+    job(fake_decoding(contract=contract))
     assert job.lexicon() == "word\tlang\tpron\neau\tfra\teau\n"
+
+
+def test_a_restart_with_lists_that_cannot_be_used_discards_nothing(tmp_path: Path) -> None:
+    job = job_in(tmp_path)
+    job()
+    (tmp_path / "none.tsv").write_text("head\tlang\nhello\teng-us\n", encoding="utf-8")
+    for name, message in (("absent.tsv", "does not exist"), ("none.tsv", "has none of the columns word")):
+        lists = WordLists((str(tmp_path / "words.tsv"), str(tmp_path / name)))
+        with pytest.raises(InputError, match=message):
+            job.planned(words=lists, restart=True)(no_model())
+    assert len(job.run.receipts(job.run.require_plan())) == len(job.run.require_plan().shards)

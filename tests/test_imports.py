@@ -42,10 +42,11 @@ THIRD_PARTY = {
     "duckdb": {"storage.database"},
     "obstore": {"storage.object_store"},
     "click": {"cli"},
-    "tqdm": {"cli.progress"},
+    "jinja2": {"reporting.page"},
+    "tqdm": {"cli.progress", "cli.train"},
     "ray": {"workers.ray_workers"},
     "rapidfuzz": {"evaluation.edits"},
-    "g2p_compile": {"model.resolve", "cli.bench", "cli.verify"},
+    "g2p_compile": {"model.compiler", "cli.bench", "cli.train", "cli.verify"},
 }
 """Who alone imports a package from elsewhere: parts, or single modules."""
 
@@ -85,9 +86,14 @@ def imports(tree: ast.AST) -> set[str]:
     return found - set(sys.stdlib_module_names)
 
 
+def waits(node: ast.AST) -> bool:
+    """Tell whether what a statement holds is not run when its module is imported."""
+    for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    return for_types or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+
+
 def at_the_top(tree: ast.Module) -> set[str]:
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    inside = {id(node) for function in ast.walk(tree) if isinstance(function, functions) for node in ast.walk(function)}
+    inside = {id(node) for waiting in ast.walk(tree) if waits(waiting) for node in ast.walk(waiting)}
     return {name for node in ast.walk(tree) if id(node) not in inside for name in imported(node)}
 
 
@@ -152,14 +158,19 @@ def test_what_is_heavy_is_imported_when_it_is_needed(module: str) -> None:
     assert at_the_top(TREES[module]) & heavy == set()
 
 
-def test_only_the_cache_reads_the_compilers_sources() -> None:
+def test_templates_are_loaded_for_a_report_only() -> None:
+    others = [module for module in TREES if part_of(module) != "reporting"]
+    assert [m for m in others if "reporting" in set(map(part_of, at_the_top(TREES[m])))] == []
+
+
+def test_nothing_finds_the_compiler_by_its_name() -> None:
     named = {
         module
         for module, tree in TREES.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and node.value == "g2p_compile"
     }
-    assert named == {"model.artifact_cache"}
+    assert named == set()
 
 
 @pytest.mark.parametrize("module", sorted(name for name in TREES if not name.startswith("cli")))
@@ -220,3 +231,10 @@ def test_a_checkpoint_needs_torch_and_says_so(cache: Path, tmp_path: Path) -> No
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith(f"Error: {tmp_path} is a checkpoint, and converting one needs torch and transformers")
     assert "Traceback" not in ran.stderr
+
+
+def test_training_needs_torch_and_says_so(cache: Path, tmp_path: Path) -> None:
+    ran = run_without_torch(cache, "train", tmp_path / "words.tsv", "--dry-run")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "Error: training needs torch and transformers: `pip install 'g2p-batch[train]'`\n"
+    assert run_without_torch(cache, "train", "--help").returncode == 0

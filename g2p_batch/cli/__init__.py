@@ -14,6 +14,7 @@ from g2p_batch.cli import (
     report,
     run,
     status,
+    train,
     validate,
     verify,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "report",
     "run",
     "status",
+    "train",
     "validate",
     "verify",
 ]

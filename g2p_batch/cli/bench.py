@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from g2p_batch.cli.held_words import list_lang_option, unique_words
-from g2p_batch.cli.main import device_option, dtype_option, locate, main, say
+from g2p_batch.cli.main import device_option, dtype_option, main, say
 from g2p_batch.model import cpu_families
 from g2p_batch.model.devices import Device, use_one
 
@@ -73,24 +73,23 @@ def bench(
       g2p-batch bench --device cuda --dtype bfloat16 --shape tiny_16 --copies 50 --peers
     """
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
-    from g2p_batch.model import resolve
+    from g2p_batch.model.compiler import require_exporter
+    from g2p_batch.model.resolve import find_model
     from g2p_batch.model.shipped import shipped
     from g2p_batch.storage.publish import require_writable, writing
 
-    resolve.require_exporter(model)
+    require_exporter(model)
     from g2p_compile import bench as run
 
     for path in filter(None, (json_path, plot_path)):
         require_writable(path)
     if plot_path:
         run.require_plot(plot_path)
-    _, facts = locate(model)
-    table = unique_words(words or str(shipped("golden/bench.tsv")), lang, facts)
+    subject = find_model(model, say, dtype=options["dtype"], target=device.kind)
+    table = unique_words(words or str(shipped("golden/bench.tsv")), lang, subject.contract)
     table = table.take(list(range(len(table))) * options["copies"])
-    request = resolve.Request(model, device.kind, options["dtype"])
     workers = 1 if device.kind == "cuda" else options["workers"]
-    asked = run.Options(table, shapes, options["rounds"], workers, options["peers"])
-    report = run.bench(request, asked, say)
+    report = run.bench(subject, run.Options(table, shapes, options["rounds"], workers, options["peers"]), say)
     click.echo(report.to_text())
     if json_path:
         with writing(json_path):

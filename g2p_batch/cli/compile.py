@@ -61,12 +61,13 @@ def compile_(
       g2p-batch compile bundled --target avx2 -o bundled-avx2
       g2p-batch compile bundled --target cuda --arch sm_80,sm_90 --dtype bfloat16 -o bundled-gpu
     """
-    from g2p_batch.model import resolve
-    from g2p_batch.storage import publish
+    from g2p_batch.model.resolve import find_model
+    from g2p_batch.storage.publish import require_new_folder
 
     if output:
-        publish.require_new_folder(output)
+        require_new_folder(output)
     names = tuple(filter(None, architectures.split(",")))
-    folder = resolve.compile_model(resolve.Request(model, target, dtype, config, tune, names), say, output)
+    found = find_model(model, say, dtype=dtype, target=target, config=config)
+    folder = found.compile(say, output, tune=tune, architectures=names)
     seconds = contract.load_manifest(folder).seconds
     click.echo(f"{folder}\n{seconds:.1f} s to compile, {folder_size(folder)}")

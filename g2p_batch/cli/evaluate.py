@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from g2p_batch import errors
-from g2p_batch.cli.main import dtype_option, locate, main, say, table
+from g2p_batch.cli.main import dtype_option, main, say, table
 from g2p_batch.cli.options import model_option
 from g2p_batch.model import contract, cpu_families
 
@@ -80,18 +80,18 @@ def evaluate(
     if json_path:
         require_writable(json_path)
     if hypotheses is None:
-        truth, answered, facts = _pronounced(reference, lang, **options)
+        truth, answered, subject = _pronounced(reference, lang, **options)
     else:
-        given = [name for name in _OF_MODEL if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE]
-        if given:
-            raise errors.UsageError(f"--hypotheses and --{given[0]} exclude each other: score a lexicon, or a model")
-        truth, answered, facts = _looked_up(reference, lang, hypotheses)
-    found = run(answered, _phones)
-    facts = {"reference": reference, "rows": truth.rows, "rejects": dict(truth.rejects)} | facts
-    click.echo(to_text(found, facts))
+        of_model = [name for name in _OF_MODEL if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+        if of_model:
+            raise errors.UsageError(f"--hypotheses and --{of_model[0]} exclude each other: score a lexicon, or a model")
+        truth, answered, subject = _looked_up(reference, lang, hypotheses)
+    evaluation = run(answered, _phones)
+    subject = {"reference": reference, "rows": truth.rows, "rejects": dict(truth.rejects)} | subject
+    click.echo(to_text(evaluation, subject))
     if json_path:
         with writing(json_path):
-            json_path.write_text(found.to_json(facts), encoding="utf-8")
+            json_path.write_text(evaluation.to_json(subject), encoding="utf-8")
 
 
 def _phones(prons: Any, langs: Any) -> Any:
@@ -106,12 +106,13 @@ def _pronounced(
     """Return the reference, its words with the answers of a model, and what to say of the model."""
     from g2p_batch.api import G2P, supported_tag
     from g2p_batch.evaluation.reference import read_reference
+    from g2p_batch.model.resolve import find_model
     from g2p_batch.words.wordlist import WordLists
 
-    folder, known = locate(model)
-    tag = None if lang is None else supported_tag(lang, known)
-    truth = read_reference(WordLists((path,), lang=tag), known.languages)
-    g2p = G2P(folder, dtype=dtype, workers=workers)
+    found = find_model(model, say, dtype=dtype)
+    tag = None if lang is None else supported_tag(lang, found.contract)
+    truth = read_reference(WordLists((path,), lang=tag), found.contract.languages)
+    g2p = G2P(found.folder, dtype=found.dtype, workers=workers)
     say(f"Pronouncing {len(truth.words):,} words")
     return truth, g2p(truth.words), {"model": model, "dtype": g2p.dtype}
 
@@ -127,43 +128,45 @@ def _looked_up(path: str, lang: str | None, hypotheses: str) -> tuple["Reference
     return truth, read_hypotheses(hypotheses, tag, truth), {"hypotheses": hypotheses}
 
 
-def to_text(found: "Evaluation", facts: Mapping[str, Any]) -> str:
+def to_text(evaluation: "Evaluation", subject: Mapping[str, Any]) -> str:
     """Return an evaluation as paragraphs, without a final line break.
 
     Args:
-        found: the figures.
-        facts: `reference` and its `rejects`, and either `hypotheses` or `model` and `dtype`.
+        evaluation: the figures.
+        subject: `reference` and its `rejects`, and either `hypotheses` or `model` and `dtype`.
     """
-    return "\n\n".join(_paragraphs(found, facts))
+    return "\n\n".join(_paragraphs(evaluation, subject))
 
 
-def _paragraphs(found: "Evaluation", facts: Mapping[str, Any]) -> Iterator[str]:
+def _paragraphs(evaluation: "Evaluation", subject: Mapping[str, Any]) -> Iterator[str]:
     from g2p_batch.counts import listed
 
-    subject = facts.get("hypotheses") or f"{facts['model']} ({facts['dtype']})"
-    total = found.total
-    head = [f"{subject} beside {facts['reference']}: {total.scored:,} of {total.words:,} words scored."]
-    if facts["rejects"]:
-        head.append(f"Rows without a word and its pronunciation: {listed(facts['rejects'])}.")
-    if found.unscored:
-        head.append(f"Words without a hypothesis: {listed(found.unscored)}.")
-    if silent := {tag: tally.words for tag, tally in found.languages.items() if not tally.scored}:
+    name = subject.get("hypotheses") or f"{subject['model']} ({subject['dtype']})"
+    total = evaluation.total
+    head = [f"{name} beside {subject['reference']}: {total.scored:,} of {total.words:,} words scored."]
+    if subject["rejects"]:
+        head.append(f"Rows without a word and its pronunciation: {listed(subject['rejects'])}.")
+    if evaluation.unscored:
+        head.append(f"Words without a hypothesis: {listed(evaluation.unscored)}.")
+    if silent := {tag: tally.words for tag, tally in evaluation.languages.items() if not tally.scored}:
         head.append(f"Languages without any: {listed(silent)}.")
     yield "\n".join(head)
-    yield table(list(_rates(found)))
-    if found.calibrations:
-        yield "\n".join(_calibrated(name, tenth) for name, tenth in found.calibrations.items())
-    if any(found.errors.values()):
-        lines = [_errors(tag, counts) for tag, counts in (("all words", found.all_errors), *found.errors.items())]
+    yield table(list(_rates(evaluation)))
+    if evaluation.calibrations:
+        yield "\n".join(_calibrated(name, tenth) for name, tenth in evaluation.calibrations.items())
+    if any(evaluation.errors.values()):
+        lines = [
+            _errors(tag, counts) for tag, counts in (("all words", evaluation.all_errors), *evaluation.errors.items())
+        ]
         yield "\n".join(["Commonest phone errors, wanted > got:", *lines])
 
 
-def _rates(found: "Evaluation") -> Iterator[list[str]]:
+def _rates(evaluation: "Evaluation") -> Iterator[list[str]]:
     """Yield the rows of the table, of languages with scored words and rates that any of them has."""
-    scored = [(tag, tally) for tag, tally in found.languages.items() if tally.scored]
-    rows = [(tag, f"{tally.scored:,}", tally.rates()) for tag, tally in (*scored, ("all words", found.total))]
-    rows.insert(-1, ("mean of languages", "", found.mean()))
-    shown = [name for name, rate in found.mean().items() if rate is not None]
+    scored = [(tag, tally) for tag, tally in evaluation.languages.items() if tally.scored]
+    rows = [(tag, f"{tally.scored:,}", tally.rates()) for tag, tally in (*scored, ("all words", evaluation.total))]
+    rows.insert(-1, ("mean of languages", "", evaluation.mean()))
+    shown = [name for name, rate in evaluation.mean().items() if rate is not None]
     yield ["language", "words", *(name.upper().replace("ANY_", "any ") for name in shown)]
     for tag, words, rates in rows:
         yield [tag, words, *("-" if rates[name] is None else f"{rates[name]:.4f}" for name in shown)]

@@ -1,6 +1,5 @@
 """`export`."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -29,13 +28,14 @@ def export(model: str, output: Path, prefix: contract.Prefix | None, name: str |
     Example:
       g2p-batch export charsiu/g2p_multilingual_byT5_tiny_16_layers_100 -o tiny_16
     """
-    from g2p_batch.model import resolve
-    from g2p_batch.storage import publish
+    from g2p_batch.model import compiler
+    from g2p_batch.model.resolve import BUNDLED_NAME, model_config
+    from g2p_batch.storage.publish import require_new_folder
 
-    if model == resolve.BUNDLED_NAME or (Path(model) / "contract.json").is_file():
+    if model == BUNDLED_NAME or (Path(model) / "contract.json").is_file():
         raise errors.UsageError(f"{model} is a program already: give it to `compile` or `generate --model`")
-    publish.require_new_folder(output)
-    resolve.require_exporter(model)
-    config = resolve.model_config(model)
-    made = resolve.export(replace(config, prefix=prefix or config.prefix), output, name)
+    require_new_folder(output)
+    compiler.require_exporter(model)
+    config = model_config(model)
+    made = compiler.export(config.source, config.revision, prefix or config.prefix, config.languages, output, name)
     say(f"Exported {made.name} to {output}: prefix `{made.prefix_for('TAG')}`, {len(made.languages)} languages")

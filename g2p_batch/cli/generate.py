@@ -6,15 +6,23 @@ import click
 
 from g2p_batch.cli.main import main, say
 from g2p_batch.cli.options import memory_option
-from g2p_batch.cli.requests import merging_of, model_of, planning_of, site_of
-from g2p_batch.cli.run_options import config_option, input_options, output_options, team_options
-from g2p_batch.storage.locations import Location, located
+from g2p_batch.cli.run_options import (
+    config_option,
+    decoding,
+    input_options,
+    lexicon_output,
+    output_options,
+    plan_options,
+    worker_backend,
+    worker_options,
+)
+from g2p_batch.storage.locations import located
 
 
 @main.command()
 @input_options
 @output_options
-@team_options
+@worker_options
 @memory_option
 @click.option(
     "--run-dir",
@@ -41,12 +49,10 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
       g2p-batch generate s3://corpus/lists -o s3://corpus/lexicon.parquet
     """
     from g2p_batch import driver
+    from g2p_batch.model.resolve import find_model
 
-    output: Location = options["output"]
-    site = site_of(options)
-    run_dir = options["run_dir"] or located(f"{str(output).replace('{lang}', 'all')}.run")
-    model = model_of(options["model"], options["dtype"])
-    planning, merging = planning_of(inputs, options, model, run_dir), merging_of(options)
-    driver.check(planning, merging)
-    team = model.team(options["device"], options["workers"], site)
-    say(driver.generate(planning, merging, team, say).to_text())
+    output, backend = lexicon_output(options), worker_backend(options)
+    run_dir = options["run_dir"] or located(f"{str(output.path).replace('{lang}', 'all')}.run")
+    model = find_model(options["model"], say, dtype=options["dtype"], target=options["device"].kind)
+    plan = plan_options(inputs, options, model, run_dir)
+    say(driver.generate(plan, output, decoding(model, backend)).to_text())

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from g2p_batch import errors
-from g2p_batch.model import contract
+from g2p_batch.model.contract import Contract
 
 
 def _of_words(ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -18,15 +18,15 @@ def _of_words(ctx: click.Context, _option: click.Parameter, value: str | None) -
 list_lang_option = click.option("--lang", metavar="TAG", callback=_of_words, help="Language of all words of FILE.")
 
 
-def unique_words(path: str, lang: str | None, facts: contract.Contract) -> Any:
+def unique_words(path: str, lang: str | None, contract: Contract) -> Any:
     """Return the words of a list that can be pronounced, once each: a table with word and lang."""
     import pyarrow as pa
 
     from g2p_batch.words.filter import WORDS, distinct, filter_rows
     from g2p_batch.words.wordlist import WordLists, read
 
-    good = [filter_rows(batch, facts, "nfc")[0] for batch in read(WordLists((path,), lang=lang))]
+    good = [filter_rows(batch, contract, "nfc")[0] for batch in read(WordLists((path,), lang=lang))]
     words = pa.Table.from_batches(good, WORDS)
     if not len(words):
-        raise errors.InputError(f"{path} holds no word that {facts.name} can pronounce: check words and languages")
+        raise errors.InputError(f"{path} holds no word that {contract.name} can pronounce: check words and languages")
     return words.take(distinct(words)[0])

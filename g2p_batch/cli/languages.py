@@ -20,11 +20,18 @@ def languages_(query: str) -> None:
     Example:
       g2p-batch languages chinese
     """
-    found = languages.search(query) or [languages.resolve(query)]
+    matches = languages.search(query) or [languages.resolve(query)]
     bundled = contract.load_contract(BUNDLED).languages
     header = ("tag", "name", "bcp47", "script", "bundled", "note")
     rows = [
-        (known.tag, known.name, known.bcp47, known.script, "yes" if known.tag in bundled else "", known.warning or "")
-        for known in found
+        (
+            language.tag,
+            language.name,
+            language.bcp47,
+            language.script,
+            "yes" if language.tag in bundled else "",
+            language.warning or "",
+        )
+        for language in matches
     ]
     click.echo(table([header, *rows]))

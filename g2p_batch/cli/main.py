@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from g2p_batch import errors
-from g2p_batch.model import artifact_cache, contract
+from g2p_batch.model import contract
 from g2p_batch.model.devices import Device, parse_device
 
 say = partial(click.echo, err=True)
@@ -94,16 +94,6 @@ device_option = click.option(
     callback=_device,
     help="Where to decode: CPU, all GPUs, or those with these numbers.",
 )
-
-
-def locate(model: str) -> tuple[str, contract.Contract]:
-    """Return the folder of a model, exported if need be but not compiled yet, with its contract."""
-    from g2p_batch.model import resolve
-
-    if (Path(model) / artifact_cache.MANIFEST).is_file():
-        return model, contract.load_manifest(Path(model)).contract
-    program = resolve.find_program(model, say)
-    return str(program), contract.load_contract(program)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -6,8 +6,7 @@ import click
 
 from g2p_batch.cli.main import main, say
 from g2p_batch.cli.options import memory_option
-from g2p_batch.cli.requests import merging_of
-from g2p_batch.cli.run_options import output_options, run_dir_argument
+from g2p_batch.cli.run_options import lexicon_output, output_options, run_dir_argument
 from g2p_batch.storage.locations import Location
 
 
@@ -30,4 +29,4 @@ def merge_(run_dir: Location, **options: Any) -> None:
     """
     from g2p_batch import driver
 
-    say(driver.merge_run(run_dir, merging_of(options), say).to_text())
+    say(driver.merge_run(run_dir, lexicon_output(options), say).to_text())

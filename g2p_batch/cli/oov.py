@@ -8,7 +8,7 @@ import click
 
 from g2p_batch import languages
 from g2p_batch.cli.main import main, say
-from g2p_batch.cli.options import all_of, existing, lexicon_option, list_options, memory_option
+from g2p_batch.cli.options import all_of, existing_lexicons, lexicon_option, list_options, memory_option
 from g2p_batch.model import contract
 from g2p_batch.model.shipped import BUNDLED
 
@@ -36,15 +36,16 @@ def oov(inputs: tuple[str, ...], **options: Any) -> None:
     """
     from g2p_batch.counts import count_of, listed
     from g2p_batch.run.oov import lacking, write_words
-    from g2p_batch.words.wordlist import WordLists, require_unread
+    from g2p_batch.words.inputs import require_unread
+    from g2p_batch.words.wordlist import WordLists
 
     lang, output = options["lang"], options["output"]
     tag = None if lang is None else languages.resolve(lang).tag
-    source = WordLists(inputs, tag, options["lang_column"], options["word_column"])
+    lists = WordLists(inputs, tag, options["lang_column"], options["word_column"])
     if output is not None:
-        require_unread(source, output, "write the list elsewhere")
-    facts = contract.load_contract(BUNDLED)
-    with lacking(source, existing(options["lexicons"]), facts, options["normalize"], options["memory"]) as found:
-        count = write_words(found.words, output, sys.stdout.buffer)
-    told = f"; rejected: {listed(found.rejects)}" if found.rejects else ""
-    say(f"{count_of(found.rows_in, 'row')} read: {count_of(count, 'word')} in no lexicon{told}.")
+        require_unread(inputs, [output], "write the list elsewhere")
+    lexicons, bundled = existing_lexicons(options["lexicons"]), contract.load_contract(BUNDLED)
+    with lacking(lists, lexicons, bundled, options["normalize"], options["memory"]) as lack:
+        count = write_words(lack.words, output, sys.stdout.buffer)
+    rejected = f"; rejected: {listed(lack.rejects)}" if lack.rejects else ""
+    say(f"{count_of(lack.rows_in, 'row')} read: {count_of(count, 'word')} in no lexicon{rejected}.")

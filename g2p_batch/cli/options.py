@@ -9,9 +9,10 @@ import click
 
 from g2p_batch import errors
 from g2p_batch.storage.locations import located
+from g2p_batch.storage.memory import DEFAULT_MEMORY, Memory
 
 if TYPE_CHECKING:
-    from g2p_batch.run.lookup import Existing
+    from g2p_batch.run.lookup import ExistingLexicon
 
 _Command = Callable[..., Any]
 _Decorator = Callable[[_Command], _Command]
@@ -53,8 +54,9 @@ list_options = all_of(
 
 memory_option = click.option(
     "--memory",
+    type=Memory.parse,
     metavar="SIZE",
-    default="1GiB",
+    default=DEFAULT_MEMORY.text,
     show_default=True,
     help="Most memory for sorting; more words spill to the disk.",
 )
@@ -65,20 +67,20 @@ def lexicon_option(text: str, required: bool = False) -> _Decorator:
     return click.option("--lexicon", "lexicons", metavar="[TAG=]FILE", multiple=True, required=required, help=text)
 
 
-def existing(given: tuple[str, ...]) -> "tuple[Existing, ...]":
+def existing_lexicons(texts: tuple[str, ...]) -> "tuple[ExistingLexicon, ...]":
     """Read `[TAG=]FILE`; a name with an equals sign but no language before it is a file's."""
     from g2p_batch.languages import lookup
-    from g2p_batch.run.lookup import Existing
+    from g2p_batch.run.lookup import ExistingLexicon
 
-    found = []
-    for text in given:
+    lexicons = []
+    for text in texts:
         tag, _, file = text.partition("=")
         language = lookup(tag) if file else None
-        place = located(text if language is None else file)
-        if not isinstance(place, Path):
-            raise errors.UsageError(f"--lexicon {place} is in a bucket: copy it to this machine first")
-        found.append(Existing(place, None if language is None else language.tag))
-    return tuple(found)
+        path = located(text if language is None else file)
+        if not isinstance(path, Path):
+            raise errors.UsageError(f"--lexicon {path} is in a bucket: copy it to this machine first")
+        lexicons.append(ExistingLexicon(path, None if language is None else language.tag))
+    return tuple(lexicons)
 
 
 def configured(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:

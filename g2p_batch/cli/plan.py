@@ -6,8 +6,7 @@ import click
 
 from g2p_batch.cli.main import main, say
 from g2p_batch.cli.options import memory_option
-from g2p_batch.cli.requests import model_of, planning_of
-from g2p_batch.cli.run_options import config_option, input_options
+from g2p_batch.cli.run_options import config_option, input_options, plan_options
 from g2p_batch.storage.locations import located
 
 
@@ -27,6 +26,7 @@ def plan_(inputs: tuple[str, ...], **options: Any) -> None:
       g2p-batch plan words.tsv --run-dir big.run
     """
     from g2p_batch import driver
+    from g2p_batch.model.resolve import find_model
 
-    model = model_of(options["model"], options["dtype"])
-    driver.plan_run(planning_of(inputs, options, model, options["run_dir"]), say)
+    model = find_model(options["model"], say, dtype=options["dtype"])
+    driver.plan_run(plan_options(inputs, options, model, options["run_dir"]), say)

@@ -7,8 +7,7 @@ import click
 
 from g2p_batch import errors, signals
 from g2p_batch.cli.main import main, say
-from g2p_batch.cli.requests import model_of, site_of, slice_of
-from g2p_batch.cli.run_options import run_dir_argument, team_options
+from g2p_batch.cli.run_options import decoding, run_dir_argument, worker_backend, worker_options
 from g2p_batch.storage.locations import Location
 
 
@@ -22,7 +21,7 @@ from g2p_batch.storage.locations import Location
     show_default=True,
     help="Do every N-th shard from number I on, I from 0 to N-1: the part of one task of an array of N.",
 )
-@team_options
+@worker_options
 @click.option(
     "--requeue",
     is_flag=True,
@@ -42,16 +41,17 @@ def run_(run_dir: Location, task: str, requeue: bool, **options: Any) -> None:
       g2p-batch run big.run --engine ray --ray-address auto
     """
     from g2p_batch import driver
+    from g2p_batch.model.resolve import find_model
     from g2p_batch.run.run_directory import RunDir
     from g2p_batch.workers import slurm
+    from g2p_batch.workers.remaining import ArrayTask
 
     job = slurm.own_job(os.environ) if requeue else None
-    part, site = slice_of(task), site_of(options)
+    array_task, backend = ArrayTask.parse(task), worker_backend(options)
     plan = RunDir(run_dir).require_plan()
-    model = model_of(plan.model, plan.dtype)
-    team = model.team(options["device"], options["workers"], site)
+    model = find_model(plan.model, say, dtype=plan.dtype, target=options["device"].kind)
     try:
-        driver.run_plan(run_dir, part, team, model.dtype, say)
+        driver.run_plan(run_dir, array_task, decoding(model, backend))
     except errors.DrainedError:
         if job is None:
             raise

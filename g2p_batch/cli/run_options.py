@@ -1,12 +1,25 @@
-"""Options of the commands that plan, run and merge."""
+"""Options of the commands that plan, run and merge, and what they become: one checked object for each step."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from g2p_batch.cli.main import device_option, dtype_option
-from g2p_batch.cli.options import all_of, configured, lexicon_option, list_options, model_option
-from g2p_batch.storage.locations import located
+from g2p_batch import errors
+from g2p_batch.cli.main import device_option, dtype_option, say
+from g2p_batch.cli.options import all_of, configured, existing_lexicons, lexicon_option, list_options, model_option
+from g2p_batch.cli.progress import progress
+from g2p_batch.storage.locations import Location, located
+
+if TYPE_CHECKING:
+    from g2p_batch.model.resolve import Model
+    from g2p_batch.run.conform import Phonetics
+    from g2p_batch.run.output import LexiconOutput
+    from g2p_batch.run.plan import PlanOptions
+    from g2p_batch.workers.remaining import Decoding
+    from g2p_batch.workers.scheduler import WorkerBackend
 
 input_options = all_of(
     list_options,
@@ -108,7 +121,7 @@ output_options = all_of(
     ),
 )
 
-team_options = all_of(
+worker_options = all_of(
     device_option,
     click.option(
         "--workers",
@@ -142,3 +155,91 @@ config_option = click.option(
 )
 
 run_dir_argument = click.argument("run_dir", metavar="RUN_DIR", type=located)
+
+
+def plan_options(
+    inputs: tuple[str, ...], options: Mapping[str, Any], model: "Model", run_dir: Location
+) -> "PlanOptions":
+    """Return what to plan."""
+    from g2p_batch.api import supported_tag
+    from g2p_batch.run.lookup import EarlierRun
+    from g2p_batch.run.plan import PlanOptions
+    from g2p_batch.words.wordlist import WordLists
+
+    lang = options["lang"]
+    return PlanOptions(
+        words=WordLists(
+            inputs,
+            lang=None if lang is None else supported_tag(lang, model.contract),
+            lang_column=options["lang_column"],
+            word_column=options["word_column"],
+        ),
+        contract=model.contract,
+        run_dir=run_dir,
+        model=str(Path(model.name).absolute()) if Path(model.name).exists() else model.name,
+        dtype=model.dtype,
+        normalize=options["normalize"],
+        memory=options["memory"],
+        shard_words=options["shard_words"],
+        strict=options["strict"],
+        restart=options["restart"],
+        lexicons=existing_lexicons(options["lexicons"]),
+        since=EarlierRun(options["since_run"]) if options["since_run"] else None,
+    )
+
+
+def lexicon_output(options: Mapping[str, Any]) -> "LexiconOutput":
+    """Return what to write; `--phone-map` and `--phone-set` are read."""
+    from g2p_batch.run.output import LexiconOutput
+
+    return LexiconOutput(
+        path=options["output"],
+        format_name=options["format"],
+        order=options["order"],
+        scores=options["scores"],
+        memory=options["memory"],
+        partial=options.get("partial", False),
+        strict=options["strict"],
+        phones=_phonetics(options),
+        space_in_word=options["space_in_word"],
+        tokens=options["tokens"],
+    )
+
+
+_STYLE = {"phones": "alphabet", "stress": "stress", "tones": "tones", "syllables": "syllables", "clean": "clean"}
+"""Options of phones, and what `Style` calls them."""
+
+
+def _phonetics(options: Mapping[str, Any]) -> "Phonetics":
+    from g2p_batch.phones import Style, read_phone_map, read_phone_set
+    from g2p_batch.run.conform import Phonetics
+
+    style = {field: options[name] for name, field in _STYLE.items() if options[name]}
+    if options["phone_map"] is not None:
+        style["phone_map"] = read_phone_map(options["phone_map"])
+    phone_set = None if options["phone_set"] is None else read_phone_set(options["phone_set"])
+    return Phonetics(Style(**style), bool(style), phone_set, "alphabet" in style)
+
+
+def worker_backend(options: Mapping[str, Any]) -> "WorkerBackend[Any]":
+    """Return where workers are to live; what is missing for that is told before any work."""
+    address, device, workers = options["ray_address"], options["device"], options["workers"]
+    on_gpus = device.kind == "cuda"
+    if options["engine"] == "ray":
+        from g2p_batch.workers.ray_workers import RayActors
+
+        if on_gpus and device.numbers:
+            raise errors.UsageError("Ray gives every actor a GPU of its own: say --device cuda, without numbers")
+        return RayActors(address, workers, on_gpus, output=sys.stderr)
+    from g2p_batch.workers.processes import LocalProcesses
+
+    if address is not None:
+        raise errors.UsageError("--ray-address is of no use here: add --engine ray")
+    return LocalProcesses.on_gpus(device, workers) if on_gpus else LocalProcesses.on_cores(workers)
+
+
+def decoding(model: "Model", backend: "WorkerBackend[Any]") -> "Decoding":
+    """Return who decodes, and how far that is shown."""
+    from g2p_batch.workers.remaining import Decoding
+
+    return Decoding(model, backend, progress(), say)

@@ -23,5 +23,5 @@ def status(run_dir: Location, as_json: bool) -> None:
     from g2p_batch.run.run_directory import RunDir
     from g2p_batch.run.status import status_of
 
-    found = status_of(RunDir(run_dir))
-    click.echo(found.to_json().rstrip() if as_json else found.to_text())
+    progress = status_of(RunDir(run_dir))
+    click.echo(progress.to_json().rstrip() if as_json else progress.to_text())

@@ -37,12 +37,12 @@ def validate(file: Path, name: str | None, tokens: Path | None, lang: str | None
       g2p-batch validate lexicon.dict
       g2p-batch validate lexicon.txt --format sherpa --tokens tokens.txt
     """
-    from g2p_batch.formats import readable_format
     from g2p_batch.formats.kind import Expected
+    from g2p_batch.formats.registry import readable_format
 
-    known = readable_format(file, name)
-    _check_options(known, tokens, lang)
-    problems = known.validate(file, Expected(tokens, None if lang is None else languages.resolve(lang).tag))
+    lexicon_format = readable_format(file, name)
+    _check_options(lexicon_format, tokens, lang)
+    problems = lexicon_format.validate(file, Expected(tokens, None if lang is None else languages.resolve(lang).tag))
     count = 0
     for problem in islice(problems, _MOST_SHOWN):
         click.echo(_shown(file, problem))
@@ -52,25 +52,27 @@ def validate(file: Path, name: str | None, tokens: Path | None, lang: str | None
         click.echo(f"... and {more:,} more")
     if count:
         raise errors.LexiconError(
-            f"{file} breaks the rules of {known.name} in {count:,} place{'s' if count > 1 else ''}: mend them, "
-            "or leave these entries out"
+            f"{file} breaks the rules of {lexicon_format.name} in {count:,} place{'s' if count > 1 else ''}: mend "
+            "them, or leave these entries out"
         )
-    click.echo(f"{file}: {_counted(file, known)}, no problem found")
+    click.echo(f"{file}: {_counted(file, lexicon_format)}, no problem found")
 
 
-def _check_options(known: "Format", tokens: Path | None, lang: str | None) -> None:
-    if tokens is not None and known.name != "sherpa":
-        raise errors.UsageError(f"--tokens is for sherpa, and the format is {known.name}: leave one of them out")
-    if lang is not None and not known.names_language:
-        raise errors.UsageError(f"a lexicon of {known.name} names no language: leave out --lang")
+def _check_options(lexicon_format: "Format", tokens: Path | None, lang: str | None) -> None:
+    if tokens is not None and lexicon_format.name != "sherpa":
+        raise errors.UsageError(
+            f"--tokens is for sherpa, and the format is {lexicon_format.name}: leave one of them out"
+        )
+    if lang is not None and not lexicon_format.names_language:
+        raise errors.UsageError(f"a lexicon of {lexicon_format.name} names no language: leave out --lang")
 
 
 def _shown(file: Path, problem: "Problem") -> str:
-    place = str(file / problem.file if problem.file else file)
-    return f"{place}:{problem.line}: {problem.what}" if problem.line else f"{place}: {problem.what}"
+    path = str(file / problem.file if problem.file else file)
+    return f"{path}:{problem.line}: {problem.what}" if problem.line else f"{path}: {problem.what}"
 
 
-def _counted(file: Path, known: "Format") -> str:
-    counts = [(len(batch), batch["rank"].to_pylist().count(1)) for batch in known.read(file)]
+def _counted(file: Path, lexicon_format: "Format") -> str:
+    counts = [(len(batch), batch["rank"].to_pylist().count(1)) for batch in lexicon_format.read(file)]
     entries, words = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
     return f"{entries:,} pronunciation{'' if entries == 1 else 's'} of {words:,} word{'' if words == 1 else 's'}"

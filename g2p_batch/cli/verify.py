@@ -4,7 +4,7 @@ import click
 
 from g2p_batch import errors
 from g2p_batch.cli.held_words import list_lang_option, unique_words
-from g2p_batch.cli.main import device_option, dtype_option, locate, main, say
+from g2p_batch.cli.main import device_option, dtype_option, main, say
 from g2p_batch.model import contract
 from g2p_batch.model.devices import Device, use_one
 
@@ -34,12 +34,12 @@ def verify(model: str, dtype: contract.DType, device: Device, words: str | None,
       g2p-batch verify charsiu/g2p_multilingual_byT5_tiny_16_layers_100
     """
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
-    from g2p_batch.model.resolve import Request
+    from g2p_batch.model.resolve import find_model
     from g2p_compile.check.verify import verify as run
 
-    _, facts = locate(model)
-    table = unique_words(words, lang, facts) if words else None
-    found = run(Request(model, device.kind, dtype), say, table)
-    click.echo(found.to_text())
-    if not found.held:
+    subject = find_model(model, say, dtype=dtype, target=device.kind)
+    table = unique_words(words, lang, subject.contract) if words else None
+    checks = run(subject, say, table)
+    click.echo(checks.to_text())
+    if not checks.held:
         raise errors.ModelError(f"the compiled model of {model} is not the checkpoint: do not use it")

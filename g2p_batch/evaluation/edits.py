@@ -56,8 +56,8 @@ def distances(hypotheses: Sequence[str], variants: Sequence[str], starts: Ints) 
     counts = np.diff(starts)
     if not len(counts):
         return Distances(counts, counts, counts)
-    asked = [hypothesis for hypothesis, count in zip(hypotheses, counts.tolist(), strict=True) for _ in range(count)]
-    each = process.cpdist(asked, variants, scorer=Levenshtein.distance, dtype=np.int64)
+    repeated = [hypothesis for hypothesis, count in zip(hypotheses, counts.tolist(), strict=True) for _ in range(count)]
+    each = process.cpdist(repeated, variants, scorer=Levenshtein.distance, dtype=np.int64)
     nearest = np.minimum.reduceat(each, starts[:-1])
     hits = np.flatnonzero(each == np.repeat(nearest, counts))
     return Distances(each[starts[:-1]], nearest, hits[np.searchsorted(hits, starts[:-1])])
@@ -73,12 +73,12 @@ def edits(references: Sequence[str], hypotheses: Sequence[str], names: Sequence[
     """
     from rapidfuzz.distance import Levenshtein
 
-    found: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for reference, hypothesis in zip(references, hypotheses, strict=True):
         for edit in Levenshtein.editops(reference, hypothesis):
             wanted, got = _SIDES[edit.tag]
-            found[reference[edit.src_pos] if wanted else "", hypothesis[edit.dest_pos] if got else ""] += 1
-    return Counter({(_name(wanted, names), _name(got, names)): count for (wanted, got), count in found.items()})
+            counts[reference[edit.src_pos] if wanted else "", hypothesis[edit.dest_pos] if got else ""] += 1
+    return Counter({(_name(wanted, names), _name(got, names)): count for (wanted, got), count in counts.items()})
 
 
 _SIDES = {"replace": (True, True), "delete": (True, False), "insert": (False, True)}

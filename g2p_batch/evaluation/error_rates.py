@@ -97,21 +97,21 @@ class Evaluation:
 
     def mean(self) -> dict[str, float | None]:
         """Return each rate as the mean over the languages that have it, however many words they have."""
-        rates = [tally.rates() for tally in self.languages.values()]
+        rates = [counts.rates() for counts in self.languages.values()]
         return {name: _mean([rate[name] for rate in rates]) for name in METRICS}
 
-    def to_json(self, facts: Mapping[str, Any]) -> str:
-        """Return everything as a JSON object, after `facts` about where it comes from."""
-        record = dict(facts) | {
-            "languages": {tag: _described(tally) for tag, tally in self.languages.items()},
+    def to_json(self, provenance: Mapping[str, Any]) -> str:
+        """Return everything as a JSON object, after what `provenance` says of its origin."""
+        record = dict(provenance) | {
+            "languages": {tag: _described(counts) for tag, counts in self.languages.items()},
             "all words": _described(self.total),
             "mean of languages": self.mean(),
             "unscored": dict(self.unscored),
             "errors": {tag: _listed(errors) for tag, errors in self.errors.items()},
             "all errors": _listed(self.all_errors),
             "calibrations": {
-                name: asdict(found) | {"held": found.held, "most": found.most, "lift": found.lift}
-                for name, found in self.calibrations.items()
+                name: asdict(one) | {"held": one.held, "most": one.most, "lift": one.lift}
+                for name, one in self.calibrations.items()
             },
         }
         return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
@@ -124,12 +124,12 @@ def commonest(errors: Counter[Edit], most: int) -> list[tuple[Edit, int]]:
 
 
 def _mean(rates: list[float | None]) -> float | None:
-    known = [rate for rate in rates if rate is not None]
-    return sum(known) / len(known) if known else None
+    defined = [rate for rate in rates if rate is not None]
+    return sum(defined) / len(defined) if defined else None
 
 
-def _described(tally: ErrorCounts) -> dict[str, Any]:
-    return asdict(tally) | tally.rates()
+def _described(counts: ErrorCounts) -> dict[str, Any]:
+    return asdict(counts) | counts.rates()
 
 
 def _listed(errors: Counter[Edit]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from g2p_batch import languages
 from g2p_batch.errors import InputError, UsageError
-from g2p_batch.formats import PACKED, read_lexicon
+from g2p_batch.formats.registry import PACKED, read_lexicon
 from g2p_batch.words.filter import EMPTY, UNKNOWN_LANGUAGE, Indices, distinct, normalized
 from g2p_batch.words.wordlist import LANG_COLUMNS, ROWS, Further, WordLists, read
 
@@ -62,7 +62,6 @@ def read_reference(source: WordLists, tags: Collection[str] = (), stdin: BinaryI
 
     Raises:
         InputError: the file cannot be read, or holds no word with a pronunciation.
-        UsageError: the options of `source` exclude each other.
     """
     table, rows, rejects = _readable(read(replace(source, further=(PRON,)), stdin=stdin), tags)
     prons = _variants(table["pron"], table["lang"])
@@ -70,13 +69,13 @@ def read_reference(source: WordLists, tags: Collection[str] = (), stdin: BinaryI
     variant = pc.utf8_trim_whitespace(prons.flatten())
     full = pc.greater(pc.binary_length(variant), 0)
     parent, variant = parent[full.to_numpy(zero_copy_only=False)], variant.filter(full)
-    said = np.zeros(len(table), np.bool_)
-    said[parent] = True
-    rejects[NO_PRONUNCIATION] = len(said) - int(said.sum())
-    if not said.any():
+    has_pron = np.zeros(len(table), np.bool_)
+    has_pron[parent] = True
+    rejects[NO_PRONUNCIATION] = len(has_pron) - int(has_pron.sum())
+    if not has_pron.any():
         raise InputError(f"{', '.join(source.inputs)} holds no word with a pronunciation: fill the column pron")
-    place = np.cumsum(said) - 1
-    words = _grouped(table.filter(pa.array(said)), place[parent], variant)
+    kept_row = np.cumsum(has_pron) - 1
+    words = _grouped(table.filter(pa.array(has_pron)), kept_row[parent], variant)
     return Reference(words, rows, {reason: count for reason, count in rejects.items() if count})
 
 
@@ -109,8 +108,8 @@ def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Tab
         raise InputError(f"{path} has a logprob that is no number ({cause}): correct it") from None
     asked = reference.words.select(["lang", "word"])
     first, which = distinct(pa.concat_tables([table.select(["lang", "word"]), asked]).combine_chunks())
-    found = first[which[len(table) :]]
-    rows = pa.array(found, mask=found >= len(table))
+    first_row = first[which[len(table) :]]
+    rows = pa.array(first_row, mask=first_row >= len(table))
     pron = pc.utf8_trim_whitespace(pc.fill_null(table["pron"], ""))
     status = pc.if_else(pc.is_null(rows), MISSING, pa.scalar(None, pa.string()))
     answers = {"pron": pron.take(rows), "logprob": logprob.take(rows), "status": status}
@@ -165,9 +164,9 @@ def _readable(batches: Iterable[pa.RecordBatch], tags: Collection[str]) -> tuple
 def _tags(asked: pa.ChunkedArray, tags: Collection[str]) -> tuple[pa.Array, pa.Array]:
     """Return the tag of each language [N], and whether its words keep their Unicode form [N]."""
     codes = _flat(asked).dictionary_encode()
-    known = [_tag(query, tags) for query in codes.dictionary.to_pylist()]
-    exact = pa.array([languages.normalization(tag) is None for tag in known], pa.bool_())
-    return pa.array(known, pa.string()).take(codes.indices), exact.take(codes.indices)
+    resolved = [_tag(query, tags) for query in codes.dictionary.to_pylist()]
+    exact = pa.array([languages.normalization(tag) is None for tag in resolved], pa.bool_())
+    return pa.array(resolved, pa.string()).take(codes.indices), exact.take(codes.indices)
 
 
 def _tag(query: str, tags: Collection[str]) -> str:

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from g2p_batch.formats.entries import Entry, batched, encoding_problems, lines, texts, wrong
+from g2p_batch.formats.entries import Entry, batched, encoding_problems, text_lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BLANKS, BOM, CONTROLS, first_reason, text
-from g2p_batch.formats.words import by_word, folded, unrepeated, write_lines
+from g2p_batch.formats.rules import BLANKS, BOM, CONTROL_RULES, first_reason, text
+from g2p_batch.formats.word_lines import by_word, folded, unrepeated, write_lines
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write a line a word, with all its variants."""
     with path.open("wb") as file:
         for rows in by_word(batches):
-            some = unrepeated(rows["word"], rows["pron"], rows["logprob"])
-            write_lines(file, folded(some, ","), "\t")
+            lines = unrepeated(rows["word"], rows["pron"], rows["logprob"])
+            write_lines(file, folded(lines, ","), "\t")
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -39,7 +39,7 @@ def read(path: Path) -> Iterator[pa.RecordBatch]:
 
 def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
     """Check that lines are a word and pronunciations."""
-    for line in lines(path):
+    for line in text_lines(path):
         yield from encoding_problems(line)
         word, tab, prons = line.text.partition("\t")
         if "\r" in line.text:
@@ -65,7 +65,7 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 _RULES = (
     ("no_pronunciation", text("pron", "^$")),
-    *CONTROLS,
+    *CONTROL_RULES,
     ("byte_order_mark", text("word", f"^{BOM}")),
     ("space_in_pronunciation", text("pron", f"[{BLANKS}]")),
     ("comma_in_pronunciation", text("pron", ",")),

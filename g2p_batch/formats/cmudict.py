@@ -13,11 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.formats.entries import Entry, batched, encoding_problems, lines, opened, wrong
+from g2p_batch.formats.entries import Entry, batched, encoding_problems, opened, text_lines, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import PHONES_RULES, Rule, any_phone, first_reason, word
-from g2p_batch.formats.words import phone_lines, write_lines
+from g2p_batch.formats.rules import PHONE_LINE_RULES, Rule, any_phone, first_reason, word
+from g2p_batch.formats.word_lines import phone_lines, write_lines
 
 LANGUAGE = "eng-us"
 
@@ -33,10 +33,10 @@ _VARIANT = re.compile(r"(?P<word>.+)\(\d+\)")
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and phones, a line each variant, the second as `word(2)`."""
     with path.open("wb") as file:
-        for some in phone_lines(batches, options):
-            number = pa.array(some.number)
-            marked = pc.binary_join_element_wise(some.word, "(", number.cast(pa.string()), ")", "")
-            write_lines(file, [pc.if_else(pc.equal(number, 1), some.word, marked), some.said], " ")
+        for lines in phone_lines(batches, options):
+            number = pa.array(lines.number)
+            marked = pc.binary_join_element_wise(lines.word, "(", number.cast(pa.string()), ")", "")
+            write_lines(file, [pc.if_else(pc.equal(number, 1), lines.word, marked), lines.pron], " ")
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -59,7 +59,7 @@ def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
     Spellings are remembered as 64-bit numbers to find repeated ones.
     """
     seen: set[int] = set()
-    for line in lines(path):
+    for line in text_lines(path):
         yield from encoding_problems(line)
         content = line.text.removesuffix("\r").partition(" # ")[0]
         spelling, *phones = content.split(" ")
@@ -86,8 +86,8 @@ def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
 
 
 def _unmarked(spelling: str) -> str:
-    found = _VARIANT.fullmatch(spelling)
-    return found["word"] if found else spelling
+    variant = _VARIANT.fullmatch(spelling)
+    return variant["word"] if variant else spelling
 
 
 def _entries(path: Path) -> Iterator[Entry]:
@@ -114,7 +114,7 @@ def _decoded(data: bytes) -> str:
 
 _RULES: tuple[Rule, ...] = (
     ("not_eng_us", lambda rows, _: pc.not_equal(rows["lang"], LANGUAGE)),
-    *PHONES_RULES,
+    *PHONE_LINE_RULES,
     ("not_arpabet", any_phone(lambda phone: phone not in SYMBOLS)),
     ("not_ascii", word(r"[^\x00-\x7f]")),
     ("comment_mark", word("^(?:;;;|#)")),

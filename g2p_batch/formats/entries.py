@@ -33,7 +33,7 @@ _PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """Compression by the first bytes of a file."""
 
 
-class Line(NamedTuple):
+class TextLine(NamedTuple):
     """One line of a text file."""
 
     number: int
@@ -74,7 +74,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         raise InputError(f"{path} cannot be read ({cause}): check its permissions, and that it is whole") from None
 
 
-def lines(path: Path) -> Iterator[Line]:
+def text_lines(path: Path) -> Iterator[TextLine]:
     """Yield the lines of a file, gzip or Zstandard too, cut at LF only.
 
     Raises:
@@ -85,9 +85,9 @@ def lines(path: Path) -> Iterator[Line]:
             ended = data.endswith(b"\n")
             content = data[:-1] if ended else data
             try:
-                yield Line(number, content.decode(), True, ended)
+                yield TextLine(number, content.decode(), True, ended)
             except UnicodeDecodeError:
-                yield Line(number, content.decode("utf-8", "replace"), False, ended)
+                yield TextLine(number, content.decode("utf-8", "replace"), False, ended)
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
@@ -96,7 +96,7 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: the file cannot be read, or a line is not UTF-8.
     """
-    for line in lines(path):
+    for line in text_lines(path):
         if not line.is_utf8:
             raise wrong(path, line.number, "is not UTF-8: convert the file with `iconv -t UTF-8`")
         text = line.text.removesuffix("\r")
@@ -105,7 +105,7 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
             yield line.number, text
 
 
-def encoding_problems(line: Line) -> Iterator[Problem]:
+def encoding_problems(line: TextLine) -> Iterator[Problem]:
     """Yield what is wrong with a line in every text format."""
     if not line.is_utf8:
         yield Problem(line.number, "is not UTF-8")
@@ -120,7 +120,7 @@ def wrong(path: Path, number: int, what: str) -> InputError:
 
 def batched(entries: Iterable[Entry]) -> Iterator[pa.RecordBatch]:
     """Yield entries as batches of schema `ENTRIES`; those without pronunciation are left out."""
-    some: list[Entry] = []
+    batch: list[Entry] = []
     ranks: list[int] = []
     before: tuple[str, str | None] = ("", None)
     for entry in entries:
@@ -129,15 +129,15 @@ def batched(entries: Iterable[Entry]) -> Iterator[pa.RecordBatch]:
         same = (entry.word, entry.lang) == before
         ranks.append(min(ranks[-1] + 1, _MOST_RANKS) if same else 1)
         before = (entry.word, entry.lang)
-        some.append(entry)
-        if len(some) == _ROWS:
-            yield _batch(some, ranks)
-            some, ranks = [], ranks[-1:]
-    if some:
-        yield _batch(some, ranks)
+        batch.append(entry)
+        if len(batch) == _ROWS:
+            yield _batch(batch, ranks)
+            batch, ranks = [], ranks[-1:]
+    if batch:
+        yield _batch(batch, ranks)
 
 
-def _batch(some: list[Entry], ranks: list[int]) -> pa.RecordBatch:
-    columns = dict(zip(Entry._fields, zip(*some, strict=True), strict=True))
-    columns["rank"] = tuple(ranks[-len(some) :])
+def _batch(entries: list[Entry], ranks: list[int]) -> pa.RecordBatch:
+    columns = dict(zip(Entry._fields, zip(*entries, strict=True), strict=True))
+    columns["rank"] = tuple(ranks[-len(entries) :])
     return pa.record_batch([pa.array(columns[f.name], f.type) for f in ENTRIES], schema=ENTRIES)

@@ -9,18 +9,18 @@ from pathlib import Path
 import pyarrow as pa
 
 from g2p_batch.formats import kaldi
-from g2p_batch.formats.entries import encoding_problems, lines
+from g2p_batch.formats.entries import encoding_problems, text_lines
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import PHONES_RULES, any_phone, first_reason, reserved
-from g2p_batch.formats.words import best, phone_lines, write_lines
+from g2p_batch.formats.rules import PHONE_LINE_RULES, any_phone, first_reason, reserved
+from g2p_batch.formats.word_lines import best, phone_lines, write_lines
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and the phones of their best variant."""
     with path.open("wb") as file:
-        for some in map(best, phone_lines(batches, options)):
-            write_lines(file, [some.word, some.said], " ")
+        for lines in map(best, phone_lines(batches, options)):
+            write_lines(file, [lines.word, lines.pron], " ")
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -31,7 +31,7 @@ def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
 def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
     """Check a lexicon; words are remembered as 64-bit numbers to find repeated ones."""
     seen: set[int] = set()
-    for line in lines(path):
+    for line in text_lines(path):
         yield from encoding_problems(line)
         word, *phones = kaldi.fields(line.text) or [""]
         if not phones:
@@ -52,7 +52,7 @@ def _is_symbol(phone: str) -> bool:
 
 
 _RULES = (
-    *PHONES_RULES,
+    *PHONE_LINE_RULES,
     ("reserved_word", reserved(kaldi.RESERVED)),
     ("reserved_phone", any_phone(_is_symbol)),
 )

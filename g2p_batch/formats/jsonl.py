@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.formats.entries import Entry, batched, lines, texts, wrong
+from g2p_batch.formats.entries import Entry, batched, text_lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.tsv import refuse
-from g2p_batch.formats.words import write_lines
+from g2p_batch.formats.word_lines import write_lines
 
 _NULL = "null"
 
@@ -45,7 +45,7 @@ def read(path: Path) -> Iterator[pa.RecordBatch]:
 
 def validate(path: Path, expected: Expected) -> Iterator[Problem]:
     """Check that each line is an object with what `read` needs."""
-    for line in lines(path):
+    for line in text_lines(path):
         if not line.is_utf8:
             yield Problem(line.number, "is not UTF-8")
             continue

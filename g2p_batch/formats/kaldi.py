@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from g2p_batch.formats.entries import Entry, Line, batched, encoding_problems, lines, texts, wrong
+from g2p_batch.formats.entries import Entry, TextLine, batched, encoding_problems, text_lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BLANKS, PHONES_RULES, any_phone, first_reason, reserved
-from g2p_batch.formats.words import phone_lines, relative_probabilities, write_lines
+from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, any_phone, first_reason, reserved
+from g2p_batch.formats.word_lines import phone_lines, relative_probabilities, write_lines
 
 RESERVED = ("#0", "</s>", "<eps>", "<s>")
 _STRANGE_BLANK = re.compile(f"[{BLANKS}]".replace("\t-", "\n-").replace("- ", "-\x1f"))
@@ -24,15 +24,15 @@ _STRANGE_BLANK = re.compile(f"[{BLANKS}]".replace("\t-", "\n-").replace("- ", "-
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and phones, a line each variant."""
     with path.open("wb") as file:
-        for some in phone_lines(batches, options):
-            write_lines(file, [some.word, some.said], " ")
+        for lines in phone_lines(batches, options):
+            write_lines(file, [lines.word, lines.pron], " ")
 
 
 def write_probabilities(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words, probabilities and phones; the best variant of a word has 1.00, the others are relative to it."""
     with path.open("wb") as file:
-        for some in phone_lines(batches, options):
-            write_lines(file, [some.word, relative_probabilities(some), some.said], " ")
+        for lines in phone_lines(batches, options):
+            write_lines(file, [lines.word, relative_probabilities(lines), lines.pron], " ")
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -64,7 +64,7 @@ def validate(path: Path, _expected: Expected, numbers: int = 0) -> Iterator[Prob
     Lines are remembered as 64-bit numbers to find repeated ones.
     """
     seen: set[int] = set()
-    for line in lines(path):
+    for line in text_lines(path):
         yield from line_problems(line)
         if hash(line.text) in seen:
             yield Problem(line.number, "is there twice")
@@ -80,13 +80,13 @@ def validate(path: Path, _expected: Expected, numbers: int = 0) -> Iterator[Prob
             yield Problem(line.number, f"has the reserved phone {phone}")
 
 
-def line_problems(line: Line) -> Iterator[Problem]:
+def line_problems(line: TextLine) -> Iterator[Problem]:
     """Yield what Kaldi finds wrong with a line in any file of a dictionary folder."""
     yield from encoding_problems(line)
     if not line.ended:
         yield Problem(line.number, "does not end in a line break")
-    if found := _STRANGE_BLANK.search(line.text):
-        yield Problem(line.number, f"holds whitespace other than blank and tab: U+{ord(found[0]):04X}")
+    if blank := _STRANGE_BLANK.search(line.text):
+        yield Problem(line.number, f"holds whitespace other than blank and tab: U+{ord(blank[0]):04X}")
     if not fields(line.text):
         yield Problem(line.number, "is empty")
 
@@ -121,7 +121,7 @@ def _entries(path: Path, numbers: int) -> Iterator[Entry]:
 
 
 RULES = (
-    *PHONES_RULES,
+    *PHONE_LINE_RULES,
     ("reserved_word", reserved(RESERVED)),
     ("reserved_phone", any_phone(is_symbol)),
 )

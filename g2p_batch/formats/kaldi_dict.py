@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 
 from g2p_batch.errors import InputError
 from g2p_batch.formats import kaldi
-from g2p_batch.formats.entries import lines
+from g2p_batch.formats.entries import text_lines
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.rules import BOM, any_phone, first_reason, reserved
-from g2p_batch.formats.words import phone_lines, relative_probabilities, write_lines
+from g2p_batch.formats.word_lines import phone_lines, relative_probabilities, write_lines
 
 _SILENCE, _NOISE = "SIL", "SPN"
 _OWN_LINES = (("!SIL", _SILENCE), ("<UNK>", _NOISE))
@@ -64,54 +64,52 @@ def validate(path: Path, expected: Expected) -> Iterator[Problem]:
     """Check every file of a folder, and each against the others."""
     if not path.is_dir():
         raise InputError(f"{path} is no folder: give a dictionary folder of Kaldi, or take the format kaldi")
-    silences, phones = _Phones(path, SILENCES), _Phones(path, PHONES)
-    for listed in (silences, phones):
-        yield from listed.problems()
+    silences, phones = _PhoneList(path, SILENCES), _PhoneList(path, PHONES)
+    for phone_list in (silences, phones):
+        yield from phone_list.problems
     for phone in sorted(silences.names & phones.names):
         yield Problem(0, f"lists {phone}, which {SILENCES} lists too", PHONES)
     yield from _optional_problems(path, silences.names)
-    known = silences.names | phones.names
-    present = [one for one in _LEXICONS if (path / one.file).is_file()]
-    for one in present:
-        yield from (replace(problem, file=one.file) for problem in one.check(path / one.file, expected))
-        yield from _unknown_phones(path, one, known)
-    if not present:
+    all_phones = silences.names | phones.names
+    lexicons = [lexicon for lexicon in _LEXICONS if (path / lexicon.file).is_file()]
+    for lexicon in lexicons:
+        problems = lexicon.check(path / lexicon.file, expected)
+        yield from (replace(problem, file=lexicon.file) for problem in problems)
+        yield from _unknown_phones(path, lexicon, all_phones)
+    if not lexicons:
         yield Problem(0, "is missing", LEXICON)
-    if len(present) == len(_LEXICONS):
+    if len(lexicons) == len(_LEXICONS):
         yield from _pair_problems(path)
-    yield from _question_problems(path, known, phones)
+    yield from _question_problems(path, all_phones, phones)
 
 
-class _Lexicon(NamedTuple):
+class _LexiconFile(NamedTuple):
     file: str
     numbers: int
     check: Callable[[Path, Expected], Iterator[Problem]]
 
 
 _LEXICONS = (
-    _Lexicon(LEXICON, 0, kaldi.validate),
-    _Lexicon(PROBABILITIES, 1, partial(kaldi.validate, numbers=1)),
+    _LexiconFile(LEXICON, 0, kaldi.validate),
+    _LexiconFile(PROBABILITIES, 1, partial(kaldi.validate, numbers=1)),
 )
 
 
-class _Phones:
+class _PhoneList:
     """A list of phones, with what is wrong with it."""
 
     def __init__(self, folder: Path, file: str) -> None:
         self.file = file
         self.names: set[str] = set()
-        self.together: list[list[str]] = []
+        self.lines: list[list[str]] = []
         """The phones of each line, which share a root of Kaldi's decision tree."""
-        self._found = [replace(problem, file=file) for problem in self._read(folder / file)]
-
-    def problems(self) -> list[Problem]:
-        return self._found
+        self.problems = [replace(problem, file=file) for problem in self._read(folder / file)]
 
     def _read(self, path: Path) -> Iterator[Problem]:
         if not path.is_file():
             yield Problem(0, "is missing")
             return
-        for line in lines(path):
+        for line in text_lines(path):
             yield from kaldi.line_problems(line)
             names = kaldi.fields(line.text)
             for name in names:
@@ -120,7 +118,7 @@ class _Phones:
                 if kaldi.is_symbol(name):
                     yield Problem(line.number, f"has the reserved phone {name}")
                 self.names.add(name)
-            self.together.append(names)
+            self.lines.append(names)
         if not self.names:
             yield Problem(0, "is empty")
 
@@ -130,23 +128,23 @@ def _optional_problems(path: Path, silences: set[str]) -> Iterator[Problem]:
     if not file.is_file():
         yield Problem(0, "is missing", _OPTIONAL)
         return
-    found = list(lines(file))
-    names = [name for line in found for name in kaldi.fields(line.text)]
-    if len(names) != 1 or len(found) != 1 or names[0] not in silences:
+    content = list(text_lines(file))
+    names = [name for line in content for name in kaldi.fields(line.text)]
+    if len(names) != 1 or len(content) != 1 or names[0] not in silences:
         yield Problem(0, f"is not one phone of {SILENCES}", _OPTIONAL)
-    if any("\r" in line.text for line in found):
+    if any("\r" in line.text for line in content):
         yield Problem(1, "holds whitespace other than blank and tab: U+000D", _OPTIONAL)
 
 
-def _unknown_phones(path: Path, lexicon: _Lexicon, known: set[str]) -> Iterator[Problem]:
-    for line in lines(path / lexicon.file):
+def _unknown_phones(path: Path, lexicon: _LexiconFile, all_phones: set[str]) -> Iterator[Problem]:
+    for line in text_lines(path / lexicon.file):
         for phone in kaldi.fields(line.text)[1 + lexicon.numbers :]:
-            if phone not in known:
+            if phone not in all_phones:
                 yield Problem(line.number, f"has the phone {phone}, which no list of phones has", lexicon.file)
 
 
 def _pair_problems(path: Path) -> Iterator[Problem]:
-    pairs = zip_longest(lines(path / LEXICON), lines(path / PROBABILITIES))
+    pairs = zip_longest(text_lines(path / LEXICON), text_lines(path / PROBABILITIES))
     for number, (plain, likely) in enumerate(pairs, 1):
         fields = [] if likely is None else kaldi.fields(likely.text)
         if plain is None or likely is None or kaldi.fields(plain.text) != fields[:1] + fields[2:]:
@@ -154,16 +152,16 @@ def _pair_problems(path: Path) -> Iterator[Problem]:
             return
 
 
-def _question_problems(path: Path, known: set[str], phones: _Phones) -> Iterator[Problem]:
+def _question_problems(path: Path, all_phones: set[str], phones: _PhoneList) -> Iterator[Problem]:
     questions: list[set[str]] = []
-    for line in lines(path / _QUESTIONS) if (path / _QUESTIONS).is_file() else ():
+    for line in text_lines(path / _QUESTIONS) if (path / _QUESTIONS).is_file() else ():
         yield from (replace(problem, file=_QUESTIONS) for problem in kaldi.line_problems(line))
-        asked = kaldi.fields(line.text)
-        for phone in asked:
-            if phone not in known:
+        question = kaldi.fields(line.text)
+        for phone in question:
+            if phone not in all_phones:
                 yield Problem(line.number, f"has the phone {phone}, which no list of phones has", _QUESTIONS)
-        questions.append(set(asked))
-    for number, names in enumerate(phones.together, 1):
+        questions.append(set(question))
+    for number, names in enumerate(phones.lines, 1):
         for one, other in combinations(names, 2):
             if not any((one in question) != (other in question) for question in questions):
                 yield Problem(number, f"has {one} and {other}, which no line of {_QUESTIONS} tells apart", PHONES)
@@ -184,10 +182,10 @@ def _write_lexicon(batches: Iterable[pa.RecordBatch], path: Path, options: Write
                 plain.write(f"{word} {phone}\n".encode())
                 if likely:
                     likely.write(f"{word} 1.00 {phone}\n".encode())
-            for some in phone_lines(batches, options):
-                write_lines(plain, [some.word, some.said], " ")
+            for lines in phone_lines(batches, options):
+                write_lines(plain, [lines.word, lines.pron], " ")
                 if likely:
-                    write_lines(likely, [some.word, relative_probabilities(some), some.said], " ")
+                    write_lines(likely, [lines.word, relative_probabilities(lines), lines.pron], " ")
     finally:
         if likely:
             likely.close()

@@ -42,7 +42,7 @@ asks for it words are in bytewise order.
 """
 
 Reader = Callable[[Path], Iterator[pa.RecordBatch]]
-"""Yields batches of schema `reading.ENTRIES`; raises `InputError` naming file and line."""
+"""Yields batches of schema `entries.ENTRIES`; raises `InputError` naming file and line."""
 
 Validator = Callable[[Path, Expected], Iterator[Problem]]
 """Yields what the readers of the format reject, whoever made the file; raises `InputError` where it is unreadable."""

@@ -102,10 +102,10 @@ def _empty(texts: pa.Array) -> Bool:
 
 def _status(*conditions: Bool) -> pa.Array:
     """Return the status [N] of the first condition [N] that holds, else the last."""
-    places = np.full(len(conditions[0]), len(STATUSES) - 1, np.int8)
-    for place, condition in reversed([*enumerate(conditions)]):
-        places[np.flatnonzero(condition)] = place
-    return pa.array(STATUSES).take(pa.array(places))
+    indices = np.full(len(conditions[0]), len(STATUSES) - 1, np.int8)
+    for index, condition in reversed([*enumerate(conditions)]):
+        indices[np.flatnonzero(condition)] = index
+    return pa.array(STATUSES).take(pa.array(indices))
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:

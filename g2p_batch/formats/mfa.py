@@ -12,12 +12,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.formats.entries import Entry, batched, encoding_problems, lines, texts, wrong
+from g2p_batch.formats.entries import Entry, batched, encoding_problems, text_lines, texts, wrong
 from g2p_batch.formats.kaldi import RESERVED, is_symbol
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BLANKS, PHONES_RULES, any_phone, first_phone, first_reason, reserved
-from g2p_batch.formats.words import phone_lines, relative_probabilities, spelt, write_lines
+from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, any_phone, first_phone, first_reason, reserved
+from g2p_batch.formats.word_lines import phone_lines, relative_probabilities, spelt, write_lines
 
 _OWN_WORDS = ("<unk>", "[bracketed]", "[cutoff]", "[laughter]")
 """Words to which MFA gives pronunciations of its own; a dictionary that others made may list them."""
@@ -30,15 +30,15 @@ _LEAST = 0.01
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and phones, a line each variant."""
     with path.open("wb") as file:
-        for some in phone_lines(batches, options):
-            write_lines(file, [some.word, some.said], "\t")
+        for lines in phone_lines(batches, options):
+            write_lines(file, [lines.word, lines.pron], "\t")
 
 
 def write_probabilities(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words, probabilities and phones; the best variant of a word has 1.00, the others are relative to it."""
     with path.open("wb") as file:
-        for some in phone_lines(batches, options):
-            write_lines(file, [some.word, relative_probabilities(some), some.said], "\t")
+        for lines in phone_lines(batches, options):
+            write_lines(file, [lines.word, relative_probabilities(lines), lines.pron], "\t")
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -57,7 +57,7 @@ def read(path: Path) -> Iterator[pa.RecordBatch]:
 
 def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
     """Check a dictionary with or without probabilities."""
-    for line in lines(path):
+    for line in text_lines(path):
         yield from encoding_problems(line)
         if "\r" in line.text.removesuffix("\r"):
             yield Problem(line.number, "holds a carriage return, which ends the line for MFA")
@@ -111,7 +111,7 @@ def _split_by_nfkc(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
 
 
 _RULES = (
-    *PHONES_RULES,
+    *PHONE_LINE_RULES,
     ("space_in_word", _split_by_nfkc),
     ("reserved_word", reserved(RESERVED + _OWN_WORDS)),
     ("reserved_phone", any_phone(lambda phone: phone in _SILENCES or is_symbol(phone))),

@@ -12,7 +12,7 @@ from g2p_batch.errors import InputError
 from g2p_batch.formats.entries import ENTRIES
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
-from g2p_batch.formats.rules import nothing
+from g2p_batch.formats.rules import refuse_nothing
 from g2p_batch.words.delimited import decode
 
 _NEEDED = ("word", "pron")
@@ -112,4 +112,4 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be read ({cause}): check its permissions, and that it is whole") from None
 
 
-PARQUET = Format("parquet", ".parquet", write, read, validate, nothing, languages="many", names_language=True)
+PARQUET = Format("parquet", ".parquet", write, read, validate, refuse_nothing, languages="many", names_language=True)

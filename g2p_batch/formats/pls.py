@@ -18,8 +18,8 @@ from g2p_batch.errors import UsageError
 from g2p_batch.formats.entries import Entry, batched, opened, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BLANKS, CONTROLS, Rule, first_reason, text
-from g2p_batch.formats.words import by_word, folded, unrepeated, write_lines
+from g2p_batch.formats.rules import BLANKS, CONTROL_RULES, Rule, first_reason, text
+from g2p_batch.formats.word_lines import by_word, folded, unrepeated, write_lines
 from g2p_batch.languages import LANGUAGES, lookup
 
 NAMESPACE = "http://www.w3.org/2005/01/pronunciation-lexicon"
@@ -47,10 +47,10 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
     lang = _UNDETERMINED if tag is None else LANGUAGES[tag].bcp47 if tag in LANGUAGES else tag
     with path.open("wb") as file:
         file.write(_HEAD.format(alphabet=options.alphabet, lang=lang).encode())
-        for some in chain(() if first is None else (first,), rows):
-            if pc.any(pc.not_equal(some["lang"], tag)).as_py():
+        for batch in chain(() if first is None else (first,), rows):
+            if pc.any(pc.not_equal(batch["lang"], tag)).as_py():
                 raise UsageError(f"{path} would be of several languages, and PLS has one: write a file for each")
-            _write_lexemes(file, some)
+            _write_lexemes(file, batch)
         file.write(b"</lexicon>\n")
 
 
@@ -108,16 +108,16 @@ def _nodes(path: Path) -> Iterator[_Node]:
     """Yield starts and ends of elements as the file is read; entities are those of XML alone."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
-    found: list[_Node] = []
+    nodes: list[_Node] = []
     stack: list[tuple[str, list[str]]] = []
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        found.append(_Node(parser.CurrentLineNumber, "start", _plain(name), attributes, ""))
+        nodes.append(_Node(parser.CurrentLineNumber, "start", _plain(name), attributes, ""))
         stack.append((_plain(name), []))
 
     def end(_name: str) -> None:
         name, texts = stack.pop()
-        found.append(_Node(parser.CurrentLineNumber, "end", name, {}, "".join(texts)))
+        nodes.append(_Node(parser.CurrentLineNumber, "end", name, {}, "".join(texts)))
 
     def characters(data: str) -> None:
         name, texts = stack[-1]
@@ -128,10 +128,10 @@ def _nodes(path: Path) -> Iterator[_Node]:
     with opened(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             parser.Parse(chunk, False)
-            yield from found
-            found.clear()
+            yield from nodes
+            nodes.clear()
         parser.Parse(b"", True)
-    yield from found
+    yield from nodes
 
 
 def _plain(name: str) -> str:
@@ -181,11 +181,11 @@ def _root_faults(attributes: dict[str, str], lang: str | None) -> Iterator[str]:
         yield "has no version 1.0"
     if not _is_alphabet(attributes.get("alphabet", "")):
         yield "has no alphabet that is ipa or x-…"
-    said = attributes.get(_LANG)
-    if not said:
+    tag = attributes.get(_LANG)
+    if not tag:
         yield "has no xml:lang"
-    elif lang and lookup(said) != LANGUAGES[lang] and said.lower() != LANGUAGES[lang].bcp47.lower():
-        yield f"is of the language {said}, not {LANGUAGES[lang].bcp47} ({lang})"
+    elif lang and lookup(tag) != LANGUAGES[lang] and tag.lower() != LANGUAGES[lang].bcp47.lower():
+        yield f"is of the language {tag}, not {LANGUAGES[lang].bcp47} ({lang})"
 
 
 def _end_problems(node: _Node, element: _Open) -> Iterator[Problem]:
@@ -213,8 +213,8 @@ def _entries(path: Path) -> Iterator[Entry]:
             if count == 0:
                 if node.name != "lexicon":
                     raise wrong(path, node.line, f"begins with <{node.name}>, not <lexicon>: give a PLS document")
-                said = lookup(node.attributes.get(_LANG, ""))
-                lang = said.tag if said else None
+                language = lookup(node.attributes.get(_LANG, ""))
+                lang = language.tag if language else None
             elif node.kind == "start":
                 unpreferred = node.attributes.get("prefer") != "true"
             elif node.name == "grapheme":
@@ -230,9 +230,9 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 
 def _write_lexemes(file: IO[bytes], rows: pa.RecordBatch) -> None:
-    some = unrepeated(_escaped(rows["word"]), _escaped(rows["pron"]), rows["logprob"])
-    words, said = folded(some, "</phoneme><phoneme>")
-    pieces = ("<lexeme><grapheme>", words, "</grapheme><phoneme>", said, "</phoneme></lexeme>")
+    lines = unrepeated(_escaped(rows["word"]), _escaped(rows["pron"]), rows["logprob"])
+    words, prons = folded(lines, "</phoneme><phoneme>")
+    pieces = ("<lexeme><grapheme>", words, "</grapheme><phoneme>", prons, "</phoneme></lexeme>")
     write_lines(file, [pc.binary_join_element_wise(*pieces, "")], "")
 
 
@@ -244,7 +244,7 @@ def _escaped(texts: pa.Array) -> pa.Array:
 
 _RULES: tuple[Rule, ...] = (
     ("no_pronunciation", text("pron", f"^[{BLANKS}]*$")),
-    *CONTROLS,
+    *CONTROL_RULES,
     ("blank_word", text("word", f"^[{BLANKS}]*$")),
     ("not_xml", text("word", _NOT_XML)),
     ("not_xml", text("pron", _NOT_XML)),

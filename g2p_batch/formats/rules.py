@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.words import spelt
+from g2p_batch.formats.word_lines import spelt
 from g2p_batch.words.control_characters import has_control
 
 Check = Callable[[pa.RecordBatch, WriteOptions], pa.Array]
@@ -30,7 +30,7 @@ def first_reason(rows: pa.RecordBatch, options: WriteOptions, rules: Sequence[Ru
     return pc.case_when(pa.StructArray.from_arrays(masks, [str(n) for n in range(len(masks))]), *(r for r, _ in rules))
 
 
-def nothing(rows: pa.RecordBatch, _options: WriteOptions) -> pa.Array:
+def refuse_nothing(rows: pa.RecordBatch, _options: WriteOptions) -> pa.Array:
     """Refuse no row."""
     return pa.nulls(len(rows), pa.string())
 
@@ -69,7 +69,7 @@ def _control_in_phones(rows: pa.RecordBatch, _options: WriteOptions) -> pa.Array
     return _rows_of(rows["phones"], pa.array(has_control(pc.list_flatten(rows["phones"]), separators=True)))
 
 
-CONTROLS: tuple[Rule, ...] = (
+CONTROL_RULES: tuple[Rule, ...] = (
     ("control_character", control("word")),
     ("control_character", control("pron")),
     ("control_character", _control_in_phones),
@@ -92,7 +92,7 @@ def _blank_or_empty(phone: str) -> bool:
     return phone.split() != [phone]
 
 
-PHONES_RULES: tuple[Rule, ...] = (
+PHONE_LINE_RULES: tuple[Rule, ...] = (
     ("no_phones", _no_phones),
     ("control_character", word(r"\p{Cc}")),
     ("control_character", _control_in_phones),

@@ -12,18 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.formats import kaldi
-from g2p_batch.formats.entries import encoding_problems, lines, texts, wrong
+from g2p_batch.formats.entries import encoding_problems, text_lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import PHONES_RULES, any_phone, first_reason
-from g2p_batch.formats.words import best, phone_lines, write_lines
+from g2p_batch.formats.rules import PHONE_LINE_RULES, any_phone, first_reason
+from g2p_batch.formats.word_lines import best, phone_lines, write_lines
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and the phones of their best variant."""
     with path.open("wb") as file:
-        for some in map(best, phone_lines(batches, options)):
-            write_lines(file, [some.word, some.said], " ")
+        for lines in map(best, phone_lines(batches, options)):
+            write_lines(file, [lines.word, lines.pron], " ")
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -32,10 +32,10 @@ def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
     Raises:
         InputError: the list of tokens cannot be read.
     """
-    rules = PHONES_RULES
+    rules = PHONE_LINE_RULES
     if options.tokens is not None:
-        known = tokens(options.tokens)
-        rules = (*PHONES_RULES, ("token_not_in_set", any_phone(lambda phone: phone not in known)))
+        allowed = tokens(options.tokens)
+        rules = (*PHONE_LINE_RULES, ("token_not_in_set", any_phone(lambda phone: phone not in allowed)))
     return first_reason(rows, options, rules)
 
 
@@ -70,20 +70,20 @@ class Repeats:
 
 def validate(path: Path, expected: Expected) -> Iterator[Problem]:
     """Check a lexicon, and its tokens if a list is given; words are remembered as 64-bit numbers."""
-    known = None if expected.tokens is None else tokens(expected.tokens)
+    allowed = None if expected.tokens is None else tokens(expected.tokens)
     seen: set[int] = set()
-    for line in lines(path):
+    for line in text_lines(path):
         yield from encoding_problems(line)
-        word, *said = kaldi.fields(line.text) or [""]
-        if not said:
+        word, *phones = kaldi.fields(line.text) or [""]
+        if not phones:
             yield Problem(line.number, f"gives {word} no pronunciation" if word else "is empty")
             continue
         key = hash(_lowered(word))
         if key in seen:
             yield Problem(line.number, f"has {word} again: sherpa-onnx ignores it")
         seen.add(key)
-        for token in said:
-            if known is not None and token not in known:
+        for token in phones:
+            if allowed is not None and token not in allowed:
                 yield Problem(line.number, f"has the token {token}, which {expected.tokens} lacks: it is skipped")
 
 
@@ -94,13 +94,13 @@ def tokens(path: Path) -> frozenset[str]:
     Raises:
         InputError: the file cannot be read, or a line is something else.
     """
-    found = set()
+    names = set()
     for number, text in texts(path):
         token, _, index = text.rstrip().rpartition(" ")
         if not (token or text.startswith(" ")) or not index.isdecimal():
             raise wrong(path, number, "is not a token and its number: give the tokens.txt of the voice")
-        found.add(token.strip() or " ")
-    return frozenset(found)
+        names.add(token.strip() or " ")
+    return frozenset(names)
 
 
 def _lowered(word: str) -> str:

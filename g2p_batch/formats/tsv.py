@@ -8,11 +8,11 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.formats.entries import Entry, batched, lines, texts, wrong
+from g2p_batch.formats.entries import Entry, batched, text_lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BOM, CONTROLS, first_reason
-from g2p_batch.formats.words import write_lines
+from g2p_batch.formats.rules import BOM, CONTROL_RULES, first_reason
+from g2p_batch.formats.word_lines import write_lines
 from g2p_batch.words.control_characters import has_control
 
 PLAIN = ("word", "lang", "pron")
@@ -37,7 +37,7 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
     """Refuse control characters, which would end a cell or a line."""
-    return first_reason(rows, options, CONTROLS)
+    return first_reason(rows, options, CONTROL_RULES)
 
 
 def read(path: Path) -> Iterator[pa.RecordBatch]:
@@ -52,7 +52,7 @@ def read(path: Path) -> Iterator[pa.RecordBatch]:
 def validate(path: Path, expected: Expected) -> Iterator[Problem]:
     """Check the header, and that each line has its cells."""
     header: list[str] = []
-    for line in lines(path):
+    for line in text_lines(path):
         cells = line.text.removesuffix("\r").split("\t")
         if not line.is_utf8:
             yield Problem(line.number, "is not UTF-8")

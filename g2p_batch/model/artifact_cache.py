@@ -4,12 +4,12 @@ import hashlib
 import json
 import os
 import platform
-import tomllib
-from dataclasses import asdict
-from importlib import metadata, resources
 from pathlib import Path
 
+import msgspec
+
 from g2p_batch.errors import ArtifactError, UsageError
+from g2p_batch.model import compiler
 from g2p_batch.model.contract import DTYPES, Contract, DType, LengthBucket, Shapes
 from g2p_batch.model.cpu_families import FAMILIES, Family, cpu_family
 from g2p_batch.model.shipped import shipped
@@ -47,8 +47,8 @@ def target_family(target: str, dtype: DType = "float32", architectures: tuple[st
         raise UsageError(f"--arch names GPUs, and the target is {target}: add --target cuda, or leave --arch out")
     able = [family for family in FAMILIES if dtype in family.dtypes]
     if not able:
-        known = [name for name in DTYPES if any(name in family.dtypes for family in FAMILIES)]
-        raise UsageError(f"there are no kernels for {dtype} on CPUs: use one of {', '.join(known)}")
+        supported = [name for name in DTYPES if any(name in family.dtypes for family in FAMILIES)]
+        raise UsageError(f"there are no kernels for {dtype} on CPUs: use one of {', '.join(supported)}")
     names = ", ".join(family.name for family in able)
     if target == "cpu":
         family = cpu_family(dtype)
@@ -76,6 +76,13 @@ def _gpus(dtype: DType, architectures: tuple[str, ...]) -> Family:
     return Family("cuda", platform.machine(), architectures or COMMON_GPUS, GPU_DTYPES, "cuda")
 
 
+class TargetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `configs/targets/*.toml` says: buckets by rising length, and the batch ladder."""
+
+    bucket: tuple[LengthBucket, ...]
+    ladder: tuple[int, ...]
+
+
 def load_shapes(path: Path, contract: Contract) -> Shapes:
     """Read buckets and batch ladder from a target configuration.
 
@@ -83,9 +90,9 @@ def load_shapes(path: Path, contract: Contract) -> Shapes:
         UsageError: the file is missing or wrong, or its buckets do not fit the contract.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        shapes = Shapes(tuple(LengthBucket(**bucket) for bucket in raw["bucket"]), tuple(raw["ladder"]))
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as cause:
+        config = msgspec.toml.decode(path.read_bytes(), type=TargetConfig)
+        shapes = Shapes(config.bucket, config.ladder)
+    except (OSError, ValueError) as cause:
         raise UsageError(f"{path} is not a target configuration ({cause}): see configs/targets/cpu.toml") from None
     longest = shapes.longest
     if (longest.source_bytes, longest.target_bytes) != (contract.max_source_bytes, contract.max_target_bytes):
@@ -98,23 +105,25 @@ def load_shapes(path: Path, contract: Contract) -> Shapes:
 
 def default_config(family: Family) -> Path:
     """Return the target configuration used where none is given."""
-    return shipped("configs/targets/runtime.toml" if family.kind == "cuda" else "configs/targets/cpu.toml")
+    return shipped("configs/targets/cuda.toml" if family.kind == "cuda" else "configs/targets/cpu.toml")
 
 
 def artifact_key(contract: Contract, family: Family, shapes: Shapes, dtype: DType) -> str:
     """Return the name of an artifact: a sha256 over all that shapes it."""
-    facts = {
+    from importlib.metadata import version
+
+    inputs = {
         "checkpoint": contract.checkpoint_sha256,
         "program": dict(contract.files),
         "prefix": contract.prefix,
         "languages": contract.languages,
-        "target": asdict(family),
-        "shapes": asdict(shapes),
+        "target": msgspec.to_builtins(family),
+        "shapes": msgspec.to_builtins(shapes),
         "dtype": dtype,
-        "versions": {name: metadata.version(name) for name in _PINNED},
+        "versions": {name: version(name) for name in _PINNED},
         "compiler": _compiler_digest(),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def exporter_digest() -> str:
@@ -129,10 +138,10 @@ def _compiler_digest() -> str:
 
 def _sources_digest(*folders: str) -> str:
     total = hashlib.sha256()
-    package = resources.files("g2p_compile")
+    package = compiler.sources()
     for folder in folders:
         for file in sorted((package / folder).iterdir(), key=lambda file: file.name):
-            if file.name.endswith((".py", ".cuh")):
+            if file.suffix in {".py", ".cuh"}:
                 total.update(f"{folder}/{file.name}".encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
 

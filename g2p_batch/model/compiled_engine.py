@@ -3,9 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
-from g2p_batch.model.contract import DType, LengthBucket, Manifest, Shapes
+import numpy as np
+import numpy.typing as npt
+
+from g2p_batch.model.contract import DType, LengthBucket, Manifest, Shapes, Tensor
 from g2p_batch.model.greedy import Rows
 from g2p_batch.model.tokenizer import Float32, Int32
 
@@ -89,3 +93,10 @@ class CompiledEngine(ABC):
 
         index = self.shapes.buckets.index(bucket)
         return Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
+
+
+def values_of(tensor: Tensor, file: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a packed weight in the bytes of its file."""
+    size = prod(tensor.shape) * np.dtype(tensor.dtype).itemsize
+    values: npt.NDArray[Any] = file[tensor.offset : tensor.offset + size].view(tensor.dtype).reshape(tensor.shape)
+    return values

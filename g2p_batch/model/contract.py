@@ -3,10 +3,12 @@
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
+
+import msgspec
 
 from g2p_batch.errors import ArtifactError, ModelError
 
@@ -75,8 +77,7 @@ class Contract:
         return _PREFIX_FORMS[self.prefix].format(lang)
 
 
-@dataclass(frozen=True)
-class LengthBucket:
+class LengthBucket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Words of at most `source_bytes`, prefix included, decoded to at most `target_bytes` tokens."""
 
     source_bytes: int
@@ -187,8 +188,9 @@ def digest(path: Path) -> str:
 
 
 def save_json(path: Path, record: Any) -> None:
-    """Write a dataclass as readable JSON with sorted keys."""
-    path.write_text(json.dumps(asdict(record), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write a record as readable JSON with sorted keys."""
+    text = json.dumps(msgspec.to_builtins(record), indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def load_contract(folder: Path) -> Contract:
@@ -198,7 +200,7 @@ def load_contract(folder: Path) -> Contract:
         ModelError: the folder holds no program, or one of another format version.
     """
     remedy = "export the checkpoint with `g2p-batch export MODEL -o DIR`"
-    return _load(folder / "contract.json", _contract, ModelError, remedy)
+    return _load(folder / "contract.json", Contract, ModelError, remedy)
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -208,38 +210,23 @@ def load_manifest(folder: Path) -> Manifest:
         ArtifactError: the folder holds no whole artifact, or one of another format version.
     """
     remedy = "compile the model again with `g2p-batch compile`"
-    return _load(folder / "manifest.json", _manifest, ArtifactError, remedy)
+    return _load(folder / "manifest.json", Manifest, ArtifactError, remedy)
 
 
-def _manifest(raw: dict[str, Any]) -> Manifest:
-    shapes = raw.pop("shapes")
-    return Manifest(
-        contract=_contract(raw.pop("contract")),
-        cache=CacheCells(**raw.pop("cache")),
-        target=CompileTarget(**{**raw["target"], "features": tuple(raw.pop("target")["features"])}),
-        shapes=Shapes(tuple(LengthBucket(**b) for b in shapes["buckets"]), tuple(shapes["ladder"])),
-        tiles={name: tuple(tile) for name, tile in raw.pop("tiles").items()},
-        functions={name: tuple(tensors) for name, tensors in raw.pop("functions").items()},
-        kernels={name: tuple(types) for name, types in raw.pop("kernels", {}).items()},
-        tensors={name: Tensor(t["offset"], tuple(t["shape"]), t["dtype"]) for name, t in raw.pop("tensors").items()},
-        **raw,
-    )
+class _Versioned(msgspec.Struct):
+    """What every version of a file says of itself."""
+
+    format: int
 
 
-def _contract(raw: dict[str, Any]) -> Contract:
-    geometry = Geometry(**raw.pop("geometry"))
-    return Contract(geometry=geometry, languages=tuple(raw.pop("languages")), **raw)
-
-
-def _load(
-    path: Path, parse: Callable[[dict[str, Any]], T], error: type[ModelError] | type[ArtifactError], remedy: str
-) -> T:
+def _load(path: Path, kind: type[T], error: type[ModelError] | type[ArtifactError], remedy: str) -> T:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        if raw.get("format") != FORMAT:
-            raise error(f"{path} has format {raw.get('format')}, this version reads {FORMAT}: {remedy}")
-        return parse(raw)
+        data = path.read_bytes()
+        version = msgspec.json.decode(data, type=_Versioned).format
+        if version != FORMAT:
+            raise error(f"{path} has format {version}, this version reads {FORMAT}: {remedy}")
+        return msgspec.json.decode(data, type=kind)
     except FileNotFoundError:
         raise error(f"{path} does not exist: {remedy}") from None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as cause:
+    except (OSError, ValueError) as cause:
         raise error(f"{path} cannot be read ({type(cause).__name__}: {cause}): {remedy}") from None

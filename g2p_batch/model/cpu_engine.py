@@ -16,11 +16,11 @@ import numpy as np
 
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model.artifact_cache import DEVICE_CODE, LIBRARY, WEIGHTS
-from g2p_batch.model.compiled_engine import Caches, CompiledEngine
+from g2p_batch.model.compiled_engine import Caches, CompiledEngine, values_of
 from g2p_batch.model.contract import Kind, LengthBucket, Manifest, digest, load_manifest
 from g2p_batch.model.cpu_families import cpu_features
 from g2p_batch.model.cuda import runtime
-from g2p_batch.model.cuda.device import CudaDevice, device_module, require_gpu, values_of
+from g2p_batch.model.cuda.device import CudaDevice, device_module, require_gpu
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
 from g2p_batch.model.greedy import Rows
 from g2p_batch.model.tokenizer import Float32, Int32
@@ -28,7 +28,7 @@ from g2p_batch.model.tokenizer import Float32, Int32
 _ALIGNMENT = 64
 """Bytes; compiled code reads whole vectors."""
 _CPU, _POOLED = 1, 2
-"""CudaDevice type and allocator of the virtual machine."""
+"""Device type and allocator of the virtual machine."""
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def _gpu_runtime() -> None:
         ArtifactError: CUDA's runtime or the driver is missing.
     """
     _runtime()
-    runtime.runtime()
+    runtime.library()
     _load("libtvm_runtime_cuda.so")
 
 

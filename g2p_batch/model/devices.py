@@ -26,7 +26,7 @@ class Device:
         """
         from g2p_batch.model.cuda import runtime
 
-        runtime.runtime()
+        runtime.library()
         count, names = runtime.device_count(), _visible()
         if not count:
             raise ArtifactError(f"this process sees no GPU: look at {VISIBLE}, or decode with --device cpu")
@@ -38,9 +38,6 @@ class Device:
         if max(numbers) >= count:
             raise UsageError(f"--device names GPU {max(numbers)}, and this process sees {count}, numbered from 0")
         return tuple(names[number] for number in numbers)
-
-
-CPU = Device("cpu")
 
 
 def _visible() -> list[str] | None:

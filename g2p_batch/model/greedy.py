@@ -1,9 +1,7 @@
 """Greedy decoding over the `Engine` protocol: buckets, slots that are refilled, batch ladder, scores."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -78,16 +76,19 @@ class StreamingEngine(Engine, Protocol):
         """Decode chunks of one bucket, as `decode_stream` says."""
 
 
-@dataclass(frozen=True)
-class EngineFactory:
-    """A compiled model that worker processes can open."""
+class EngineFactory(Protocol):
+    """Makes engines of one compiled model; it is pickled, and sent to workers on this machine and on others."""
 
-    key: str
-    """Tells it from all that may answer differently."""
-    name: str
-    """What its user knows of it."""
-    open_engine: Callable[[], Engine]
-    """Is pickled, and called once in each worker."""
+    @property
+    def key(self) -> str:
+        """Tells the compiled model from all that may answer differently."""
+
+    @property
+    def label(self) -> str:
+        """What its user knows of it: the kind of hardware, and the number format."""
+
+    def engine(self) -> Engine:
+        """Return a new engine, for the use of one thread at a time; called once in each worker."""
 
 
 @dataclass(frozen=True)
@@ -157,32 +158,6 @@ def retries(rows: Indices, src_bytes: npt.NDArray[Any], shapes: Shapes) -> Itera
 def can_retry(bucket: LengthBucket, shapes: Shapes) -> bool:
     """Tell whether a word truncated in `bucket` has room left in the longest one."""
     return bucket.target_bytes < shapes.longest.target_bytes
-
-
-def decode(engine: Engine, ids: Int32, lengths: Int32) -> Decoded:
-    """Decode any number of words in any order.
-
-    A word that meets the end of a shorter bucket is decoded again, from its start, in the longest one.
-
-    Args:
-        engine: the model.
-        ids: [N, S] int32 of `tokenizer.tokenize`.
-        lengths: [N] int32, none above `engine.shapes.longest.source_bytes`.
-
-    Returns:
-        The outputs in the order of the words; a word is flagged truncated only if the longest bucket cut it.
-    """
-    shapes = engine.shapes
-    done: list[FinishedWords] = []
-    again = [np.zeros(0, np.int64)]
-    for bucket, part in groupby(chunks(lengths, shapes), key=attrgetter("bucket")):
-        for finished in decode_stream(engine, bucket, _sources(part, ids, lengths)):
-            done.append(finished)
-            if can_retry(bucket, shapes):
-                again.append(finished.rows[finished.out.truncated])
-    last = _sources(retries(np.concatenate(again), lengths, shapes), ids, lengths)
-    done.extend(decode_stream(engine, shapes.longest, last))
-    return _gather(done, len(lengths))
 
 
 def decode_stream(engine: Engine, bucket: LengthBucket, sources: Iterable[TokenizedChunk]) -> Iterator[FinishedWords]:
@@ -385,20 +360,3 @@ def _cut(bucket: LengthBucket, rows: Indices, src_bytes: npt.NDArray[Any]) -> It
         end = min(int(np.searchsorted(lengths, longest, side="right")), start + bucket.chunk)
         yield Chunk(bucket, rows[start:end])
         start = end
-
-
-def _sources(cut: Iterable[Chunk], ids: Int32, lengths: Int32) -> Iterator[TokenizedChunk]:
-    for chunk in cut:
-        yield TokenizedChunk(chunk.rows, ids[chunk.rows], lengths[chunk.rows])
-
-
-def _gather(done: list[FinishedWords], words: int) -> Decoded:
-    """Put the outputs into the order of the words; the last output of a word counts."""
-    width = max((finished.out.ids.shape[1] for finished in done), default=0)
-    whole = Decoded(np.zeros((words, width), np.int32), np.zeros(words, np.float32), np.zeros(words, np.bool_))
-    for finished in done:
-        rows, out = finished.rows, finished.out
-        whole.ids[rows, : out.ids.shape[1]] = out.ids
-        whole.logprob[rows] = out.logprob
-        whole.truncated[rows] = out.truncated
-    return whole

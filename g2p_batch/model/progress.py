@@ -18,3 +18,16 @@ class Progress(Protocol):
 
     def close(self) -> None:
         """Decoding is over, complete or not; called once after each `start`."""
+
+
+class Silent:
+    """Progress of a call whose caller waits for all of it."""
+
+    def start(self, total_words: int) -> None:
+        """Say nothing."""
+
+    def advance(self, words: int) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Say nothing."""

@@ -1,34 +1,29 @@
 """From what a user calls a model to a compiled one: bundled, a folder of any stage, or a hub id."""
 
 import hashlib
-import importlib.util
 import logging
 import platform
-import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from g2p_batch.errors import ArtifactError, ModelError, UsageError
+import msgspec
+
+from g2p_batch.errors import ArtifactError, UsageError
 from g2p_batch.languages import LANGUAGES
-from g2p_batch.model import artifact_cache
+from g2p_batch.model import artifact_cache, compiler
 from g2p_batch.model.compiled_engine import CompiledEngine
 from g2p_batch.model.contract import DTYPES, Contract, DType, Kind, Prefix, load_contract, load_manifest
 from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cpu_families import Family, cpu_name
-from g2p_batch.model.greedy import EngineFactory
+from g2p_batch.model.progress import Say
 from g2p_batch.model.shipped import BUNDLED, shipped
-from g2p_batch.storage.publish import new_folder
 
 BUNDLED_NAME = "bundled"
-Say = Callable[[str], None]
-"""Tells the user what takes time."""
 
 _log = logging.getLogger("g2p_batch")
 
 
-@dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `configs/models/*.toml` says of a checkpoint that its own files do not."""
 
     source: str
@@ -45,162 +40,126 @@ def model_config(model: str) -> ModelConfig:
     """
     if model.endswith(".toml"):
         return _read_config(Path(model))
-    known = (_read_config(path) for path in sorted(shipped("configs/models").glob("*.toml")))
-    return next((config for config in known if config.source == model), ModelConfig(model))
+    configs = (_read_config(path) for path in sorted(shipped("configs/models").glob("*.toml")))
+    return next((config for config in configs if config.source == model), ModelConfig(model))
 
 
 def _read_config(path: Path) -> ModelConfig:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        config = ModelConfig(**{**raw, "languages": tuple(raw.get("languages", LANGUAGES))})
-    except (OSError, tomllib.TOMLDecodeError, TypeError) as cause:
+        config = msgspec.toml.decode(path.read_bytes(), type=ModelConfig)
+    except (OSError, ValueError) as cause:
         raise UsageError(f"{path} is not a model configuration ({cause}): see configs/models") from None
-    unknown = set(config.languages) - set(LANGUAGES)
-    if unknown or config.prefix not in ("space", "none"):
-        raise UsageError(f"{path}: unknown prefix {config.prefix!r} or languages {sorted(unknown)}")
+    if unknown := set(config.languages) - set(LANGUAGES):
+        raise UsageError(f"{path}: unknown languages {sorted(unknown)}: see `g2p-batch languages`")
     return config
 
 
-def find_program(model: str, say: Say) -> Path:
-    """Return the folder of a model's program, exporting a checkpoint into the cache first if need be.
-
-    Raises:
-        ModelError: the model is none of what is supported, or cannot be reached.
-    """
-    if model == BUNDLED_NAME:
-        return BUNDLED
-    if (Path(model) / "contract.json").is_file():
-        return Path(model)
-    require_exporter(model)
-    config = model_config(model)
-    from g2p_compile.export.sources import checkpoint_digest, locate
-
-    files = locate(config.source, config.revision)
-    facts = f"{checkpoint_digest(files)} {config.prefix} {config.languages} {artifact_cache.exporter_digest()}"
-    folder = artifact_cache.writable_root() / "programs" / hashlib.sha256(facts.encode()).hexdigest()
-    if not (folder / "contract.json").is_file():
-        say(f"Exporting {config.source} (once)")
-        export(config, folder)
-    return folder
-
-
-def require_exporter(model: str) -> None:
-    """Check that what converts the checkpoint `model` is installed.
-
-    Raises:
-        ModelError: torch or transformers is not.
-    """
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
-        raise ModelError(
-            f"{model} is a checkpoint, and converting one needs torch and transformers: "
-            "`pip install 'g2p-batch[export]'`, or export it on another machine and pass the program's folder"
-        )
-
-
-def export(config: ModelConfig, folder: Path, name: str | None = None) -> Contract:
-    """Export a checkpoint into a folder, which appears whole or not at all; returns its contract.
-
-    Args:
-        config: the checkpoint.
-        folder: where to put the program; absent or empty.
-        name: short name kept in the contract; the last part of the source by default.
-
-    Raises:
-        ModelError: as `load_checkpoint` says.
-        OutputError: the folder cannot be written, or is not empty.
-    """
-    from g2p_compile.export.checkpoint import load_checkpoint
-    from g2p_compile.export.exporter import export_program
-
-    checkpoint = load_checkpoint(
-        config.source, revision=config.revision, prefix=config.prefix, languages=config.languages, name=name
-    )
-    with new_folder(folder) as draft:
-        return export_program(checkpoint, draft)
-
-
 @dataclass(frozen=True)
-class Request:
-    """A model with the way it is to be compiled."""
+class Model:
+    """A model that is found, and how it is compiled when there is work for it.
 
-    model: str = BUNDLED_NAME
+    Attributes:
+        name: what its user calls it.
+        folder: its program, or the compiled model itself.
+        contract: what it was trained for.
+        dtype: number format that it has or is to have.
+        target: `cpu`, `cuda`, a CPU family or a triple.
+        config: target configuration; the shipped one by default.
+    """
+
+    name: str
+    folder: Path
+    contract: Contract
+    dtype: DType
     target: str = "cpu"
-    dtype: DType = "float32"
     config: Path | None = None
-    """Target configuration; the shipped one by default."""
-    tune: bool = False
-    """Choose tiles by measuring them on this CPU."""
-    architectures: tuple[str, ...] = ()
-    """GPUs to compile for; this machine's by default."""
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether its user gave a compiled model."""
+        return (self.folder / artifact_cache.MANIFEST).is_file()
 
-def compile_model(request: Request, say: Say, folder: Path | None = None) -> Path:
-    """Return the folder of a compiled model: from the cache, or compiled now.
+    def compile(
+        self, say: Say, folder: Path | None = None, *, tune: bool = False, architectures: tuple[str, ...] = ()
+    ) -> Path:
+        """Return the folder of the compiled model: the one that was given, one from the cache, or one compiled now.
 
-    Args:
-        request: what to compile.
-        say: told when something takes time.
-        folder: where to put the artifact; the cache by default.
+        Args:
+            say: told when something takes time.
+            folder: where to put the artifact; the cache by default.
+            tune: choose tiles by measuring them on this CPU.
+            architectures: GPUs to compile for; this machine's by default.
 
-    Raises:
-        ModelError, ArtifactError, UsageError: as their messages say.
-    """
-    if request.dtype not in DTYPES:
-        raise UsageError(f"{request.dtype!r} is no dtype of this version: give one of {', '.join(DTYPES)}")
-    if (Path(request.model) / artifact_cache.MANIFEST).is_file() and folder is None:
-        return _made_for(Path(request.model), "cuda" if request.target == "cuda" else "llvm")
-    program = find_program(request.model, say)
-    contract = load_contract(program)
-    family = artifact_cache.target_family(request.target, request.dtype, request.architectures)
-    shapes = artifact_cache.load_shapes(request.config or artifact_cache.default_config(family), contract)
-    if request.tune and request.target != "cpu":
-        raise UsageError(f"--tune measures on this CPU, and the target is {request.target}: leave one of them out")
-    key = artifact_cache.artifact_key(contract, family, shapes, request.dtype)
-    if folder is None:
-        root = artifact_cache.writable_root()
-        tuned = root / f"{key}-tuned"
-        folder = tuned if request.tune else root / key
-        # Tiles change no result: whoever asks for the model may have the faster one.
-        for known in (tuned, folder):
-            if (known / artifact_cache.MANIFEST).is_file():
-                return known
-    say(f"Compiling {contract.name} for {_describe(request.target, family)} (once)")
-    from g2p_compile.build.builder import build
+        Raises:
+            ModelError, ArtifactError, UsageError: as their messages say.
+        """
+        if self.is_compiled:
+            if folder is not None:
+                raise UsageError(
+                    f"{self.folder} is compiled already: copy it, or compile the program that it was made of"
+                )
+            made = load_manifest(self.folder).target.kind
+            if (wanted := "cuda" if self.target == "cuda" else "cpu") != _DEVICES[made]:
+                raise UsageError(
+                    f"{self.folder} was compiled for --device {_DEVICES[made]}, not {wanted}: say that, or compile"
+                )
+            return self.folder
+        family = artifact_cache.target_family(self.target, self.dtype, architectures)
+        shapes = artifact_cache.load_shapes(self.config or artifact_cache.default_config(family), self.contract)
+        if tune and self.target != "cpu":
+            raise UsageError(f"--tune measures on this CPU, and the target is {self.target}: leave one of them out")
+        if folder is None:
+            root = artifact_cache.writable_root()
+            key = artifact_cache.artifact_key(self.contract, family, shapes, self.dtype)
+            tuned = root / f"{key}-tuned"
+            folder = tuned if tune else root / key
+            # Tiles change no result: whoever asks for the model may have the faster one.
+            for cached in (tuned, folder):
+                if (cached / artifact_cache.MANIFEST).is_file():
+                    return cached
+        say(f"Compiling {self.contract.name} for {_described(self.target, family)} (once)")
+        compiler.build(self.folder, family, shapes, self.dtype, folder, say if tune else None)
+        return folder
 
-    build(program, family, shapes, request.dtype, folder, say if request.tune else None)
-    return folder
-
-
-_PLACES = {"llvm": "cpu", "cuda": "cuda"}
-
-
-def _made_for(folder: Path, kind: Kind) -> Path:
-    made = load_manifest(folder).target.kind
-    if made != kind:
-        raise UsageError(
-            f"{folder} was compiled for --device {_PLACES[made]}, not {_PLACES[kind]}: say that, or compile"
+    def compiled(self, say: Say) -> "CompiledModel":
+        """Return the compiled model for the use of workers; nothing of it is loaded here."""
+        folder = self.compile(say).absolute()
+        manifest = load_manifest(folder)
+        return CompiledModel(
+            folder,
+            manifest.key,
+            f"{manifest.target.machine} {manifest.dtype}",
+            self if self.folder == BUNDLED else None,
         )
-    return folder
+
+    def open(self, say: Say) -> Artifact:
+        """Return the compiled model, ready for engines."""
+        return Artifact(self.compile(say))
 
 
 @dataclass(frozen=True)
-class EngineOpener:
-    """Opens engines of a compiled model in any process that it is sent to, on this machine or on another one."""
+class CompiledModel:
+    """`greedy.EngineFactory` of a compiled model: it can be sent to any process, on this machine or on another one.
+
+    Attributes:
+        folder: the artifact, on the machine that sends this.
+        key: of the artifact.
+        label: kind of hardware and number format.
+        bundled: the bundled model, which every installation has, to be compiled where `folder` is absent.
+    """
 
     folder: Path
-    """Where the model is compiled, on the machine that sends this."""
     key: str
-    """Key of the compiled model."""
-    bundled: Request | None
-    """How to compile it where `folder` is absent: every installation has the bundled model."""
+    label: str
+    bundled: Model | None
 
-    def __call__(self) -> CompiledEngine:
-        """Load the model, compiled first if this machine has not done so yet, and return an engine.
+    def engine(self) -> CompiledEngine:
+        """Load the artifact, compiled first if this machine has not done so yet, and return an engine.
 
         Raises:
             ArtifactError: this machine has not the same compiled model and cannot make it, or it is damaged.
         """
-        folder = self._found()
+        folder = self._local_folder()
         if (key := load_manifest(folder).key) != self.key:
             raise ArtifactError(
                 f"{folder} on {platform.node()} is build {key[:12]}, the run has build {self.key[:12]}, which may "
@@ -208,12 +167,12 @@ class EngineOpener:
             )
         return Artifact(folder).engine()
 
-    def _found(self) -> Path:
+    def _local_folder(self) -> Path:
         if (self.folder / artifact_cache.MANIFEST).is_file():
             return self.folder
         if self.bundled is None:
             raise ArtifactError(f"{platform.node()} has no {self.folder}: {_SHARE}")
-        return compile_model(self.bundled, _log.info)
+        return replace(self.bundled, folder=BUNDLED).compile(_log.info)  # which lies elsewhere on another machine
 
 
 _SHARE = (
@@ -222,21 +181,56 @@ _SHARE = (
 )
 
 
-def compiled(request: Request, say: Say) -> EngineFactory:
-    """Return a compiled model for the use of workers; nothing of it is loaded here."""
-    folder = compile_model(request, say).absolute()
-    manifest = load_manifest(folder)
-    bundled = replace(request, model=BUNDLED_NAME) if Path(request.model) in (BUNDLED, Path(BUNDLED_NAME)) else None
-    opener = EngineOpener(folder, manifest.key, bundled)
-    return EngineFactory(manifest.key, f"{manifest.target.machine} {manifest.dtype}", opener)
+def find_model(
+    name: str, say: Say, *, dtype: DType = "float32", target: str = "cpu", config: Path | None = None
+) -> Model:
+    """Find a model: bundled, a folder of any stage, the `model.toml` of a checkpoint, or a hub id.
+
+    A checkpoint is exported into the cache first if need be; nothing is compiled yet. A folder that is compiled already
+    keeps its number format.
+
+    Args:
+        name: what the user calls it.
+        say: told when something takes time.
+        dtype: number format to compile for.
+        target: `cpu`, `cuda`, a CPU family or a triple.
+        config: target configuration; the shipped one by default.
+
+    Raises:
+        ModelError: the model is none of what is supported, or cannot be reached.
+        ArtifactError: the folder is that of a damaged artifact.
+        UsageError: there is no such dtype.
+    """
+    if dtype not in DTYPES:
+        raise UsageError(f"{dtype!r} is no dtype of this version: give one of {', '.join(DTYPES)}")
+    if (Path(name) / artifact_cache.MANIFEST).is_file():
+        manifest = load_manifest(Path(name))
+        return Model(name, Path(name), manifest.contract, manifest.dtype, target, config)
+    folder = _program(name, say)
+    return Model(name, folder, load_contract(folder), dtype, target, config)
 
 
-def open_model(request: Request, say: Say) -> Artifact:
-    """Return a compiled model, ready for engines."""
-    return Artifact(compile_model(request, say))
+def _program(name: str, say: Say) -> Path:
+    """Return the folder of a model's program, exporting a checkpoint into the cache first if need be."""
+    if name == BUNDLED_NAME:
+        return BUNDLED
+    if (Path(name) / "contract.json").is_file():
+        return Path(name)
+    compiler.require_exporter(name)
+    config = model_config(name)
+    digest = compiler.checkpoint_digest(config.source, config.revision)
+    content = f"{digest} {config.prefix} {config.languages} {artifact_cache.exporter_digest()}"
+    folder = artifact_cache.writable_root() / "programs" / hashlib.sha256(content.encode()).hexdigest()
+    if not (folder / "contract.json").is_file():
+        say(f"Exporting {config.source} (once)")
+        compiler.export(config.source, config.revision, config.prefix, config.languages, folder)
+    return folder
 
 
-def _describe(target: str, family: Family) -> str:
+_DEVICES: dict[Kind, str] = {"llvm": "cpu", "cuda": "cuda"}
+
+
+def _described(target: str, family: Family) -> str:
     if family.kind == "cuda":
         return f"GPUs ({', '.join(family.features)})"
     return f"this CPU ({cpu_name()}, {family.name})" if target == "cpu" else family.name

@@ -1,9 +1,10 @@
 """Files that come with the package: configurations, golden words and the bundled program."""
 
-from importlib import resources
 from pathlib import Path
 
-BUNDLED = Path(str(resources.files("g2p_batch"))) / "model" / "bundled"
+_PACKAGE = Path(__file__).parents[1]
+
+BUNDLED = _PACKAGE / "model" / "bundled"
 """The program of the bundled checkpoint."""
 
 
@@ -12,6 +13,5 @@ def shipped(name: str) -> Path:
 
     An installed wheel holds them inside the package; a source checkout beside it.
     """
-    package = Path(str(resources.files("g2p_batch")))
-    installed = package / "shipped" / name
-    return installed if installed.exists() else package.parent / name
+    installed = _PACKAGE / "shipped" / name
+    return installed if installed.exists() else _PACKAGE.parent / name

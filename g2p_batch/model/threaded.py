@@ -199,8 +199,8 @@ def _piece(bucket: LengthBucket, finished: FinishedWords) -> _Piece:
 def _placed(pieces: Sequence[_Piece], words: int) -> Answers:
     """Bring the answers into the order of the words; the last piece that holds a word counts."""
     rows = np.concatenate([np.zeros(0, np.int64), *(piece.rows for piece in pieces)])
-    place = np.zeros(words, np.int64)
-    place[rows] = np.arange(len(rows))
+    order = np.zeros(words, np.int64)
+    order[rows] = np.arange(len(rows))
     answers = [piece.answers for piece in pieces]
     prons = [pa.array([], pa.large_string()), *(answer.pron for answer in answers)]
     whole = Answers(
@@ -209,7 +209,7 @@ def _placed(pieces: Sequence[_Piece], words: int) -> Answers:
         np.concatenate([np.zeros(0, np.bool_), *(answer.truncated for answer in answers)]),
         np.concatenate([np.zeros(0, np.bool_), *(answer.invalid_utf8 for answer in answers)]),
     )
-    return whole.take(place)
+    return whole.take(order)
 
 
 def _require_room(shapes: Shapes, contract: Contract) -> None:

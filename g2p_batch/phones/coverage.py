@@ -49,10 +49,10 @@ def read_phone_set(path: Path) -> PhoneSet:
     return PhoneSet(path, phones)
 
 
-def coverage(phones: pa.ListArray, known: PhoneSet) -> Coverage:
+def coverage(phones: pa.ListArray, allowed: PhoneSet) -> Coverage:
     """Compare the phones of N rows, list<string> [N], with a phone set."""
     values, rows = phones.flatten(), phones.value_parent_indices()
-    outside = pc.invert(pc.is_in(values, pa.array(sorted(known.phones), pa.string())))
+    outside = pc.invert(pc.is_in(values, pa.array(sorted(allowed.phones), pa.string())))
     counted = pc.value_counts(values.filter(outside)).to_pylist()
     ordered = sorted(counted, key=lambda pair: (-pair["counts"], pair["values"]))
     mask = np.zeros(len(phones), np.bool_)

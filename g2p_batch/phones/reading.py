@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from g2p_batch.phones.quirks import quirks_of
 from g2p_batch.phones.symbols import BREAKS, MODIFIERS, STRESS, TIES, TONES, attaches, class_of, is_nucleus
 
-_MARKS = frozenset(symbol for symbol in map(chr, range(0x80, 0x10000)) if attaches(symbol))
-_BLANKS = frozenset(symbol for symbol in map(chr, range(0x10000)) if symbol.isspace())
+
+@functools.cache
+def _marks() -> frozenset[str]:
+    """Return all marks of the Basic Multilingual Plane, asked of Unicode the first time a pronunciation is read."""
+    return frozenset(symbol for symbol in map(chr, range(0x80, 0x10000)) if attaches(symbol))
+
+
+@functools.cache
+def _blanks() -> frozenset[str]:
+    return frozenset(symbol for symbol in map(chr, range(0x10000)) if symbol.isspace())
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,8 @@ def reading_of(lang: str) -> Reading:
     quirks = quirks_of(lang)
     leads = frozenset(quirks.leads)
     stress = STRESS | frozenset(quirks.stress)
-    marks = (_MARKS | MODIFIERS | frozenset(quirks.marks)) - leads - STRESS
-    breaks = (BREAKS | _BLANKS) - frozenset(quirks.marks)
+    marks = (_marks() | MODIFIERS | frozenset(quirks.marks)) - leads - STRESS
+    breaks = (BREAKS | _blanks()) - frozenset(quirks.marks)
     mark, tie, tone = class_of(marks), class_of(TIES), class_of(TONES)
     special = class_of(marks | leads | TIES | stress | TONES | breaks)
     letter = "|".join([*map(re.escape, quirks.joined), f"[^{special}]"])

@@ -24,9 +24,9 @@ Unknown = Counter[tuple[str, str]]
 _ROWS = 1 << 17
 """Rows that are in Python objects at a time."""
 
-_KNOWN = {"ipa": KNOWN, "x-sampa": KNOWN_SYMBOLS}
+_SYMBOLS = {"ipa": KNOWN, "x-sampa": KNOWN_SYMBOLS}
 
-_OUTSIDE = {known: f"[^{class_of(known)}]" for known in _KNOWN.values()}
+_OUTSIDE = {symbols: f"[^{class_of(symbols)}]" for symbols in _SYMBOLS.values()}
 
 Int = npt.NDArray[np.int64]
 
@@ -96,15 +96,15 @@ def _of_language(tag: str, prons: pa.Array, counts: Int, style: Style, unknown: 
     if style.alphabet == "arpabet":
         _count_outside(phones, counts, tag, unknown)
         return phones
-    _count_symbols(texts, counts, tag, _KNOWN[style.alphabet], unknown)
+    _count_symbols(texts, counts, tag, _SYMBOLS[style.alphabet], unknown)
     return _each(phones, xsampa) if style.alphabet == "x-sampa" else phones
 
 
-def _count_symbols(texts: Sequence[str], counts: Int, tag: str, known: frozenset[str], unknown: Unknown) -> None:
-    doubtful = pc.match_substring_regex(pa.array(texts, pa.string()), _OUTSIDE[known])
+def _count_symbols(texts: Sequence[str], counts: Int, tag: str, symbols: frozenset[str], unknown: Unknown) -> None:
+    doubtful = pc.match_substring_regex(pa.array(texts, pa.string()), _OUTSIDE[symbols])
     for row in np.flatnonzero(doubtful).tolist():
         for symbol in texts[row]:
-            if symbol not in known:
+            if symbol not in symbols:
                 unknown[tag, symbol] += int(counts[row])
 
 

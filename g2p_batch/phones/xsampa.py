@@ -55,4 +55,4 @@ KNOWN_SYMBOLS = frozenset(symbol for symbol in KNOWN if _SYMBOLS.keys() >= set(d
 @functools.lru_cache(maxsize=1 << 14)
 def xsampa(phone: str) -> str:
     """Return a phone, a tone or a mark in X-SAMPA."""
-    return decomposed(_LEADING.sub(lambda found: found[0].replace("ⁿ", "n"), phone)).translate(_TRANSLATION)
+    return decomposed(_LEADING.sub(lambda nasals: nasals[0].replace("ⁿ", "n"), phone)).translate(_TRANSLATION)

@@ -1,20 +1,24 @@
-"""Charts as SVG: columns that take the width they are given, with their labels as text that keeps its size."""
+"""The charts of a page as plain data: columns with their heights, labels and ticks."""
 
 import math
 from dataclasses import dataclass
-from itertools import accumulate
 
-from g2p_batch.reporting.markup import Html, el, joined, number, table
+from g2p_batch.counts import count_of
+from g2p_batch.reporting.filters import abbreviated, duration, number
+from g2p_batch.reporting.histogram import Histogram, HistogramBar
+from g2p_batch.reporting.throughput import Throughput
+from g2p_batch.reporting.word_tally import WordTally
 
-_HEIGHT = 100.0
+_MOST_BARS = 36
+_MOST_TICKS = 5
+"""About as many labels have room below a chart on a phone."""
 _GAP, _GAP_OF_ALL = 0.12, 0.004
 """Space between columns, of the width of one, and at most of the width of all."""
-_LEAST = 0.8
+_LEAST_HEIGHT = 0.8
 """Height of a column that is not nothing: it has to be seen."""
 _ROUND = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 _NEAR_THE_END = 0.8
 """A label further right would touch the last one."""
-_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Column:
     """One column of a chart."""
 
     label: str
-    """What it stands for, as its table says it."""
+    """What it stands for, as the chart's table has it."""
     value: float
     tick: str = ""
     """What is written below its left edge."""
@@ -30,7 +34,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Chart:
-    """Columns side by side.
+    """Columns side by side, each one unit wide, on a plot 100 units high.
 
     Attributes:
         name: an identifier that no other chart of the page has.
@@ -54,115 +58,139 @@ class Chart:
     last_tick: str = ""
     centred: bool = False
 
+    @property
+    def gap(self) -> float:
+        """Space between two columns."""
+        return min(_GAP, _GAP_OF_ALL * len(self.columns))
 
-def chart(drawn: Chart) -> Html:
-    """Return a chart with its title, labels, and its numbers as a table that can be opened."""
-    top = _round_up(max(column.value for column in drawn.columns))
-    rows = [(column.label, number(column.value, drawn.digits)) for column in drawn.columns]
-    return el(
-        "figure",
-        el("figcaption", el("b", drawn.title), " ", el("span", drawn.note)),
-        el("div", _heights(top, drawn.unit), _plot(drawn, top), _ticks(drawn), class_="chart"),
-        el(
-            "details",
-            el("summary", "As a table"),
-            table((drawn.along, drawn.unit), rows, frozenset({1})),
-            class_="numbers",
-        ),
+    @property
+    def top(self) -> float:
+        """Value of the upper edge: the next number of one or two digits that halves well."""
+        highest = max(column.value for column in self.columns)
+        if highest <= 0:
+            return 1.0
+        power = 10.0 ** math.floor(math.log10(highest))
+        return next(leading for leading in _ROUND if leading * power >= highest * (1 - 1e-9)) * power
+
+    @property
+    def heights(self) -> list[float]:
+        """Heights of the columns."""
+        top = self.top
+        return [max(_LEAST_HEIGHT, 100 * column.value / top) if column.value else 0.0 for column in self.columns]
+
+    @property
+    def grid(self) -> dict[int, str]:
+        """Labels of the horizontal lines by their height."""
+        return {height: abbreviated(self.top * (height / 100)) for height in (0, 50, 100)}
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Labels below the columns, each after its place as a share of the width."""
+        end = _NEAR_THE_END if self.last_tick else 1.0
+        places = [(index + self.centred / 2) / len(self.columns) for index in range(len(self.columns))]
+        ticks = [(place, column.tick) for place, column in zip(places, self.columns, strict=True)]
+        return [(place, tick) for place, tick in ticks if tick and place < end]
+
+
+def speed_chart(throughput: Throughput) -> Chart:
+    """Return words per second over time."""
+    note = (
+        f"{number(throughput.words_per_s)} words a second over {duration(throughput.busy_s)} in which any of "
+        f"{count_of(len(throughput.workers), 'worker')} was busy."
     )
-
-
-def strip(shares: list[tuple[int, str]], label: str) -> Html:
-    """Return one bar made of several parts.
-
-    Args:
-        shares: count and class of each part.
-        label: the text alternative.
-    """
-    total = sum(count for count, _ in shares) or 1
-    starts = accumulate((count for count, _ in shares), initial=0)
-    parts = [
-        el("rect", x=f"{start / total:.5f}", y=0, width=f"{count / total:.5f}", height=1, class_=class_)
-        for start, (count, class_) in zip(starts, shares, strict=False)
-        if count
-    ]
-    return _svg("0 0 1 1", "strip", el("title", label), *parts, role="img", aria_label=label)
-
-
-def swatch(class_: str) -> Html:
-    """Return a patch of the colour of a part of `strip`, for its key."""
-    return _svg("0 0 1 1", "swatch", el("rect", width=1, height=1, class_=class_), aria_hidden="true")
-
-
-def meter(done: float, planned: float) -> Html:
-    """Return a thin bar for a cell whose numbers stand beside it: so much of its width is done, so much is planned."""
-    bars = [
-        el("rect", x=0, y=0, width=f"{share:.4f}", height=1, class_=class_)
-        for share, class_ in ((planned, "s2"), (done, "c"))
-    ]
-    return _svg("0 0 1 1", "meter", *bars, aria_hidden="true")
-
-
-def _plot(drawn: Chart, top: float) -> Html:
-    count = len(drawn.columns)
-    grid = "".join(f"M0 {_HEIGHT * part:g}H{count}" for part in (0.0, 0.5, 1.0))
-    ids = (f"{drawn.name}-t", f"{drawn.name}-d")
-    return _svg(
-        f"0 0 {count} {_HEIGHT:g}",
-        "plot",
-        el("title", drawn.title, id=ids[0]),
-        el("desc", drawn.note, id=ids[1]),
-        el("path", d=grid, class_="grid"),
-        *(_column(place, column, top, drawn) for place, column in enumerate(drawn.columns)),
-        role="img",
-        aria_labelledby=" ".join(ids),
+    if throughput.breaks:
+        note += f" {count_of(throughput.breaks, 'break')} of {duration(throughput.breaks_s)} in all left out."
+    every = -(-len(throughput.intervals) // _MOST_TICKS)
+    columns = tuple(
+        Column(
+            f"{duration(one.start_s)} to {duration(one.end_s)}, {number(one.workers, 1)} workers",
+            one.words_per_s,
+            "" if index % every else duration(one.start_s) if index else "0",
+        )
+        for index, one in enumerate(throughput.intervals)
     )
+    last = duration(throughput.busy_s)
+    return Chart("speed", "Words a second over time", note, columns, "Time", "words/s", last_tick=last)
 
 
-def _column(place: int, column: Column, top: float, drawn: Chart) -> Html:
-    height = max(_LEAST, _HEIGHT * column.value / top) if column.value else 0.0
-    told = el("title", f"{column.label}: {number(column.value, drawn.digits)}")
-    gap = min(_GAP, _GAP_OF_ALL * len(drawn.columns))
-    box = {"x": f"{place + gap / 2:g}", "width": f"{1 - gap:g}"}
-    return joined(
-        el("rect", y=f"{_HEIGHT - height:.2f}", height=f"{height:.2f}", class_="c", **box),
-        el("rect", told, y=0, height=f"{_HEIGHT:g}", class_="hover", **box),
+def score_charts(tally: WordTally) -> list[Chart]:
+    """Return how log-probabilities are spread; nothing where no word has any."""
+    charts = (
+        ("sums", "Score of words", "Score", tally.sums, 2),
+        ("means", "Score over characters of the pronunciation", "Score a character", tally.means, 3),
     )
-
-
-def _heights(top: float, unit: str) -> Html:
-    labels = [el("span", _short(top * part), style=f"bottom:{part:.0%}") for part in (0.0, 0.5, 1.0)]
-    # The widest label once more, unseen, gives the column its width.
-    widest = max((_short(top * part) for part in (0.5, 1.0)), key=len)
-    return el("div", el("i", widest), *labels, class_="heights", aria_hidden="true", title=unit)
-
-
-def _ticks(drawn: Chart) -> Html:
-    far = _NEAR_THE_END if drawn.last_tick else 1.0
-    places = ((place + drawn.centred / 2) / len(drawn.columns) for place in range(len(drawn.columns)))
-    labels = [
-        el("span", column.tick, style=f"left:{place:.2%}")
-        for place, column in zip(places, drawn.columns, strict=True)
-        if column.tick and place < far
+    return [
+        Chart(
+            name,
+            title,
+            _spread(histogram, digits),
+            _columns(histogram, digits),
+            along,
+            "words",
+            last_tick=_last_edge(histogram, digits),
+        )
+        for name, title, along, histogram, digits in charts
+        if histogram.total
     ]
-    last = [el("span", drawn.last_tick, class_="last")] if drawn.last_tick else []
-    return el("div", *labels, *last, class_="ticks", aria_hidden="true")
 
 
-def _svg(box: str, class_: str, *children: str, **attributes: str) -> Html:
-    return el("svg", *children, viewBox=box, preserveAspectRatio="none", class_=class_, **attributes)
+def length_charts(tally: WordTally) -> list[Chart]:
+    """Return how long words and pronunciations are; nothing where there is none."""
+    charts = (
+        ("words", "Length of words", tally.word_lengths, "words"),
+        ("prons", "Length of pronunciations", tally.pron_lengths, "pronunciations"),
+    )
+    return [
+        Chart(name, title, _middle(histogram), _columns(histogram, 0), "Characters", unit, centred=True)
+        for name, title, histogram, unit in charts
+        if histogram.total
+    ]
 
 
-def _round_up(value: float) -> float:
-    """Return the next number of one or two digits that halves well."""
-    if value <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(leading for leading in _ROUND if leading * power >= value * (1 - 1e-9)) * power
+def range_of(bar: HistogramBar, digits: int) -> str:
+    """Say what values a bar holds; without digits they are whole numbers, and the last of them is named."""
+    low, last = bar.low, bar.high if digits else bar.high - 1
+    if low == float("-inf"):
+        return f"below {number(bar.high, digits)}"
+    if last == float("inf"):
+        return f"{number(low, digits)} and more"
+    return number(low) if low == last else f"{number(low, digits)} to {number(last, digits)}"
 
 
-def _short(value: float) -> str:
-    for size, unit in _UNITS:
-        if value >= size:
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"
+def _spread(scores: Histogram, digits: int) -> str:
+    half, twentieth, hundredth = (number(scores.quantile(share), digits) for share in (0.5, 0.05, 0.01))
+    words = count_of(scores.total, "word")
+    return f"Half of {words} are below {half}, one in 20 below {twentieth}, one in 100 below {hundredth}."
+
+
+def _middle(lengths: Histogram) -> str:
+    half, most = (number(lengths.quantile(share) - 1) for share in (0.5, 0.99))
+    return f"In characters; half have at most {half}, 99 in 100 at most {most}."
+
+
+def _columns(histogram: Histogram, digits: int) -> tuple[Column, ...]:
+    bars = [*histogram.bars(_MOST_BARS)]
+    ticks = _round_edges([bar.low for bar in bars[1:]])
+    return tuple(Column(range_of(bar, digits), bar.count, _edge(bar.low, digits) * (bar.low in ticks)) for bar in bars)
+
+
+def _round_edges(edges: list[float]) -> set[float]:
+    """Choose the edges that are multiples of one round number, about as many as have room."""
+    for power in range(-4, 7):
+        for leading in (1, 2, 5):
+            step = leading * 10.0**power
+            chosen = {edge for edge in edges if abs(edge / step - round(edge / step)) < 1e-6}
+            if len(chosen) <= _MOST_TICKS:
+                return chosen
+    return set()
+
+
+def _last_edge(histogram: Histogram, digits: int) -> str:
+    *_, bar = histogram.bars(_MOST_BARS)
+    return _edge(bar.high, digits)
+
+
+def _edge(value: float, digits: int) -> str:
+    if abs(value) == float("inf"):
+        return ""
+    return number(value) if value == round(value) else number(value, digits).rstrip("0")

@@ -12,7 +12,7 @@ _STEPS = tuple(leading * 10**power for power in range(7) for leading in (1, 2, 5
 
 
 @dataclass(frozen=True)
-class Bar:
+class HistogramBar:
     """Values from `low` to below `high`; an end bar with others beyond it is open, and its limit infinite."""
 
     low: float
@@ -41,10 +41,10 @@ class Histogram:
 
     def add(self, values: npt.NDArray[np.float64]) -> None:
         """Count values [N]; what is not a number is left out."""
-        known = values[~np.isnan(values)]
+        numbers = values[~np.isnan(values)]
         # Arithmetic of floats puts a value on the edge of two bins into the lower one now and then.
-        places = np.clip(np.floor((known - self.low) / self.width + 1e-6), 0, self.bins - 1).astype(np.int64)
-        np.add(self.counts, np.bincount(places, minlength=self.bins), out=self.counts)
+        bins = np.clip(np.floor((numbers - self.low) / self.width + 1e-6), 0, self.bins - 1).astype(np.int64)
+        np.add(self.counts, np.bincount(bins, minlength=self.bins), out=self.counts)
 
     @property
     def total(self) -> int:
@@ -55,20 +55,20 @@ class Histogram:
         """Return below what, to the width of a bin, this share of the values lies; there has to be a value."""
         return self._edge(self._bin_of(share) + 1)
 
-    def bars(self, most: int) -> Iterator[Bar]:
+    def bars(self, most: int) -> Iterator[HistogramBar]:
         """Yield at most `most` bars of one width of 1, 2 or 5 times a power of ten bins, that cover all values."""
         if not self.total:
             return
         first, last = self._bin_of(_TAIL), self._bin_of(1 - _TAIL)
         step = next(step for step in _STEPS if last // step - first // step < most)
         start, end = first // step * step, min((last // step + 1) * step, self.bins)
-        for at in range(start, end, step):
-            below = at == start and bool(self.counts[:at].any())
-            above = at + step >= end and bool(self.counts[end:].any())
-            count = self.counts[0 if below else at : self.bins if at + step >= end else at + step].sum()
-            yield Bar(
-                float("-inf") if below else self._edge(at),
-                float("inf") if above else self._edge(min(at + step, self.bins)),
+        for first_bin in range(start, end, step):
+            below = first_bin == start and bool(self.counts[:first_bin].any())
+            above = first_bin + step >= end and bool(self.counts[end:].any())
+            count = self.counts[0 if below else first_bin : self.bins if above else first_bin + step].sum()
+            yield HistogramBar(
+                float("-inf") if below else self._edge(first_bin),
+                float("inf") if above else self._edge(min(first_bin + step, self.bins)),
                 int(count),
             )
 
@@ -76,5 +76,6 @@ class Histogram:
         """Return the bin of the value that has this share of all at or below it."""
         return int(np.searchsorted(np.cumsum(self.counts), max(1, np.ceil(share * self.total))))
 
-    def _edge(self, place: int) -> float:
-        return round(self.low + place * self.width, 6)
+    def _edge(self, number: int) -> float:
+        """Return where a bin begins."""
+        return round(self.low + number * self.width, 6)

@@ -25,8 +25,8 @@ class Lowest:
         limits = np.array([self._limit(tag) for tag in langs.dictionary.to_pylist()], np.float32)
         rows = rows.filter(pa.array(rows["logprob"].to_numpy() <= limits[langs.indices.to_numpy()]))
         for tag in rows["lang"].unique().to_pylist():
-            mine = rows.filter(pc.equal(rows["lang"], tag))
-            self._kept[tag] = self._least(pa.concat_tables([mine, *self._of(tag)]))
+            new = rows.filter(pc.equal(rows["lang"], tag))
+            self._kept[tag] = self._least(pa.concat_tables([new, *self._of(tag)]))
 
     def of(self, tag: str) -> pa.Table:
         """Return the lowest of one language, of the columns `COLUMNS`, the lowest first."""

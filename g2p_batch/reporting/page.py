@@ -1,36 +1,75 @@
-"""Figures to one HTML page: nothing is loaded from elsewhere, and nothing in it runs."""
+"""The page of a run, rendered from its figures: the only user of Jinja2.
 
-from g2p_batch.reporting.details import lowest, phones, rejects, settings, statuses
-from g2p_batch.reporting.facts import Facts
-from g2p_batch.reporting.figures import languages, lengths, scores, speed
-from g2p_batch.reporting.markup import Html, el
-from g2p_batch.reporting.overview import overview
-from g2p_batch.reporting.style import STYLE
+Nothing is loaded from elsewhere, nothing in it runs, and all that a run holds is escaped.
+"""
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""A browser refuses scripts and requests, whatever a word may hold."""
+import re
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from g2p_batch.counts import count_of, listed, ranked
+from g2p_batch.languages import LANGUAGES
+from g2p_batch.reporting import charts, filters, meanings
+from g2p_batch.reporting.run_figures import RunFigures, read_figures
+from g2p_batch.run.run_directory import RunDir, shard_name
+from g2p_batch.run.status import named
+from g2p_batch.storage import store_at
+from g2p_batch.storage.locations import Location
+
+TEMPLATES = Environment(
+    loader=PackageLoader(__package__ or ""),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters |= {
+    "abbreviated": filters.abbreviated,
+    "byte_size": filters.byte_size,
+    "count_of": count_of,
+    "duration": filters.duration,
+    "listed": listed,
+    "moment": filters.moment,
+    "named": named,
+    "number": filters.number,
+    "ranked": ranked,
+    "shard_name": shard_name,
+    "visible": filters.visible,
+}
+TEMPLATES.tests["digest"] = re.compile("[0-9a-f]{32,}").fullmatch
+TEMPLATES.globals |= {
+    "LANGUAGES": LANGUAGES,
+    "REASON_MEANINGS": meanings.REASON_MEANINGS,
+    "STATUS_MEANINGS": meanings.STATUS_MEANINGS,
+}
 
 
-def page(facts: Facts) -> str:
+def write_report(run: RunDir, path: Location) -> None:
+    """Write the page of a run, finished or not; it appears whole.
+
+    Raises:
+        RunError: the directory holds no plan, or a damaged one.
+        OutputError: the page cannot be written.
+    """
+    plan = run.require_plan()
+    store = store_at(path.parent)
+    store.require_writable(path.name)
+    # A folder's name need not be text.
+    html = rendered(read_figures(run, plan)).encode("utf-8", "replace")
+
+    def write(draft: Path) -> None:
+        draft.write_bytes(html)
+
+    store.publish(path.name, write)
+
+
+def rendered(run: RunFigures) -> str:
     """Return the page of a run."""
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("title", f"{facts.root.absolute().name} - pronunciation run"),
-        el("style", Html(STYLE)),
+    return TEMPLATES.get_template("page.html").render(
+        run=run,
+        plan=run.plan,
+        score_charts=charts.score_charts(run.tally),
+        length_charts=charts.length_charts(run.tally),
+        speed_chart=run.throughput and charts.speed_chart(run.throughput),
     )
-    parts = (
-        overview(facts),
-        languages(facts),
-        lowest(facts),
-        statuses(facts),
-        rejects(facts),
-        scores(facts),
-        lengths(facts),
-        speed(facts.pace),
-        phones(facts),
-        settings(facts),
-    )
-    return f"<!doctype html>\n{el('html', head, el('body', el('main', *parts)), lang='en')}\n"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from g2p_batch.counts import counted
 from g2p_batch.formats.kind import Format
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
-from g2p_batch.formats.words import by_word
+from g2p_batch.formats.word_lines import by_word
 from g2p_batch.phones import PhoneSet, Style, coverage, segment
 from g2p_batch.words.filter import REJECTS
 
@@ -25,13 +25,13 @@ class Phonetics:
     Attributes:
         style: how pronunciations become phones.
         asked: whether phones are wanted where a format can do without.
-        known: phones that an acoustic model has.
+        phone_set: phones that an acoustic model has.
         named: whether their alphabet was asked for by its name.
     """
 
     style: Style = field(default_factory=Style)
     asked: bool = False
-    known: PhoneSet | None = None
+    phone_set: PhoneSet | None = None
     named: bool = False
 
 
@@ -57,9 +57,9 @@ _NOTHING_LOST = pa.RecordBatch.from_pylist([], REJECTS)
 class Conformer:
     """Fits a stream of rows to a format, and keeps what is lost in a temporary file."""
 
-    def __init__(self, known: Format, options: WriteOptions, phonetics: Phonetics, file: Path) -> None:
-        self._format, self._options, self._phonetics, self._file = known, options, phonetics, file
-        self._repeated = None if known.repeats is None else known.repeats()
+    def __init__(self, lexicon_format: Format, options: WriteOptions, phonetics: Phonetics, file: Path) -> None:
+        self._format, self._options, self._phonetics, self._file = lexicon_format, options, phonetics, file
+        self._repeated = None if lexicon_format.repeats is None else lexicon_format.repeats()
         self.losses = Losses()
 
     def rows(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -70,7 +70,7 @@ class Conformer:
         """
         with pq.ParquetWriter(self._file, REJECTS, compression="lz4") as refused:
             for batch in by_word(batches):
-                held, lost = self._parted(self._spoken(batch))
+                held, lost = self._parted(self._with_phones(batch))
                 if len(lost):
                     refused.write_batch(lost)
                 yield held
@@ -80,17 +80,17 @@ class Conformer:
         with pq.ParquetFile(self._file) as file:
             yield from file.iter_batches()
 
-    def _spoken(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _with_phones(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Fill in phones where the format writes them or they are asked for."""
         phonetics = self._phonetics
         wanted = self._format.phones == "written" or phonetics.asked
-        if not wanted and phonetics.known is None:
+        if not wanted and phonetics.phone_set is None:
             return batch
         phones = self._phones(batch)
-        if phonetics.known is not None:
-            found = coverage(phones, phonetics.known)
-            self.losses.outside.update(found.outside)
-            self.losses.outside_rows += pc.sum(found.rows).as_py() or 0
+        if phonetics.phone_set is not None:
+            covered = coverage(phones, phonetics.phone_set)
+            self.losses.outside.update(covered.outside)
+            self.losses.outside_rows += pc.sum(covered.rows).as_py() or 0
         if not wanted:
             return batch
         columns = {"phones": phones} | ({"pron": pc.binary_join(phones, "")} if self._format.phones == "joined" else {})
@@ -98,18 +98,18 @@ class Conformer:
 
     def _phones(self, batch: pa.RecordBatch) -> pa.Array:
         """Return the phones that rows came with, and for the others those of their pronunciations."""
-        given = batch["phones"]
-        lacking = np.flatnonzero(given.is_null().to_numpy(zero_copy_only=False))
+        phones = batch["phones"]
+        lacking = np.flatnonzero(phones.is_null().to_numpy(zero_copy_only=False))
         if not len(lacking):
-            return given
-        mine = batch.take(pa.array(lacking))
-        found = segment(mine["pron"], mine["lang"], self._phonetics.style)
-        self.losses.unknown.update(found.unknown)
+            return phones
+        rows = batch.take(pa.array(lacking))
+        segmented = segment(rows["pron"], rows["lang"], self._phonetics.style)
+        self.losses.unknown.update(segmented.unknown)
         if len(lacking) == len(batch):
-            return found.phones
-        places = np.arange(len(batch))
-        places[lacking] = len(batch) + np.arange(len(lacking))
-        return pa.concat_arrays([given, found.phones]).take(pa.array(places))
+            return segmented.phones
+        order = np.arange(len(batch))
+        order[lacking] = len(batch) + np.arange(len(lacking))
+        return pa.concat_arrays([phones, segmented.phones]).take(pa.array(order))
 
     def _parted(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Return the rows that the format holds, and the words of which it holds none (`REJECTS`)."""

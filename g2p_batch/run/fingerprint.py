@@ -1,23 +1,22 @@
 """What a run was planned for: its inputs, its model and every option that changes its output."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from g2p_batch.errors import InputError, RunError
 from g2p_batch.model.contract import Contract
-from g2p_batch.storage import remote
-from g2p_batch.storage.locations import Location, Url, located
-from g2p_batch.storage.remote import FileVersion
-from g2p_batch.words.wordlist import STDIN, WordLists
+from g2p_batch.storage.locations import STDIN, Location
+from g2p_batch.storage.store import FileVersion
+
+if TYPE_CHECKING:
+    from g2p_batch.words.files import InputFile
+    from g2p_batch.words.wordlist import WordLists
 
 CHECKPOINT, PREFIX, TOOL = "--model (sha256 of its checkpoint)", "prefix form", "version"
 
 _CHEAP_BYTES = 1 << 28
 """Of files up to this size the content is known too, so that a copy or a touched file is still the same input."""
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Input:
     """Entity tag of an object in a bucket; it changes with the content."""
 
     @property
-    def facts(self) -> FileVersion:
+    def version(self) -> FileVersion:
         """What can be known again without reading."""
         return FileVersion(self.size_bytes, self.modified_ns, self.etag)
 
@@ -43,59 +42,27 @@ class Fingerprint:
 
     inputs: tuple[Input, ...]
     options: Mapping[str, Any]
-    """Each option or fact by the name that its user knows."""
+    """Each of them by the name that its user knows."""
 
 
-class Heard:
-    """Standard input, with the digest of all that was read of it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._sha256 = hashlib.sha256()
-        self._size_bytes = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """Read as the stream does."""
-        return self._keep(self._stream.read(size))
-
-    def readline(self, size: int = -1) -> bytes:
-        """Read as the stream does."""
-        return self._keep(self._stream.readline(size))
-
-    def as_input(self) -> Input:
-        """Return what was read until now."""
-        return Input(STDIN, self._size_bytes, 0, self._sha256.hexdigest())
-
-    def drain(self) -> Input:
-        """Read the rest and return what was read in all."""
-        while self.read(_CHUNK_BYTES):
-            pass
-        return self.as_input()
-
-    def _keep(self, data: bytes) -> bytes:
-        self._sha256.update(data)
-        self._size_bytes += len(data)
-        return data
-
-
-def options_of(source: WordLists, normalize: str, lexicons: Sequence[str]) -> dict[str, Any]:
+def planning_options(lists: "WordLists", normalize: str, lexicons: Sequence[str]) -> dict[str, Any]:
     """Return the options of planning that change what a run puts out, by the names that its user knows.
 
     Args:
-        source: the word lists.
+        lists: the word lists.
         normalize: how words are prepared.
         lexicons: the existing lexicons, as their user gave them.
     """
     return {
         "--lexicon": " ".join(lexicons) or None,
-        "--lang": source.lang,
-        "--lang-column": source.lang_column,
-        "--word-column": source.word_column,
+        "--lang": lists.lang,
+        "--lang-column": lists.lang_column,
+        "--word-column": lists.word_column,
         "--normalize": normalize,
     }
 
 
-def facts_of(contract: Contract, dtype: str, tool: str) -> dict[str, Any]:
+def model_options(contract: Contract, dtype: str, tool: str) -> dict[str, Any]:
     """Return what else changes the output of a run: the model, its number format and this program."""
     return {
         "--dtype": dtype,
@@ -108,32 +75,37 @@ def facts_of(contract: Contract, dtype: str, tool: str) -> dict[str, Any]:
     }
 
 
-def inputs_of(files: Iterable[str]) -> tuple[Input, ...]:
-    """Look at files; standard input has no facts yet.
+def inputs_of(files: "Iterable[InputFile]") -> tuple[Input, ...]:
+    """Look at files before they are read; what standard input holds is not known yet.
 
     Raises:
         InputError: a file cannot be read.
     """
-    return tuple(_look(name) for name in files)
+    return tuple(map(_unread, files))
 
 
-def heard(inputs: Iterable[Input], stdin: Heard) -> tuple[Input, ...]:
-    """Put what was read of standard input in its place."""
-    return tuple(stdin.as_input() if known.path == STDIN else known for known in inputs)
+def require_unchanged(files: "Iterable[InputFile]", inputs: Iterable[Input]) -> tuple[Input, ...]:
+    """Check after reading that no file was changed meanwhile; return the inputs with what standard input held.
 
-
-def require_unchanged(inputs: Iterable[Input]) -> None:
-    """Check after reading that no file was changed meanwhile.
+    Args:
+        files: N files that were read to their end.
+        inputs: [N], what `inputs_of` found before.
 
     Raises:
-        InputError: one was.
+        InputError: one was changed.
     """
-    for known in inputs:
-        if known.path != STDIN and _facts(known.path) != known.facts:
-            raise InputError(f"{known.path} was changed while it was read: run again when it is complete")
+    after = []
+    for file, before in zip(files, inputs, strict=True):
+        if file.is_standard_input:
+            after.append(_whole(file))
+        elif file.version() == before.version:
+            after.append(before)
+        else:
+            raise InputError(f"{before.path} was changed while it was read: run again when it is complete")
+    return tuple(after)
 
 
-def require_same(place: Location, planned: Fingerprint, options: Mapping[str, Any]) -> None:
+def require_same(root: Location, planned: Fingerprint, options: Mapping[str, Any]) -> None:
     """Check that a run directory was planned with these options.
 
     Raises:
@@ -143,11 +115,11 @@ def require_same(place: Location, planned: Fingerprint, options: Mapping[str, An
         was = planned.options.get(name)
         if was != now:
             raise RunError(
-                f"{place} was planned with {_said(name, was)}, now it is {_said(name, now)}: {_remedy('say the same')}"
+                f"{root} was planned with {_shown(name, was)}, now it is {_shown(name, now)}: {_remedy('say the same')}"
             )
 
 
-def require_same_inputs(place: Location, planned: Fingerprint, files: Sequence[str], stdin: BinaryIO) -> None:
+def require_same_inputs(root: Location, planned: Fingerprint, files: "Sequence[InputFile]") -> None:
     """Check that a run directory was planned for these files; reads them only where size or time tell nothing.
 
     Raises:
@@ -156,72 +128,51 @@ def require_same_inputs(place: Location, planned: Fingerprint, files: Sequence[s
     """
     if len(files) != len(planned.inputs):
         raise RunError(
-            f"{place} was planned for {_count(len(planned.inputs))}, now there are {len(files)}: "
+            f"{root} was planned for {_count(len(planned.inputs))}, now there are {len(files)}: "
             f"{_remedy('give the same')}"
         )
-    for name, was in zip(files, planned.inputs, strict=True):
-        if difference := _difference(name, was, stdin):
-            raise RunError(f"{place} was planned for {was.path}, {difference}: {_remedy('give what it was')}")
+    for file, was in zip(files, planned.inputs, strict=True):
+        if difference := _difference(file, was):
+            raise RunError(f"{root} was planned for {was.path}, {difference}: {_remedy('give what it was')}")
 
 
-def _difference(name: str, was: Input, stdin: BinaryIO) -> str | None:
+def _difference(file: "InputFile", was: Input) -> str | None:
     """Tell how a file differs from what was planned, or None where it does not."""
-    if name == STDIN or was.path == STDIN:
-        same = name == was.path and Heard(stdin).drain() == was
-        return None if same else "and what is read now differs"
-    facts = _facts(name)
-    path = str(located(name).absolute())
-    if (path, facts) == (was.path, was.facts):
+    path = file.path
+    if STDIN in (path, was.path):
+        return None if path == was.path and _whole(file) == was else "and what is read now differs"
+    version = file.version()
+    if (path, version) == (was.path, was.version):
         return None
-    if facts.size_bytes != was.size_bytes:
-        return f"which had {was.size_bytes:,} bytes; {path} has {facts.size_bytes:,}"
-    if isinstance(located(name), Url):
+    if version.size_bytes != was.size_bytes:
+        return f"which had {was.size_bytes:,} bytes; {path} has {version.size_bytes:,}"
+    if file.is_in_bucket:
         return f"which was another object or another version of it than {path} is now"
     if was.sha256 is None:
         return f"which was too large to keep a digest of; {path} has another name or time"
-    return None if _digest(name) == was.sha256 else f"which had other content than {path} has now"
+    return None if file.digest() == was.sha256 else f"which had other content than {path} has now"
 
 
-def _look(name: str) -> Input:
-    if name == STDIN:
-        return Input(STDIN, 0, 0, None)
-    place, facts = located(name), _facts(name)
-    cheap = facts.size_bytes <= _CHEAP_BYTES and not isinstance(place, Url)
-    sha256 = _digest(name) if cheap else None
-    return Input(str(place.absolute()), facts.size_bytes, facts.modified_ns, sha256, facts.etag)
+def _unread(file: "InputFile") -> Input:
+    version = file.version()
+    cheap = version.size_bytes <= _CHEAP_BYTES and not (file.is_in_bucket or file.is_standard_input)
+    sha256 = file.digest() if cheap else None
+    return Input(file.path, version.size_bytes, version.modified_ns, sha256, version.etag)
 
 
-def _facts(name: str) -> FileVersion:
-    place = located(name)
-    if isinstance(place, Url):
-        return remote.facts(place)
-    try:
-        facts = place.stat()
-    except OSError as cause:
-        raise InputError(f"{name} cannot be read ({cause.strerror}): check the path and its permissions") from None
-    return FileVersion(facts.st_size, facts.st_mtime_ns, None)
-
-
-def _digest(name: str) -> str:
-    try:
-        with Path(name).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as cause:
-        raise InputError(f"{name} cannot be read ({cause.strerror}): check the path and its permissions") from None
+def _whole(file: "InputFile") -> Input:
+    """Return what standard input held, reading the rest of it."""
+    sha256 = file.digest()
+    return Input(file.path, file.version().size_bytes, 0, sha256)
 
 
 def _remedy(first: str) -> str:
     return f"{first}, choose another --run-dir, or discard what is there with --restart"
 
 
-def _said(name: str, value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
     return f"no {name}" if value is None else f"{name} {value}"
 
 
 def _count(files: int) -> str:
     return "1 input file" if files == 1 else f"{files:,} input files"
-
-
-def inputs_from(records: Sequence[Mapping[str, Any]]) -> tuple[Input, ...]:
-    """Return inputs from their JSON."""
-    return tuple(Input(**record) for record in records)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from g2p_batch.errors import RunError, UsageError
-from g2p_batch.formats import read_lexicon
+from g2p_batch.formats.registry import read_lexicon
 from g2p_batch.model.contract import Contract
 from g2p_batch.run.run_directory import PLAN, RunDir
 from g2p_batch.run.sort_key import Keys
@@ -22,7 +22,7 @@ from g2p_batch.storage.tables import decoded
 from g2p_batch.words.filter import Normalize, filter_rows
 from g2p_batch.words.wordlist import ROWS
 
-_TOLD = pa.schema(
+_ANSWER_COLUMNS = pa.schema(
     [
         ("pron", pa.string()),
         ("phones", pa.list_(pa.string())),
@@ -31,15 +31,15 @@ _TOLD = pa.schema(
         ("status", pa.string()),
     ]
 )
-"""What is told of a word, as the columns of `LEXICON` have it."""
+"""What is said of a word, as the columns of `LEXICON` have it."""
 
 _ENTRIES = pa.schema(
-    [("place", pa.int64()), ("lexicon", pa.int16()), ("key", pa.int64()), ("word", pa.string()), *_TOLD]
+    [("order", pa.int64()), ("lexicon", pa.int16()), ("key", pa.int64()), ("word", pa.string()), *_ANSWER_COLUMNS]
 )
 
 
 @dataclass(frozen=True)
-class Existing:
+class ExistingLexicon:
     """A lexicon in any format that is read here, and the language of its words where it does not name them."""
 
     path: Path
@@ -56,8 +56,8 @@ class Existing:
     def __str__(self) -> str:
         return str(self.path.absolute()) if self.lang is None else f"{self.lang}={self.path.absolute()}"
 
-    def told(self, lang: str | None) -> Iterator[pa.RecordBatch]:
-        """Read `word`, `lang` and the columns of `_TOLD`; `lang` is the language where nothing else tells it.
+    def answers(self, lang: str | None) -> Iterator[pa.RecordBatch]:
+        """Read `word`, `lang` and the columns of `_ANSWER_COLUMNS`; `lang` is the language where nothing else tells it.
 
         Raises:
             UsageError: nothing tells the language.
@@ -90,7 +90,7 @@ def _logarithm(prob: pa.Array) -> pa.Array:
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierRun:
     """A run whose answers count as if the model were asked again; what is not done of it is not there."""
 
     root: Location
@@ -117,8 +117,8 @@ class Earlier:
                     "out, since its answers may differ"
                 )
 
-    def told(self, _lang: str | None) -> Iterator[pa.RecordBatch]:
-        """Read `word`, `lang` and the columns of `_TOLD` of all that the model has answered.
+    def answers(self, _lang: str | None) -> Iterator[pa.RecordBatch]:
+        """Read `word`, `lang` and the columns of `_ANSWER_COLUMNS` of all that the model has answered.
 
         Words that the run has of a run before it are among them, those of lexicons are not: they count where they are
         given.
@@ -141,7 +141,7 @@ class Earlier:
 
 
 def stage_entries(
-    lexicons: Sequence[Existing | Earlier],
+    lexicons: Sequence[ExistingLexicon | EarlierRun],
     lang: str | None,
     contract: Contract,
     normalize: Normalize,
@@ -159,7 +159,7 @@ def stage_entries(
         scratch: a folder for files.
 
     Returns:
-        The file, for `Database.found`.
+        The file, for `Database.look_up`.
 
     Raises:
         UsageError: nothing tells the language of a lexicon.
@@ -168,21 +168,21 @@ def stage_entries(
         OutputError: the disk does not hold the entries.
     """
     keys, into, first = Keys(contract), scratch / "entries", scratch / "first-entries"
-    place = 0
+    rows_before = 0
     with writing(into), pq.ParquetWriter(into, _ENTRIES, compression="lz4", use_dictionary=False) as file:
-        for number, known in enumerate(lexicons):
-            for batch in known.told(lang):
+        for number, holder in enumerate(lexicons):
+            for batch in holder.answers(lang):
                 rows = np.arange(len(batch))
                 unread = pa.nulls(len(batch), pa.string())
                 good, _ = filter_rows(
                     pa.record_batch([rows, batch["word"], batch["lang"], unread], schema=ROWS), contract, normalize
                 )
                 key = keys.of(good["lang"], good["src_bytes"])
-                told = [batch[name].take(good["row"]) for name in _TOLD.names]
-                places = pc.add(good["row"], place)
+                columns = [batch[name].take(good["row"]) for name in _ANSWER_COLUMNS.names]
+                order = pc.add(good["row"], rows_before)
                 lexicon = np.full(len(good), number, np.int16)
-                entries = [places, lexicon, key, good["word"], *told]
+                entries = [order, lexicon, key, good["word"], *columns]
                 file.write_batch(pa.record_batch(entries, schema=_ENTRIES))
-                place += len(batch)
+                rows_before += len(batch)
     database.first_variants(into, first)
     return first

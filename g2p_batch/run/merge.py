@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, pairwise
@@ -13,59 +13,52 @@ import pyarrow.compute as pc
 
 from g2p_batch.counts import count_of, listed, ranked
 from g2p_batch.errors import IncompleteError, InputError
-from g2p_batch.formats import Format
+from g2p_batch.formats.kind import Format
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.conform import Conformer, Losses
-from g2p_batch.run.output import BY_INPUT_ROW, LexiconOutput, Merging
+from g2p_batch.run.output import LexiconOutput, stamp
 from g2p_batch.run.rejects import planned_files, publish_rejects
 from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, Receipt, RunDir, shard_name
 from g2p_batch.run.status import busy_s, named, statuses
 from g2p_batch.run.summary import Summary
 from g2p_batch.signals import Stop
-from g2p_batch.storage.database import Database, database, held_bytes
-from g2p_batch.storage.in_memory_sort import by_input_row
-from g2p_batch.storage.locations import Location, located
-from g2p_batch.storage.stores import store_at
-from g2p_batch.storage.tables import held
+from g2p_batch.storage import store_at
+from g2p_batch.storage.database import Database, database
+from g2p_batch.storage.locations import Location
 
 _ROWS = 65536
-_REPEATING = ("lang", "source", "status")
-"""Columns of few values."""
 
 
 class DamageError(IncompleteError):
     """Parts are damaged; their receipts are set aside."""
 
 
-def merged(
-    run: RunDir, plan: Plan, target: LexiconOutput, merging: Merging, say: Say, stop: Stop, started: float
-) -> Summary:
+def merged(run: RunDir, plan: Plan, output: LexiconOutput, say: Say, stop: Stop, started: float) -> Summary:
     """Write lexicon, rejects and summary of a run, in this order; each appears whole.
 
     Raises:
-        IncompleteError: shards are missing, and `merging.partial` is false.
-        DamageError: parts are damaged, and `merging.partial` is false.
-        UsageError: the format has no place for so many languages.
-        InputError: `merging.strict`, and the format cannot hold a word; only the rejects are written.
+        IncompleteError: shards are missing, and `output.partial` is false.
+        DamageError: parts are damaged, and `output.partial` is false.
+        UsageError: the format has no place for so many languages, or the lexicon would be in the place of an input.
+        InputError: `output.strict`, and the format cannot hold a word; only the rejects are written.
         RunError: what the plan stored is damaged.
         OutputError: a file cannot be written.
         StoppedEarlyError: a signal came; the lexicon is as it was.
     """
-    target.require_apart(plan.languages, [run.root], {known.path for known in plan.fingerprint.inputs})
-    target.require_languages(plan.languages)
-    receipts = _receipts(run, plan, merging.partial)
+    output.require_apart(plan.languages, [run.root], {read.path for read in plan.fingerprint.inputs})
+    output.require_languages(plan.languages)
+    receipts = _receipts(run, plan, output.partial)
     with run.scratch("merge") as scratch:
-        parts = _whole_parts(run, receipts, merging.partial, scratch, say, stop)
-        with database(merging.memory, scratch) as sorter, stop.interrupting(sorter.interrupt):
-            most_held = held_bytes(merging.memory)
-            facts, losses = _write(run, plan, parts.values(), target, merging.strict, most_held, sorter, scratch)
+        parts = _whole_parts(run, receipts, output.partial, scratch, say, stop)
+        with database(output.memory, scratch) as sorter, stop.interrupting(sorter.interrupt):
+            written, losses = _write(run, plan, parts.values(), output, sorter, scratch)
     kept = {number: receipt for number, receipt in receipts.items() if number in parts}
-    summary = _summary(run, plan, kept.values(), target, facts, losses, time.perf_counter() - started)
+    summary = _summary(run, plan, kept.values(), output, written, losses, time.perf_counter() - started)
     if lacking := [shard_name(number) for number in range(len(plan.shards)) if number not in kept]:
-        say(f"{target.output} lacks {count_of(len(lacking), 'shard')}: {named(lacking)}")
-    run.store.put(SUMMARY, summary.to_json().encode())
+        say(f"{output.path} lacks {count_of(len(lacking), 'shard')}: {named(lacking)}")
+    run.store.put(SUMMARY, summary.to_json())
     return summary
 
 
@@ -95,73 +88,58 @@ def _whole_parts(
     if bad := [number for number in numbers if number not in parts]:
         for number in bad:
             run.revoke(receipts[number])
-        told = (
+        damage = (
             f"the data of {count_of(len(bad), 'shard')} in {run.root} is damaged ({named(map(shard_name, bad))}): "
             "it is set aside, to be done again"
         )
         if not partial:
-            raise DamageError(f"{told}; `g2p-batch run {run.root}` does that")
-        say(told)
+            raise DamageError(f"{damage}; `g2p-batch run {run.root}` does that")
+        say(damage)
     return parts
 
 
+Written = dict[str, list[int | str]]
+"""The lexicon's files by their places, each with its `stamp`."""
+
+
 def _write(
-    run: RunDir,
-    plan: Plan,
-    parts: Iterable[Path],
-    target: LexiconOutput,
-    strict: bool,
-    most_held: int,
-    database: Database,
-    scratch: Path,
-) -> tuple[dict[str, list[int | str]], Losses]:
-    """Write the lexicon of some parts, then the rejects.
-
-    Returns:
-        Facts of the lexicon's files by place, as `Store.facts` has them, and what could not be written.
-    """
+    run: RunDir, plan: Plan, parts: Iterable[Path], output: LexiconOutput, database: Database, scratch: Path
+) -> tuple[Written, Losses]:
+    """Write the lexicon of some parts, then the rejects; returns the files, and what could not be written."""
     files = [*planned_files(run, plan.looked_up, scratch), *parts]
-    options = replace(target.options, provenance=_provenance(plan))
+    options = replace(output.write_options, provenance=_provenance(plan))
 
-    def fitted() -> tuple[Conformer, Iterator[pa.RecordBatch]]:
-        fitting = Conformer(target.format, options, target.phonetics, scratch / "refused")
-        return fitting, fitting.rows(_sorted(files, target.keys, most_held, database))
+    def conformed() -> tuple[Conformer, Iterator[pa.RecordBatch]]:
+        conformer = Conformer(output.format, options, output.phonetics, scratch / "refused")
+        ordered = database.ordered(files, LEXICON.names, output.sort_columns, _ROWS) if files else iter(())
+        return conformer, conformer.rows(ordered)
 
-    if strict:
-        fitting, rows = fitted()
+    if output.strict:
+        conformer, rows = conformed()
         deque(rows, maxlen=0)
-        if refused := ranked(fitting.losses.refused):
-            publish_rejects(run, plan, fitting.refused())
+        if refused := ranked(conformer.losses.refused):
+            publish_rejects(run, plan, conformer.refused())
             raise InputError(
-                f"{target.format.name} cannot hold {count_of(sum(refused.values()), 'word')} ({listed(refused)}), "
+                f"{output.format.name} cannot hold {count_of(sum(refused.values()), 'word')} ({listed(refused)}), "
                 f"listed in {run.root / REJECTS_TSV}: choose another --format, or write without --strict"
             )
-    fitting, rows = fitted()
-    facts = {str(place.absolute()): _facts(place) for place in _published(target, rows, options)}
-    publish_rejects(run, plan, fitting.refused())
-    return facts, fitting.losses
+    conformer, rows = conformed()
+    written = {str(path.absolute()): stamp(path) for path in _published(output, rows, options)}
+    publish_rejects(run, plan, conformer.refused())
+    return written, conformer.losses
 
 
-def _sorted(files: Sequence[Path], keys: Sequence[str], most_held: int, database: Database) -> Iterator[pa.RecordBatch]:
-    """Read parts sorted by keys: in memory where they fit and the keys are numbers, else by the database."""
-    if not files:
-        return iter(())
-    if tuple(keys) == BY_INPUT_ROW and (rows := held(files, _REPEATING, most_held)) is not None:
-        return database.heeded(by_input_row(rows, LEXICON, _ROWS))
-    return database.ordered(files, LEXICON.names, keys, _ROWS)
-
-
-def _published(target: LexiconOutput, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Location]:
+def _published(output: LexiconOutput, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Location]:
     """Write one lexicon, or one for each language, and yield the place of each when it is there."""
-    for lang, part in _by_language(rows) if target.by_language else [("", rows)]:
-        place = target.place(lang)
-        write = partial(_filled, target.format, part, options)
-        store_at(place.parent).publish(place.name, write, target.format.files)
-        yield place
+    for lang, part in _by_language(rows) if output.by_language else [("", rows)]:
+        path = output.path_of(lang)
+        write = partial(_filled, output.format, part, options)
+        store_at(path.parent).publish(path.name, write, output.format.files)
+        yield path
 
 
-def _filled(known: Format, rows: Iterable[pa.RecordBatch], options: WriteOptions, draft: Path) -> None:
-    known.write(rows, draft, options)
+def _filled(lexicon_format: Format, rows: Iterable[pa.RecordBatch], options: WriteOptions, draft: Path) -> None:
+    lexicon_format.write(rows, draft, options)
 
 
 def _by_language(rows: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
@@ -191,8 +169,8 @@ def _summary(
     run: RunDir,
     plan: Plan,
     receipts: Collection[Receipt],
-    target: LexiconOutput,
-    facts: Mapping[str, list[int | str]],
+    output: LexiconOutput,
+    written: Written,
     losses: Losses,
     seconds: float,
 ) -> Summary:
@@ -215,32 +193,11 @@ def _summary(
         rows_outside=losses.outside_rows,
         seconds=round(seconds, 3),
         decode_seconds=round(busy_s(receipts), 3),
-        lexicon=str(target.output),
+        lexicon=str(output.path),
         rejects_file=str(run.root / REJECTS_TSV),
         summary_file=str(run.root / SUMMARY),
         provenance=_provenance(plan),
         plan=plan.id,
-        options=target.as_options(),
-        lexicon_facts=facts,
+        options=output.as_record(),
+        lexicon_facts=written,
     )
-
-
-def finished(run: RunDir, plan: Plan, target: LexiconOutput) -> Summary | None:
-    """Return the summary of a run whose lexicon is as it was written, with the options of now; without a model."""
-    data = run.store.get(SUMMARY)
-    if data is None:
-        return None
-    try:
-        summary = Summary.from_json(data.decode())
-    except (ValueError, LookupError, TypeError):
-        return None  # damaged: it is written again
-    asked = (plan.id, target.as_options(), 0)
-    written = (summary.plan, summary.options, summary.missing_words)
-    there = run.store.head(REJECTS_TSV) is not None and all(
-        was and _facts(located(name)) == was for name, was in summary.lexicon_facts.items()
-    )
-    return summary if written == asked and there else None
-
-
-def _facts(place: Location) -> list[int | str]:
-    return list(store_at(place.parent).facts(place.name) or ())

@@ -9,13 +9,14 @@ from typing import IO
 
 import pyarrow as pa
 
-from g2p_batch.formats.words import write_lines
+from g2p_batch.formats.word_lines import write_lines
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model.contract import Contract
-from g2p_batch.run.lookup import Existing, stage_entries
+from g2p_batch.run.lookup import ExistingLexicon, stage_entries
 from g2p_batch.run.sharding import Staged, stage
 from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database, database
+from g2p_batch.storage.memory import Memory
 from g2p_batch.storage.publish import publish, scratch_folder
 from g2p_batch.words.filter import Normalize
 from g2p_batch.words.wordlist import WordLists, read
@@ -38,7 +39,7 @@ class Lacking:
 
 @contextmanager
 def lacking(
-    source: WordLists, lexicons: Sequence[Existing], contract: Contract, normalize: Normalize, memory: str
+    source: WordLists, lexicons: Sequence[ExistingLexicon], contract: Contract, normalize: Normalize, memory: Memory
 ) -> Iterator[Lacking]:
     """Look the words of word lists up in lexicons.
 

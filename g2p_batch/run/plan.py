@@ -1,10 +1,10 @@
 """The plan of a run: made once, and found again by every later command that asks for the same."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,25 +13,27 @@ from g2p_batch.errors import InputError, RunError, UsageError
 from g2p_batch.formats.tsv import write_rejects
 from g2p_batch.model.contract import Contract, DType
 from g2p_batch.run import fingerprint
-from g2p_batch.run.fingerprint import Fingerprint, Heard
-from g2p_batch.run.lookup import Earlier, Existing, stage_entries
+from g2p_batch.run.fingerprint import Fingerprint
+from g2p_batch.run.lookup import EarlierRun, ExistingLexicon, stage_entries
 from g2p_batch.run.rejects import publish_rejects
 from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, RunDir
 from g2p_batch.run.sharding import SHARD_WORDS, cut, stage
 from g2p_batch.signals import Stop
-from g2p_batch.storage.database import MEMORY, amount_of_memory, database, held_bytes
+from g2p_batch.storage.database import database
 from g2p_batch.storage.locations import Location
-from g2p_batch.storage.stores import store_at
+from g2p_batch.storage.memory import DEFAULT_MEMORY, Memory
+from g2p_batch.words.files import InputFile
 from g2p_batch.words.filter import Normalize
-from g2p_batch.words.wordlist import STDIN, WordLists, files_of, read, require_unread, standard_input
+from g2p_batch.words.inputs import find_files, require_unread
+from g2p_batch.words.wordlist import OpenedLists, WordLists, open_word_lists
 
 
 @dataclass(frozen=True)
-class Planning:
-    """What to plan, and where.
+class PlanOptions:
+    """What to plan, and where; checked when it is made.
 
     Attributes:
-        source: the word lists.
+        words: the word lists.
         contract: the model's contract.
         run_dir: the run directory; created if absent.
         model: what the user calls the model.
@@ -43,106 +45,124 @@ class Planning:
         restart: discard what an earlier run left.
         lexicons: existing lexicons: what the first one that holds a word says of it counts.
         since: an earlier run: words that it has decoded are not asked of the model again.
+
+    Raises:
+        UsageError: the run directory would be read as part of an input, or is the earlier run's.
     """
 
-    source: WordLists
+    words: WordLists
     contract: Contract
     run_dir: Location
     model: str = "bundled"
     dtype: DType = "float32"
     normalize: Normalize = "nfc"
-    memory: str = MEMORY
+    memory: Memory = DEFAULT_MEMORY
     shard_words: int = SHARD_WORDS
     strict: bool = False
     restart: bool = False
-    lexicons: tuple[Existing, ...] = ()
-    since: Earlier | None = None
+    lexicons: tuple[ExistingLexicon, ...] = ()
+    since: EarlierRun | None = None
+
+    def __post_init__(self) -> None:
+        if self.since is not None and self.since.root.absolute() == self.run_dir.absolute():
+            raise UsageError(f"--since-run {self.since.root} is the folder of this run: choose another --run-dir")
+        require_unread(self.words.inputs, [self.run_dir], "choose another --run-dir")
 
     @property
-    def known(self) -> tuple[Existing | Earlier, ...]:
+    def answered(self) -> tuple[ExistingLexicon | EarlierRun, ...]:
         """All that may hold words already, by falling preference."""
         return (*self.lexicons, *((self.since,) if self.since else ()))
 
-    def files(self) -> list[str]:
-        """Return all files that planning reads.
+    @property
+    def output_options(self) -> dict[str, Any]:
+        """All that changes the output of a run but its inputs, by the names that its user knows."""
+        return (
+            fingerprint.planning_options(self.words, self.normalize, [*map(str, self.lexicons)])
+            | fingerprint.model_options(self.contract, self.dtype, tool())
+            | {"--since-run": None if self.since is None else str(self.since.root.absolute())}
+        )
 
-        Raises:
-            InputError: an input does not exist or may not be read.
-        """
-        return [*files_of(self.source), *(str(file) for known in self.known for file in known.files)]
-
-
-def check(planning: Planning) -> None:
-    """Raise now what planning would raise at once: wrong options, missing inputs, a folder that cannot be used.
-
-    Raises:
-        UsageError, InputError, RunError, OutputError: as their messages say.
-    """
-    _prepare(planning)
-    known = RunDir(planning.run_dir).plan()
-    if (known is None or planning.restart) and STDIN not in planning.source.inputs:  # what is read of a pipe is gone
-        read(planning.source)
+    @property
+    def answered_files(self) -> list[InputFile]:
+        """The files of all that may hold words already."""
+        return [InputFile(str(file), file, str(holder)) for holder in self.answered for file in holder.files]
 
 
-def planned(planning: Planning, run: RunDir, stop: Stop) -> Plan:
+def planned(options: PlanOptions, run: RunDir, stop: Stop) -> Plan:
     """Return the plan of a run directory, made now if it has none, and check that it is the one asked for.
 
+    Nothing of an earlier run is discarded before inputs and run directory are known to be of use.
+
     Raises:
+        UsageError: the options of the word lists exclude each other.
         InputError: the word lists cannot be read, or `strict` and rows were rejected (only the rejects are written).
         RunError: the run directory holds another run.
         OutputError: the run directory cannot be written.
         StoppedEarlyError: a signal came; nothing is planned.
     """
-    _prepare(planning)
-    if planning.restart:
-        run.discard()
-    plan = run.plan()
-    options = fingerprint.options_of(planning.source, planning.normalize, [*map(str, planning.lexicons)])
-    facts = fingerprint.facts_of(planning.contract, planning.dtype, tool())
-    asked = options | facts | {"--since-run": None if planning.since is None else str(planning.since.root.absolute())}
+    run.store.make()
+    for name in (REJECTS_TSV, SUMMARY):
+        run.store.require_writable(name)
+    lists = find_files(options.words.inputs)
+    plan = None if options.restart else run.plan()
     if plan is None:
-        if planning.since is not None:
-            planning.since.require_same(facts | {"--normalize": planning.normalize})
-        run.collect_leftovers(None, {})
-        made = _made(planning, asked, run, stop)
-        plan = run.publish_plan(made)
-        if plan.fingerprint.inputs != made.fingerprint.inputs:
-            raise RunError(f"another command has planned {run.root} for other inputs meanwhile: use another --run-dir")
-        publish_rejects(run, plan)
+        plan = _published(options, lists, run, stop)
     else:
-        fingerprint.require_same_inputs(run.root, plan.fingerprint, planning.files(), standard_input())
-    fingerprint.require_same(run.root, plan.fingerprint, asked)
-    if planning.strict and plan.rejects:
+        fingerprint.require_same_inputs(run.root, plan.fingerprint, [*lists, *options.answered_files])
+    fingerprint.require_same(run.root, plan.fingerprint, options.output_options)
+    if options.strict and plan.rejects:
         publish_rejects(run, plan)
         raise _refusal(run, plan.rows_in, plan.rejects)
     return plan
 
 
-def _made(planning: Planning, asked: Mapping[str, Any], run: RunDir, stop: Stop) -> Plan:
-    """Make a plan; its data is stored, itself it is not published yet."""
-    inputs = fingerprint.inputs_of(planning.files())
-    stdin = Heard(standard_input())
-    rows = read(planning.source, stdin=cast(BinaryIO, stdin))
+def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, stop: Stop) -> Plan:
+    """Make a plan and publish it; another command may have published another one meanwhile."""
+    opened = open_word_lists(options.words, lists)
+    if options.since is not None:
+        model = fingerprint.model_options(options.contract, options.dtype, tool())
+        options.since.require_same(model | {"--normalize": options.normalize})
+    if options.restart:
+        run.discard()
+    run.collect_leftovers(None, {})
+    made = _made(options, opened, [*lists, *options.answered_files], run, stop)
+    plan = run.publish_plan(made)
+    if plan.fingerprint.inputs != made.fingerprint.inputs:
+        raise RunError(f"another command has planned {run.root} for other inputs meanwhile: use another --run-dir")
+    publish_rejects(run, plan)
+    return plan
+
+
+def _made(options: PlanOptions, opened: OpenedLists, files: Sequence[InputFile], run: RunDir, stop: Stop) -> Plan:
+    """Make a plan; its data is stored, itself it is not published yet.
+
+    Args:
+        options: what to plan.
+        opened: the word lists, at their beginning.
+        files: all that is read, existing lexicons among it.
+        run: where the plan's data is stored.
+        stop: ends it.
+    """
+    inputs = fingerprint.inputs_of(files)
     with (
         run.scratch("plan") as scratch,
-        database(planning.memory, scratch) as sorter,
+        database(options.memory, scratch) as sorter,
         stop.interrupting(sorter.interrupt),
     ):
-        held = 0 if planning.known else held_bytes(planning.memory)  # what is looked up, the database has to see
-        staged = stage(_stoppable(rows, stop), planning.contract, planning.normalize, scratch, held)
-        if planning.strict and staged.rejects:
+        staged = stage(_stoppable(opened.batches(), stop), options.contract, options.normalize, scratch)
+        if options.strict and staged.rejects:
             run.store.publish(REJECTS_TSV, partial(write_rejects, staged.rejected()))
             raise _refusal(run, staged.rows_in, staged.rejects)
-        prepared = (planning.source.lang, planning.contract, planning.normalize, sorter, scratch)
-        entries = stage_entries(planning.known, *prepared) if planning.known else None
-        words = cut(staged, entries, planning.contract, planning.shard_words, run, sorter)
-        fingerprint.require_unchanged(inputs)
+        prepared = (options.words.lang, options.contract, options.normalize, sorter, scratch)
+        entries = stage_entries(options.answered, *prepared) if options.answered else None
+        words = cut(staged, entries, options.contract, options.shard_words, run, sorter)
+        inputs = fingerprint.require_unchanged(files, inputs)
     stop.check("while planning")
     return Plan(
-        fingerprint=Fingerprint(fingerprint.heard(inputs, stdin), asked),
-        model=planning.model,
-        dtype=planning.dtype,
-        normalize=planning.normalize,
+        fingerprint=Fingerprint(inputs, options.output_options),
+        model=options.model,
+        dtype=options.dtype,
+        normalize=options.normalize,
         rows_in=staged.rows_in,
         words=words.words,
         known=words.known,
@@ -174,14 +194,3 @@ def tool() -> str:
         return f"g2p-batch {version('g2p-batch')}"
     except PackageNotFoundError:  # imported from a source tree
         return "g2p-batch (not installed)"
-
-
-def _prepare(planning: Planning) -> None:
-    amount_of_memory(planning.memory)
-    if planning.since is not None and planning.since.root.absolute() == planning.run_dir.absolute():
-        raise UsageError(f"--since-run {planning.since.root} is the folder of this run: choose another --run-dir")
-    require_unread(planning.source, planning.run_dir, "choose another --run-dir")
-    store = store_at(planning.run_dir)
-    store.make()
-    for name in (REJECTS_TSV, SUMMARY):
-        store.require_writable(name)

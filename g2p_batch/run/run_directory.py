@@ -5,18 +5,20 @@ them; nothing is ever found by listing data.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from g2p_batch.errors import RunError
 from g2p_batch.model.contract import DType
-from g2p_batch.run.fingerprint import Fingerprint, inputs_from
+from g2p_batch.run.fingerprint import Fingerprint
+from g2p_batch.storage import store_at
 from g2p_batch.storage.checksummed_json import DamagedError, seal, sha256_of, unseal
 from g2p_batch.storage.locations import Location
-from g2p_batch.storage.stores import store_at
 from g2p_batch.words.filter import Normalize
 
 PLAN, ENGINE, SUMMARY, REJECTS_TSV = "plan.json", "engine.json", "run-summary.json", "rejects.tsv"
@@ -112,6 +114,21 @@ class Quarantine:
     """Why each attempt failed."""
 
 
+@dataclass(frozen=True)
+class EngineRecord:
+    """The compiled model of a run: its key, and what its user knows of it."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _PlanVersion:
+    """What every version of a plan says of itself."""
+
+    format: int
+
+
 class RunDir:
     """One run directory. Any number of processes may use one at a time: a race wastes work, and loses nothing."""
 
@@ -130,11 +147,11 @@ class RunDir:
             return None
         remedy = "restore it, or discard the run with `g2p-batch generate --restart` or `g2p-batch plan --restart`"
         try:
-            raw = unseal(data)
-            if raw["format"] != FORMAT:
-                raise RunError(f"{self.root / PLAN} has format {raw['format']}, this version reads {FORMAT}: {remedy}")
-            return replace(_plan(raw), id=sha256_of(data))
-        except (DamagedError, LookupError, TypeError) as cause:
+            version = unseal(data, _PlanVersion).format
+            if version != FORMAT:
+                raise RunError(f"{self.root / PLAN} has format {version}, this version reads {FORMAT}: {remedy}")
+            return replace(unseal(data, Plan), id=sha256_of(data))
+        except DamagedError as cause:
             raise RunError(f"{self.root / PLAN} is damaged ({cause}): {remedy}") from None
 
     def require_plan(self) -> Plan:
@@ -143,14 +160,14 @@ class RunDir:
         Raises:
             RunError: there is none, or it is damaged.
         """
-        found = self.plan()
-        if found is None:
+        plan = self.plan()
+        if plan is None:
             raise RunError(f"{self.root} holds no plan: make one with `g2p-batch plan` or `g2p-batch generate`")
-        return found
+        return plan
 
     def publish_plan(self, plan: Plan) -> Plan:
         """Make a plan the one of this directory, unless it has one; return the one that it has."""
-        record = {"format": FORMAT} | asdict(plan)
+        record = msgspec.to_builtins(plan) | {"format": FORMAT}
         del record["id"]
         self.store.put_if_absent(PLAN, seal(record))
         return self.require_plan()
@@ -186,16 +203,16 @@ class RunDir:
 
     def settle(self, plan: Plan) -> tuple[dict[int, Receipt], list[str]]:
         """Return what `receipts` does, and the names of files that were no receipts and made way for new ones."""
-        found: dict[int, Receipt] = {}
+        receipts: dict[int, Receipt] = {}
         void: list[str] = []
         for name, receipt in self._receipts(plan):
             if receipt is None:
                 void.append(name)
             else:
-                found[receipt.shard] = receipt
+                receipts[receipt.shard] = receipt
         for name in void:
             self._set_aside(name)
-        return found, void
+        return receipts, void
 
     def is_done(self, shard: int) -> bool:
         """Tell whether a shard has a receipt."""
@@ -203,7 +220,7 @@ class RunDir:
 
     def commit(self, receipt: Receipt) -> bool:
         """Publish a receipt unless its shard has one; tell whether it is this one that counts."""
-        return self.store.put_if_absent(_done(receipt.shard), seal(asdict(receipt)))
+        return self.store.put_if_absent(_done(receipt.shard), seal(receipt))
 
     def revoke(self, receipt: Receipt) -> None:
         """Set aside the receipt of a shard whose data is damaged, then the data, so that the shard is done again."""
@@ -212,30 +229,28 @@ class RunDir:
 
     def quarantine(self, record: Quarantine) -> None:
         """Note that a shard was given up."""
-        self.store.put(_given_up(record.shard), seal(asdict(record)))
+        self.store.put(_given_up(record.shard), seal(record))
 
     def quarantined(self, plan: Plan) -> dict[int, Quarantine]:
         """Return the shards of a plan that were given up, done later or not."""
-        records = (record for _, record in self._records(QUARANTINE_FOLDER, _quarantine))
+        records = (record for _, record in self._records(QUARANTINE_FOLDER, Quarantine))
         return {record.shard: record for record in records if record is not None and record.plan == plan.id}
 
-    def fixed_engine(self, key: str, name: str) -> tuple[str, str]:
-        """Name the compiled model of this run, unless it has one; return key and name of the one that it has."""
-        self.store.put_if_absent(ENGINE, seal({"key": key, "name": name}))
-        try:
-            raw = unseal(self.store.get(ENGINE) or b"")
-        except DamagedError:
-            self.store.put(ENGINE, seal({"key": key, "name": name}))
-            return key, name
-        return raw["key"], raw["name"]
+    def fix_engine(self, engine: EngineRecord) -> EngineRecord:
+        """Name the compiled model of this run, unless it has one; return the one that it has."""
+        self.store.put_if_absent(ENGINE, seal(engine))
+        kept = self.engine()
+        if kept is None:  # damaged
+            self.store.put(ENGINE, seal(engine))
+            return engine
+        return kept
 
-    def engine(self) -> tuple[str, str] | None:
-        """Return key and name of the compiled model of this run, or None where there is none yet."""
+    def engine(self) -> EngineRecord | None:
+        """Return the compiled model of this run, or None where there is none yet."""
         try:
-            raw = unseal(self.store.get(ENGINE) or b"")
+            return unseal(self.store.get(ENGINE) or b"", EngineRecord)
         except DamagedError:
             return None
-        return raw["key"], raw["name"]
 
     def scratch(self, name: str) -> AbstractContextManager[Path]:
         """Give a new folder of this machine for temporary files, and remove it afterwards."""
@@ -247,13 +262,13 @@ class RunDir:
         Age is judged by the clock: one that goes backwards keeps leftovers longer, one that leaps forward can cost a
         living writer its draft, which it reports as an error of the disk; no data that anything names is touched.
         """
-        named = {receipt.part.file for receipt in receipts.values()}
+        used = {receipt.part.file for receipt in receipts.values()}
         if plan is not None:
             data = (*plan.rejected, *plan.looked_up, *(shard.data for shard in plan.shards))
-            named |= {content.file for content in data}
+            used |= {content.file for content in data}
         now = time.time()
         left = [entry for folder in ("", *_FOLDERS) for entry in self.store.drafts(folder)]
-        left += [e for folder in (WORDS_FOLDER, PARTS_FOLDER) for e in self.store.list(folder) if e.name not in named]
+        left += [e for folder in (WORDS_FOLDER, PARTS_FOLDER) for e in self.store.list(folder) if e.name not in used]
         old = [entry.name for entry in left if now - entry.modified_s > LEFTOVER_S]
         for name in old:
             self.store.remove(name)
@@ -269,17 +284,17 @@ class RunDir:
 
     def _receipts(self, plan: Plan) -> Iterator[tuple[str, Receipt | None]]:
         """Yield the names of receipts, each with what it says unless it is damaged or of another plan."""
-        for name, receipt in self._records(DONE_FOLDER, _receipt):
+        for name, receipt in self._records(DONE_FOLDER, Receipt):
             valid = receipt is not None and receipt.plan == plan.id and name == _done(receipt.shard)
             yield name, receipt if valid else None
 
-    def _records(self, folder: str, parse: Callable[[dict[str, Any]], T]) -> Iterator[tuple[str, T | None]]:
+    def _records(self, folder: str, kind: type[T]) -> Iterator[tuple[str, T | None]]:
         """Yield the names of records, each with what it says unless it is damaged."""
         names = [entry.name for entry in self.store.list(folder)]
         for name, data in zip(names, self.store.get_all(names), strict=True):
             try:
-                yield name, None if data is None else parse(unseal(data))
-            except (DamagedError, LookupError, TypeError):
+                yield name, None if data is None else unseal(data, kind)
+            except DamagedError:
                 yield name, None
 
     def _set_aside(self, name: str) -> None:
@@ -304,24 +319,3 @@ def _done(shard: int) -> str:
 
 def _given_up(shard: int) -> str:
     return f"{QUARANTINE_FOLDER}/{shard_name(shard)}.json"
-
-
-def _plan(raw: dict[str, Any]) -> Plan:
-    del raw["format"]
-    print_ = raw.pop("fingerprint")
-    shards = tuple(Shard(shard["words"], Content(**shard["data"])) for shard in raw.pop("shards"))
-    return Plan(
-        fingerprint=Fingerprint(inputs_from(print_["inputs"]), print_["options"]),
-        rejected=tuple(Content(**piece) for piece in raw.pop("rejected")),
-        looked_up=tuple(Content(**piece) for piece in raw.pop("looked_up")),
-        shards=shards,
-        **raw,
-    )
-
-
-def _receipt(raw: dict[str, Any]) -> Receipt:
-    return Receipt(part=Content(**raw.pop("part")), **raw)
-
-
-def _quarantine(raw: dict[str, Any]) -> Quarantine:
-    return Quarantine(reasons=tuple(raw.pop("reasons")), **raw)

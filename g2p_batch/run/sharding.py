@@ -1,10 +1,10 @@
 """From rows to a plan: each word once, in the order of decoding, cut into shards; in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,6 @@ from g2p_batch.model.contract import Contract
 from g2p_batch.run.run_directory import WORDS_FOLDER, Content, RunDir, Shard, shard_name
 from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database
-from g2p_batch.storage.in_memory_sort import distinct_words
 from g2p_batch.storage.publish import writing
 from g2p_batch.storage.tables import encoded
 from g2p_batch.words.filter import REJECTS, WORDS, Normalize, filter_rows
@@ -36,20 +35,22 @@ _PIECE_BYTES = 1 << 25
 
 _STAGED = pa.schema([("row", pa.int64()), ("key", pa.int64()), ("word", pa.string())])
 
+_FOR_SORTING: dict[str, Any] = {"compression": "none", "use_dictionary": False, "write_statistics": ["row", "key"]}
+"""The file is read once, at once: packing it costs more than it saves. Least and greatest key let numbers be sorted as
+fewer bits, a quarter faster; those of words are of no use."""
+
 
 @dataclass(frozen=True)
 class Staged:
-    """Rows that were screened, in memory or in temporary files."""
+    """Filtered rows in temporary files."""
 
     rows_in: int
     words: int
     """Rows to pronounce, duplicates among them."""
     rejects: Mapping[str, int]
     """Rows by reason."""
-    held: Sequence[pa.RecordBatch] | None
-    """`row`, `key` and `word`, where they are few enough."""
     words_file: Path
-    """Parquet of the same, where they are not held."""
+    """Parquet of `row`, `key` and `word`."""
     rejects_file: Path
     """Parquet of schema `filter.REJECTS`."""
 
@@ -60,8 +61,8 @@ class Staged:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Stored words and rejects."""
+class StoredWords:
+    """What a plan keeps in its run directory."""
 
     words: int
     known: int
@@ -75,17 +76,14 @@ class Cut:
     """Pieces of schema `filter.REJECTS`, in the order of rows."""
 
 
-def stage(
-    batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Normalize, scratch: Path, most_held: int = 0
-) -> Staged:
-    """Screen rows, and hold them in memory or write them to temporary files.
+def stage(batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Normalize, scratch: Path) -> Staged:
+    """Filter rows and write them to temporary files.
 
     Args:
         batches: rows of schema `wordlist.ROWS`, by rising `row`.
         contract: says which languages and lengths the model takes.
         normalize: how words are prepared.
         scratch: a folder for the files.
-        most_held: bytes of words that are held in memory, if they are no more.
 
     Raises:
         OutputError: the disk does not hold them.
@@ -96,7 +94,7 @@ def stage(
     rejects: Counter[str] = Counter()
     with (
         writing(scratch),
-        closing(_Rows(words_file, most_held)) as kept,
+        pq.ParquetWriter(words_file, _STAGED, **_FOR_SORTING) as good_file,
         pq.ParquetWriter(rejects_file, REJECTS, compression="lz4") as bad_file,
     ):
         for batch in batches:
@@ -104,52 +102,16 @@ def stage(
             rows_in += len(batch)
             words += len(good)
             key = keys.of(good["lang"], good["src_bytes"])
-            kept.add(pa.record_batch([good["row"], key, good["word"]], schema=_STAGED))
+            good_file.write_batch(pa.record_batch([good["row"], key, good["word"]], schema=_STAGED))
             if len(bad):
                 rejects.update(counted(bad["reason"]))
                 bad_file.write_batch(bad)
-    return Staged(rows_in, words, ranked(rejects), kept.held, words_file, rejects_file)
-
-
-class _Rows:
-    """Rows of schema `_STAGED`: held while they are no more than so many bytes, and then in a file, all of them."""
-
-    def __init__(self, file: Path, most_held: int) -> None:
-        self._file, self._most_held = file, most_held
-        self._held: list[pa.RecordBatch] = []
-        self._bytes = 0
-        self._writer: pq.ParquetWriter | None = None
-        if not most_held:
-            self._spill()
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Take further rows."""
-        self._held.append(batch)
-        self._bytes += batch.nbytes
-        if self._bytes > self._most_held:
-            self._spill()
-
-    def _spill(self) -> None:
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, _STAGED, compression="lz4", use_dictionary=False)
-        for batch in self._held:
-            self._writer.write_batch(batch)
-        self._held = []
-
-    @property
-    def held(self) -> list[pa.RecordBatch] | None:
-        """All rows, if they are held."""
-        return self._held if self._writer is None else None
-
-    def close(self) -> None:
-        """End the file, if there is one."""
-        if self._writer is not None:
-            self._writer.close()
+    return Staged(rows_in, words, ranked(rejects), words_file, rejects_file)
 
 
 def cut(
     staged: Staged, entries: Path | None, contract: Contract, shard_words: int, run: RunDir, database: Database
-) -> Cut:
+) -> StoredWords:
     """Store staged words as shards, each word once, what lexicons say of the others, and the rejected rows.
 
     A shard is the next so many words of one list, which is sorted by steps of length, language, length and bytes: it
@@ -175,7 +137,7 @@ def cut(
     known = sum(languages.values())
     shards: list[Shard] = []
     fewest = max(_FEWEST_WORDS, min(_ENOUGH_WORDS, staged.words // _SHARE_OF_ALL))
-    for table in _tables(_sorted(staged, entries, database), keys, fewest, shard_words):
+    for table in _tables(_distinct_words(staged, entries, database), keys, fewest, shard_words):
         languages.update(counted(table["lang"]))
         data = run.put_content(WORDS_FOLDER, shard_name(len(shards)), ".parquet", encoded(table))
         shards.append(Shard(len(table), data))
@@ -184,25 +146,23 @@ def cut(
         for number, piece in enumerate(_pieces(staged.rejected()))
     ]
     words = sum(languages.values()) - known
-    return Cut(words, known, ranked(languages), tuple(looked_up), tuple(shards), tuple(rejected))
+    return StoredWords(words, known, ranked(languages), tuple(looked_up), tuple(shards), tuple(rejected))
 
 
 def _known(staged: Staged, entries: Path | None, keys: Keys, database: Database) -> Iterator[pa.RecordBatch]:
     """Yield rows of schema `LEXICON` for the words that existing lexicons or an earlier run hold."""
     if entries is None:
         return
-    for batch in database.found(staged.words_file, entries, _ROWS):
+    for batch in database.look_up(staged.words_file, entries, _ROWS):
         lang, _ = keys.read(batch["key"])
         columns = {name: batch[name] for name in batch.schema.names} | {"lang": lang, "input_row": batch["row"]}
         yield pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
 
 
-def _sorted(staged: Staged, entries: Path | None, database: Database) -> Iterator[pa.RecordBatch]:
+def _distinct_words(staged: Staged, entries: Path | None, database: Database) -> Iterator[pa.RecordBatch]:
     """Yield the words that are not in `entries` by key and bytes, each with its first row."""
-    if staged.held is not None:
-        return database.heeded(distinct_words(staged.held))
-    files, keys = [staged.words_file], ["key", "word", "row"]
-    return _distinct(database.ordered(files, _STAGED.names, keys, _ROWS, without=entries))
+    columns, keys = _STAGED.names, ["key", "word", "row"]
+    return _distinct(database.ordered([staged.words_file], columns, keys, _ROWS, without=entries))
 
 
 def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

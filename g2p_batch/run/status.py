@@ -126,7 +126,7 @@ def named(shards: Iterable[str]) -> str:
 
 def statuses(receipts: Iterable[Receipt]) -> dict[str, int]:
     """Return the words of some receipts by status."""
-    found: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     for receipt in receipts:
-        found.update(receipt.statuses)
-    return ranked(found)
+        total.update(receipt.statuses)
+    return ranked(total)

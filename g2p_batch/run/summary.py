@@ -1,11 +1,16 @@
-"""What a run did, in words and as JSON."""
+"""What a run did, in words and as JSON, and whether that is still what one finds."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from g2p_batch.counts import count_of, listed, ranked
+from g2p_batch.run.output import LexiconOutput, stamp
+from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, RunDir
+from g2p_batch.storage.locations import located
 
 
 @dataclass(frozen=True)
@@ -75,23 +80,22 @@ class Summary:
         return sum(self.statuses.values()) / self.decode_seconds if self.decode_seconds else 0.0
 
     @classmethod
-    def from_json(cls, text: str) -> "Summary":
+    def from_json(cls, data: bytes) -> "Summary":
         """Return the summary in what `to_json` made.
 
         Raises:
-            ValueError, LookupError, TypeError: it is no such summary.
+            ValueError: it is no such summary.
         """
-        record = json.loads(text)
-        return cls(**{field.name: record[field.name] for field in fields(cls)})
+        return msgspec.json.decode(data, type=cls)
 
-    def to_json(self) -> str:
+    def to_json(self) -> bytes:
         """Return the summary as a JSON object, one line per field."""
-        record = asdict(self) | {
+        record = msgspec.to_builtins(self) | {
             "rejected": self.rejected,
             "truncated": self.truncated,
             "words_per_s": round(self.words_per_s, 1),
         }
-        return json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
     def to_text(self) -> str:
         """Return the closing summary in words, without a final line break."""
@@ -110,7 +114,9 @@ class Summary:
         if self.variants_left_out:
             lines.append(f"Variants left out: {listed(self.variants_left_out)}.")
         if self.unknown_symbols:
-            named = {f"{lang} {name}": n for lang, found in self.unknown_symbols.items() for name, n in found.items()}
+            named = {
+                f"{lang} {name}": n for lang, symbols in self.unknown_symbols.items() for name, n in symbols.items()
+            }
             lines.append(f"Not IPA, written as it is: {listed(ranked(named))}.")
         if self.phones_outside:
             rows = count_of(self.rows_outside, "pronunciation")
@@ -122,3 +128,27 @@ class Summary:
             f"Lexicon: {self.lexicon}",
         ]
         return "\n".join(lines)
+
+
+def read_summary(run: RunDir) -> Summary | None:
+    """Return the summary of the lexicon that was written last of a run, or None where there is none, or a damaged one.
+
+    Raises:
+        OutputError: the disk failed.
+    """
+    data = run.store.get(SUMMARY)
+    try:
+        return None if data is None else Summary.from_json(data)
+    except ValueError:
+        return None  # it is written again with the next lexicon
+
+
+def finished(run: RunDir, plan: Plan, output: LexiconOutput) -> Summary | None:
+    """Return the summary of a run whose lexicon is as it was written, with the options of now; without a model."""
+    summary = read_summary(run)
+    if summary is None or (summary.plan, summary.options, summary.missing_words) != (plan.id, output.as_record(), 0):
+        return None
+    is_there = run.store.head(REJECTS_TSV) is not None and all(
+        written and stamp(located(path)) == written for path, written in summary.lexicon_facts.items()
+    )
+    return summary if is_there else None

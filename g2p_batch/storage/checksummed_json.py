@@ -2,8 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
 
 
 class DamagedError(ValueError):
@@ -15,26 +18,36 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def seal(record: Mapping[str, Any]) -> bytes:
-    """Return a record as readable JSON that holds its own digest."""
-    body = json.dumps(record, sort_keys=True, ensure_ascii=False)
-    sealed = {"record": record, "sha256": sha256_of(body.encode())}
+def seal(record: Any) -> bytes:
+    """Return a record, a dataclass or a mapping, as readable JSON that holds its own digest."""
+    plain = msgspec.to_builtins(record)
+    sealed = {"record": plain, "sha256": sha256_of(_body(plain))}
     return (json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def unseal(data: bytes) -> dict[str, Any]:
+class _Sealed(msgspec.Struct):
+    record: dict[str, Any]
+    sha256: str
+
+
+def unseal(data: bytes, kind: type[T]) -> T:
     """Return the record in what `seal` made.
 
+    Args:
+        data: the bytes.
+        kind: what the record is: a dataclass, or a mapping.
+
     Raises:
-        DamagedError: the bytes are not as they were.
+        DamagedError: the bytes are not as they were, or the record is of another kind; the message names the field.
     """
     try:
-        sealed = json.loads(data)
-        record: dict[str, Any] = sealed["record"]
-        body = json.dumps(record, sort_keys=True, ensure_ascii=False)
-        wanted = sealed["sha256"]
-    except (ValueError, LookupError, TypeError) as cause:
+        sealed = msgspec.json.decode(data, type=_Sealed)
+        if sha256_of(_body(sealed.record)) != sealed.sha256:
+            raise DamagedError("its digest differs")
+        return msgspec.convert(sealed.record, kind)
+    except msgspec.MsgspecError as cause:
         raise DamagedError(f"{type(cause).__name__}: {cause}") from None
-    if sha256_of(body.encode()) != wanted:
-        raise DamagedError("its digest differs")
-    return record
+
+
+def _body(record: Any) -> bytes:
+    return json.dumps(record, sort_keys=True, ensure_ascii=False).encode()

@@ -1,48 +1,22 @@
 """DuckDB: sorts in bounded memory, and beyond it on disk. The only file that imports duckdb."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from g2p_batch.errors import OutputError, StoppedEarlyError, UsageError
+from g2p_batch.errors import OutputError, StoppedEarlyError
+from g2p_batch.storage.memory import Memory
 
-MEMORY = "1GiB"
-"""What sorting may use where nothing else is said."""
-
-_AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B", re.IGNORECASE)
 _SHARE = 0.5
 """What DuckDB is told to use of the memory allowed: it exceeds its limit by a third at times, and Arrow needs some."""
-_HELD_SHARE = 5
-"""Rows that are sorted in memory instead take their size three times, beside what the process has anyway."""
-_MOST_HELD = 1 << 30
-"""Arrow counts the bytes of a column of text in 31 bits."""
 _THREAD_BYTES = 100 << 20
 """Memory that a thread needs to sort well."""
 _KIBIBYTE = 1 << 10
 _SHORTAGES = (duckdb.OutOfMemoryException, duckdb.IOException, pa.ArrowException, OSError)
-
-
-def amount_of_memory(text: str) -> int:
-    """Return the bytes that `1GiB` or `500MB` stand for.
-
-    Raises:
-        UsageError: it stands for none.
-    """
-    amount = _AMOUNT.fullmatch(text.strip())
-    if amount is None:
-        raise UsageError(f"{text!r} is no amount of memory: write it like 1GiB or 500MiB")
-    base = 1024 if amount["binary"] else 1000
-    return int(float(amount["number"]) * base ** " KMGT".index(amount["unit"].upper() or " "))
-
-
-def held_bytes(memory: str) -> int:
-    """Return how many bytes of rows may be sorted in memory, by other means than a database."""
-    return min(amount_of_memory(memory) // _HELD_SHARE, _MOST_HELD)
 
 
 class Database:
@@ -52,17 +26,9 @@ class Database:
     are interrupted.
     """
 
-    def __init__(self, open_: ExitStack, memory: str, scratch: Path) -> None:
-        self._open, self._memory, self._scratch = open_, memory, scratch
+    def __init__(self, connection: duckdb.DuckDBPyConnection, memory: Memory, scratch: Path) -> None:
+        self._connection, self._memory, self._scratch = connection, memory, scratch
         self._interrupted = False
-        self._opened: duckdb.DuckDBPyConnection | None = None
-
-    @property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        """The connection, made when it is first needed."""
-        if self._opened is None:
-            self._opened = self._open.enter_context(_connected(self._memory, self._scratch))
-        return self._opened
 
     def ordered(
         self,
@@ -81,37 +47,37 @@ class Database:
             rows: most rows of a batch.
             without: a Parquet file; rows whose `key` and `word` it holds are left out.
         """
-        known = "" if without is None else "ANTI JOIN read_parquet($without) AS w USING (key, word)"
-        query = f"SELECT {_listed(columns)} FROM read_parquet($files) AS f {known} ORDER BY {_listed(keys)}"
-        given = {"files": [str(file) for file in files]} | ({} if without is None else {"without": str(without)})
-        yield from self._batches(query, given, rows)
+        exclusion = "" if without is None else "ANTI JOIN read_parquet($without) AS w USING (key, word)"
+        query = f"SELECT {_listed(columns)} FROM read_parquet($files) AS f {exclusion} ORDER BY {_listed(keys)}"
+        paths = {"files": [str(file) for file in files]} | ({} if without is None else {"without": str(without)})
+        yield from self._batches(query, paths, rows)
 
     def first_variants(self, entries: Path, into: Path) -> None:
         """Keep what the first lexicon that holds a word says of it, each variant once, ranked from 1.
 
         Args:
-            entries: Parquet of `place` int64, `lexicon` int16, `key` int64, `word`, and what is told of it, in which
-                `place` rises with the order of preference.
-            into: the new file, without `place` and `lexicon`, with `rank` int8.
+            entries: Parquet of `order` int64, `lexicon` int16, `key` int64, `word`, and what is told of it, in which
+                `order` rises with falling preference.
+            into: the new file, without `order` and `lexicon`, with `rank` int8.
         """
         query = f"""
             COPY (
-                SELECT * EXCLUDE (place, lexicon), least(127, row_number() OVER variants)::TINYINT AS rank
+                SELECT * EXCLUDE ("order", lexicon), least(127, row_number() OVER variants)::TINYINT AS rank
                 FROM (
-                    SELECT * EXCLUDE (place, first), min(place) AS place
+                    SELECT * EXCLUDE ("order", first), min("order") AS "order"
                     FROM (
                         SELECT *, min(lexicon) OVER (PARTITION BY key, word) AS first
                         FROM read_parquet({_quoted(entries)})
                     )
                     WHERE lexicon = first GROUP BY ALL
                 )
-                WINDOW variants AS (PARTITION BY key, word ORDER BY place)
+                WINDOW variants AS (PARTITION BY key, word ORDER BY "order")
             ) TO {_quoted(into)} (FORMAT parquet)
         """
-        with self._told():
+        with self._errors_in_words():
             self._connection.execute(query)
 
-    def found(self, words: Path, entries: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    def look_up(self, words: Path, entries: Path, rows: int) -> Iterator[pa.RecordBatch]:
         """Look words up; yields all variants of each that is known, once, by the first row that asks for it.
 
         Args:
@@ -148,33 +114,25 @@ class Database:
         """
         yield from self._batches(query, {"words": str(words), "without": str(without)}, rows)
 
-    def _batches(self, query: str, given: Mapping[str, Any], rows: int) -> Iterator[pa.RecordBatch]:
-        with self._told():
-            relation = self._connection.sql(query, params=given)
+    def _batches(self, query: str, paths: Mapping[str, Any], rows: int) -> Iterator[pa.RecordBatch]:
+        with self._errors_in_words():
+            relation = self._connection.sql(query, params=paths)
             # Older releases know the method by another name.
             reader = iter((getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader)(rows))
         while True:
-            with self._told():
+            with self._errors_in_words():
                 batch = next(reader, None)
             if batch is None:
                 return
             yield batch
 
-    def heeded(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield what is sorted by other means, until `interrupt` is called."""
-        for batch in batches:
-            if self._interrupted:
-                raise _stopped()
-            yield batch
-
     def interrupt(self) -> None:
-        """End the query that runs now, and whatever is `heeded`; for signal handlers."""
+        """End the query that runs now; for signal handlers."""
         self._interrupted = True
-        if self._opened is not None:
-            self._opened.interrupt()
+        self._connection.interrupt()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_in_words(self) -> Iterator[None]:
         """Tell in words what a query can meet; through Arrow's streams its errors come as Arrow's."""
         try:
             yield
@@ -184,44 +142,37 @@ class Database:
             if not isinstance(cause, _SHORTAGES):
                 raise
             raise OutputError(
-                f"the words do not fit into {self._memory} of memory and the space left in {self._scratch.parent}: "
-                "allow more memory, or use a disk with more space, for the run directory or, where that is in a "
-                f"bucket, named by TMPDIR ({_first_line(cause)})"
+                f"the words do not fit into {self._memory.text} of memory and the space left in "
+                f"{self._scratch.parent}: allow more memory, or use a disk with more space, for the run directory "
+                f"or, where that is in a bucket, named by TMPDIR ({_first_line(cause)})"
             ) from None
 
 
 @contextmanager
-def database(memory: str, scratch: Path) -> Iterator[Database]:
+def database(memory: Memory, scratch: Path) -> Iterator[Database]:
     """Open an empty database that spills to the folder `scratch`.
 
     Args:
-        memory: most memory for the whole process, like `1GiB`.
+        memory: most memory for the whole process.
         scratch: a folder for temporary files.
 
     Raises:
-        UsageError: `memory` is no amount of memory.
         OutputError: the folder's name is not UTF-8, which DuckDB cannot open.
     """
-    amount_of_memory(memory)
     try:
         str(scratch).encode()
     except UnicodeEncodeError:
         raise OutputError(f"{str(scratch.parent)!r} has a name that is not UTF-8: choose another folder") from None
-    with ExitStack() as open_:
-        yield Database(open_, memory, scratch)
-
-
-def _connected(memory: str, scratch: Path) -> duckdb.DuckDBPyConnection:
-    limit = int(amount_of_memory(memory) * _SHARE)
+    limit = int(memory.size_bytes * _SHARE)
     config: dict[str, str | bool | int] = {
         "temp_directory": str(scratch),
         "preserve_insertion_order": False,
         "memory_limit": f"{limit // _KIBIBYTE}KiB",
     }
-    connection = duckdb.connect(config=config)
-    usable = connection.sql("SELECT current_setting('threads')").fetchall()[0][0]
-    connection.execute(f"SET threads = {max(1, min(usable, limit // _THREAD_BYTES))}")
-    return connection
+    with duckdb.connect(config=config) as connection:
+        usable = connection.sql("SELECT current_setting('threads')").fetchall()[0][0]
+        connection.execute(f"SET threads = {max(1, min(usable, limit // _THREAD_BYTES))}")
+        yield Database(connection, memory, scratch)
 
 
 def _stopped() -> StoppedEarlyError:

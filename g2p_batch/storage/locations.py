@@ -9,6 +9,8 @@ from g2p_batch.errors import UsageError
 
 SCHEMES = ("s3", "gs", "az")
 """How URLs of buckets begin: Amazon S3 and what speaks its language, Google Cloud Storage, Azure containers."""
+STDIN = "-"
+"""How standard input is called where a file can be."""
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
 _QUERY = re.compile(r"\?[^\s\"'<>]*")
@@ -83,10 +85,10 @@ def located(text: str) -> Location:
     Raises:
         UsageError: it is a URL of another kind, names no bucket, or holds credentials.
     """
-    found = _SCHEME.fullmatch(text)
-    if found is None:
+    url = _SCHEME.fullmatch(text)
+    if url is None:
         return Path(text)
-    scheme, rest = found["scheme"].lower(), found["rest"]
+    scheme, rest = url["scheme"].lower(), url["rest"]
     if scheme not in SCHEMES:
         raise UsageError(
             f"{scrubbed(text)} is no place that is known: give a path, or a URL with s3://, gs:// or az://"

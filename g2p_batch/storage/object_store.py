@@ -1,9 +1,10 @@
-"""A store in a bucket of an object store. The only file that imports obstore.
+"""Objects in buckets: a store for runs and results, and word lists to read. The only file that imports obstore.
 
 An object appears whole or not at all, when its last byte has come; so there are no drafts. Whoever is killed while it
 sends a large one leaves an unfinished upload, which no reader sees and the bucket's lifecycle rules remove.
 """
 
+import io
 import os
 import re
 import tempfile
@@ -13,14 +14,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from g2p_batch.errors import OutputError, UsageError
+from g2p_batch.errors import G2PError, InputError, OutputError, UsageError
 from g2p_batch.storage.locations import Url, s3_endpoint, scrubbed
 from g2p_batch.storage.publish import scratch_folder, writing
-from g2p_batch.storage.store import StoredFile
+from g2p_batch.storage.store import FileVersion, StoredFile
 
 _RETRIES = 8
 """So often, in half a minute, the client repeats a request that the store could not answer."""
@@ -35,10 +37,12 @@ _AT_ONCE = 16
 _PIECE_BYTES = 1 << 24
 _MOST_PIECES = 9000
 """S3 takes 10,000 pieces of an object."""
+_BLOCK_BYTES = 1 << 20
+"""Least that is asked for of an object that is read, since every request waits for the network."""
 
 _PLAIN_ENDPOINTS = ("AWS_ENDPOINT", "AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT")
 
-_TOLD = re.compile(r"<Code>(?P<code>[^<]*)</Code>(?:.*?<Message>(?P<message>[^<]*)</Message>)?", re.DOTALL)
+_ANSWER = re.compile(r"<Code>(?P<code>[^<]*)</Code>(?:.*?<Message>(?P<message>[^<]*)</Message>)?", re.DOTALL)
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
 _REMEDIES = {
     "NoSuchBucket": "create the bucket, or correct its name",
@@ -71,7 +75,7 @@ class ObjectStore:
         attempt = 1
         while True:
             try:
-                with _told(self.root / name, "written"):
+                with _requesting(self.root / name, "written"):
                     _obstore().put(self._client, self._key(name), data, mode="create", use_multipart=False)
                 return True
             except _obstore().exceptions.AlreadyExistsError:
@@ -83,13 +87,11 @@ class ObjectStore:
             attempt += 1
 
     def put(self, name: str, data: bytes) -> None:
-        """Put an object."""
-        with _told(self.root / name, "written"):
+        with _requesting(self.root / name, "written"):
             _obstore().put(self._client, self._key(name), data, chunk_size=_PIECE_BYTES)
 
     def get(self, name: str) -> bytes | None:
-        """Return the content of an object."""
-        with _told(self.root / name, "read"):
+        with _requesting(self.root / name, "read"):
             try:
                 return bytes(_obstore().get(self._client, self._key(name)).bytes())
             except FileNotFoundError as cause:
@@ -112,29 +114,26 @@ class ObjectStore:
                     future.cancel()
 
     def head(self, name: str) -> StoredFile | None:
-        """Return the size and the age of an object."""
-        found = self._head(name)
-        return None if found is None else self._entry(found)
+        described = _head(self.root / name, OutputError)
+        return None if described is None else self._entry(described)
 
     def list(self, folder: str) -> tuple[StoredFile, ...]:
         """Return the objects whose names have one more part than the folder's."""
-        with _told(self.root / folder, "listed"):
-            found = _obstore().list_with_delimiter(self._client, self._key(folder))
-        return tuple(sorted(map(self._entry, found["objects"]), key=lambda entry: entry.name))
+        with _requesting(self.root / folder, "listed"):
+            listed = _obstore().list_with_delimiter(self._client, self._key(folder))
+        return tuple(sorted(map(self._entry, listed["objects"]), key=lambda entry: entry.name))
 
     def remove(self, name: str) -> None:
-        """Delete an object."""
         self._delete([self._key(name)])
 
     def clear(self, folder: str) -> None:
         """Delete all objects whose names begin with the folder's."""
-        with _told(self.root / folder, "listed"):
+        with _requesting(self.root / folder, "listed"):
             for objects in _obstore().list(self._client, self._key(folder)):
-                self._delete([found["path"] for found in objects])
+                self._delete([described["path"] for described in objects])
 
     def drafts(self, folder: str) -> tuple[StoredFile, ...]:
-        """Return nothing: an object is whole."""
-        return ()
+        return ()  # an object is whole
 
     def scratch(self, name: str) -> AbstractContextManager[Path]:
         """Give a new folder where this machine keeps temporary files."""
@@ -158,7 +157,7 @@ class ObjectStore:
                 f"{self.root / name} would be a folder of files, which cannot appear at once in a bucket: "
                 "write it to a folder of this machine, then copy it"
             )
-        with _told(self.root, "listed"):
+        with _requesting(self.root, "listed"):
             next(iter(_obstore().list(self._client, self._key(name))), None)
 
     def publish(self, name: str, write: Callable[[Path], None], files: Collection[str] = ()) -> None:
@@ -170,39 +169,126 @@ class ObjectStore:
                 write(draft)
                 size_bytes = draft.stat().st_size
             piece_bytes = max(_PIECE_BYTES, size_bytes // _MOST_PIECES)
-            with _told(self.root / name, "written"):
+            with _requesting(self.root / name, "written"):
                 _obstore().put(self._client, self._key(name), draft, chunk_size=piece_bytes)
 
-    def facts(self, name: str) -> tuple[int, int | str] | None:
-        """Return size in bytes and entity tag of an object."""
-        found = self._head(name)
-        return None if found is None else (found["size"], found["e_tag"] or str(found["last_modified"]))
+    def stamp(self, name: str) -> tuple[int, int | str] | None:
+        described = _head(self.root / name, OutputError)
+        if described is None:
+            return None
+        return described["size"], described["e_tag"] or str(described["last_modified"])
 
     @property
     def _client(self) -> Any:
         return _client(self.root.bucket)
 
     def _key(self, name: str) -> str:
-        return "/".join(part for part in (self.root.key, name) if part)
+        return (self.root / name).key
 
-    def _entry(self, found: Any) -> StoredFile:
-        name = found["path"].removeprefix(self.root.key).lstrip("/")
-        return StoredFile(name, found["size"], found["last_modified"].timestamp())
-
-    def _head(self, name: str) -> Any:
-        with _told(self.root / name, "read"):
-            try:
-                return _obstore().head(self._client, self._key(name))
-            except FileNotFoundError as cause:
-                _require_bucket(cause)
-                return None
+    def _entry(self, described: Any) -> StoredFile:
+        name = described["path"].removeprefix(self.root.key).lstrip("/")
+        return StoredFile(name, described["size"], described["last_modified"].timestamp())
 
     def _delete(self, keys: Sequence[str]) -> None:
-        with _told(self.root, "removed from"):
+        with _requesting(self.root, "removed from"):
             try:
                 _obstore().delete(self._client, keys)
             except FileNotFoundError as cause:
                 _require_bucket(cause)
+
+
+def objects_at(url: Url) -> list[Url]:
+    """Return an object itself, or all objects at any depth below its name, sorted.
+
+    Raises:
+        InputError: there is neither, or the bucket cannot be read.
+    """
+    if url.key and _head(url, InputError) is not None:
+        return [url]
+    with _requesting(url, "read", InputError):
+        pages = list(_obstore().list(_client(url.bucket), url.key))
+    bucket = Url(url.scheme, PurePosixPath(url.path.parts[0]))
+    urls = [bucket / described["path"] for page in pages for described in page]
+    if not urls and url.key:
+        raise _absent(url)
+    return sorted(urls, key=str)
+
+
+def version_of(url: Url) -> FileVersion:
+    """Ask for size and entity tag of an object, or its time where the store gives no tags.
+
+    Raises:
+        InputError: it is absent, or cannot be read.
+    """
+    described = _require_object(url)
+    etag = described["e_tag"]
+    if etag:
+        return FileVersion(described["size"], 0, etag.strip('"'))
+    return FileVersion(described["size"], _nanoseconds(described["last_modified"]), None)
+
+
+def open_object(url: Url) -> io.BufferedReader:
+    """Open an object for reading from its beginning or at any place, as it is stored.
+
+    Raises:
+        InputError: it is absent, or cannot be read, now or at any later call of the file.
+    """
+    return io.BufferedReader(_ObjectFile(url, _require_object(url)["size"]), _BLOCK_BYTES)
+
+
+class _ObjectFile(io.RawIOBase):
+    """An object as a file without a buffer: each read asks for a range, once more where that failed."""
+
+    def __init__(self, url: Url, size_bytes: int) -> None:
+        self._url = url
+        self._size_bytes = size_bytes
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._position + min(len(buffer), _PIECE_BYTES), self._size_bytes)
+        if end <= self._position:
+            return 0
+        with _requesting(self._url, "read", InputError):
+            data = _obstore().get_range(_client(self._url.bucket), self._url.key, start=self._position, end=end)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+def _head(url: Url, error: type[G2PError]) -> Any:
+    """Return what the store knows of an object, or None where there is none."""
+    with _requesting(url, "read", error):
+        try:
+            return _obstore().head(_client(url.bucket), url.key)
+        except FileNotFoundError as cause:
+            _require_bucket(cause)
+            return None
+
+
+def _require_object(url: Url) -> Any:
+    described = _head(url, InputError)
+    if described is None:
+        raise _absent(url)
+    return described
+
+
+def _absent(url: Url) -> InputError:
+    return InputError(f"{url} does not exist: check the name")
+
+
+def _nanoseconds(time_: datetime) -> int:
+    """Return a time in nanoseconds since 1970."""
+    return (time_ - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * 1000
 
 
 def _obstore() -> Any:
@@ -227,7 +313,7 @@ def _client(bucket: str) -> Any:
     try:
         return _obstore().store.from_url(bucket, client_options=options, retry_config={"max_retries": _RETRIES})
     except (_obstore().exceptions.BaseError, ValueError) as cause:
-        raise UsageError(f"{bucket} cannot be opened ({_said(cause)}): {_ANY_REMEDY}") from None
+        raise UsageError(f"{bucket} cannot be opened ({_reason(cause)}): {_ANY_REMEDY}") from None
 
 
 def _require_bucket(cause: FileNotFoundError) -> None:
@@ -237,22 +323,22 @@ def _require_bucket(cause: FileNotFoundError) -> None:
 
 
 @contextmanager
-def _told(place: Url, deed: str) -> Iterator[None]:
-    """Turn what a request can meet into an error that names the place and what to do."""
+def _requesting(url: Url, deed: str, error: type[G2PError] = OutputError) -> Iterator[None]:
+    """Turn what a request can meet into an error that names the URL and what to do."""
     errors = _obstore().exceptions
     try:
         yield
     except errors.AlreadyExistsError:
         raise
     except (errors.BaseError, FileNotFoundError) as cause:
-        found = _TOLD.search(str(cause))
-        remedy = _REMEDIES.get(found["code"], _ANY_REMEDY) if found else _ANY_REMEDY
-        raise OutputError(f"{place} cannot be {deed} ({_said(cause)}): {remedy}") from None
+        answer = _ANSWER.search(str(cause))
+        remedy = _REMEDIES.get(answer["code"], _ANY_REMEDY) if answer else _ANY_REMEDY
+        raise error(f"{url} cannot be {deed} ({_reason(cause)}): {remedy}") from None
 
 
-def _said(cause: Exception) -> str:
+def _reason(cause: Exception) -> str:
     """Return the store's own words, or the first line of the client's."""
-    found = _TOLD.search(str(cause))
-    if found:
-        return scrubbed(": ".join(text for text in (found["code"], found["message"]) if text))
+    answer = _ANSWER.search(str(cause))
+    if answer:
+        return scrubbed(": ".join(text for text in (answer["code"], answer["message"]) if text))
     return scrubbed(str(cause).partition("\n")[0])

@@ -40,12 +40,10 @@ def publish(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OutputError: the file cannot be written; `path` is as before, and the temporary file is gone.
     """
-    try:
+    with writing(path):
         target = path.resolve()
         _require_replaceable(target)
         _replace(target, write)
-    except OSError as cause:
-        raise _output_error(path, cause) from cause
 
 
 def put_if_absent(path: Path, data: bytes) -> bool:
@@ -57,10 +55,14 @@ def put_if_absent(path: Path, data: bytes) -> bool:
     Raises:
         OutputError: the file cannot be written.
     """
-    try:
-        return _link(path, data)
-    except OSError as cause:
-        raise _output_error(path, cause) from cause
+    draft = _draft_of(path)
+    with writing(path):
+        try:
+            _write(draft, data)
+            _sync(draft)
+            return _link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def put(path: Path, data: bytes) -> None:
@@ -69,27 +71,8 @@ def put(path: Path, data: bytes) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    try:
+    with writing(path):
         _replace(path, lambda draft: _write(draft, data))
-    except OSError as cause:
-        raise _output_error(path, cause) from cause
-
-
-def removing(path: Path) -> None:
-    """Remove a file or a folder with all it holds, if it is there.
-
-    Raises:
-        OutputError: it cannot be removed.
-    """
-    try:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    except FileNotFoundError:
-        return  # another process removes the same
-    except OSError as cause:
-        raise _output_error(path, cause) from cause
 
 
 @contextmanager
@@ -115,7 +98,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as cause:
-        raise _output_error(path, cause) from cause
+        remedy = _REMEDIES.get(cause.errno or 0, _ANY_REMEDY)
+        raise OutputError(f"{path} cannot be written ({cause.strerror or cause}): {remedy}") from cause
 
 
 @contextmanager
@@ -125,10 +109,8 @@ def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be made.
     """
-    try:
+    with writing(parent / name):
         folder = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{name}-", dir=parent))
-    except OSError as cause:
-        raise _output_error(parent / name, cause) from cause
     try:
         yield folder
     finally:
@@ -145,19 +127,15 @@ def new_folder(path: Path) -> Iterator[Path]:
         OutputError: `path` holds something already, or the folder cannot be written.
     """
     require_new_folder(path)
-    try:
+    with writing(path):
         draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{path.name}-", dir=path.parent))
-    except OSError as cause:
-        raise _output_error(path, cause) from cause
-    try:
-        draft.chmod(0o755)  # mkdtemp makes private folders
-        yield draft
-        with suppress(FileExistsError):
-            _rename(draft, path)
-    except OSError as cause:
-        raise _output_error(path, cause) from cause
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            draft.chmod(0o755)  # mkdtemp makes private folders
+            yield draft
+            with suppress(FileExistsError):
+                _rename(draft, path)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[str]) -> None:
@@ -174,7 +152,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[s
         OutputError: the folder cannot be written, or holds other files; it is as before.
     """
     require_replaceable_folder(path, files)
-    try:
+    with writing(path):
         with scratch_folder(path.parent, path.name) as scratch:
             draft = scratch / "new"
             draft.mkdir()
@@ -187,8 +165,6 @@ def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[s
                 path.rename(scratch / "old")
             draft.rename(path)
         _sync(path.parent)
-    except OSError as cause:
-        raise _output_error(path, cause) from cause
 
 
 def require_replaceable_folder(path: Path, files: Collection[str]) -> None:
@@ -204,9 +180,7 @@ def require_replaceable_folder(path: Path, files: Collection[str]) -> None:
     """
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} exists and is no folder: delete it, or choose another name")
-    make_folder(path.parent)
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{path} cannot be made: choose a folder that you may write to")
+    _require_writable_parent(path)
     if path.exists() and (others := sorted({entry.name for entry in path.iterdir()} - set(files))):
         raise OutputError(f"{path} holds other files too, such as {others[0]}: choose the name of a new folder")
 
@@ -219,6 +193,10 @@ def require_new_folder(path: Path) -> None:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise OutputError(f"{path} exists: delete it, or choose another name")
+    _require_writable_parent(path)
+
+
+def _require_writable_parent(path: Path) -> None:
     make_folder(path.parent)
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{path} cannot be made: choose a folder that you may write to")
@@ -239,7 +217,7 @@ def require_writable(path: Path) -> None:
     Raises:
         OutputError: its folder is absent or not writable, or the name is taken by something other than a file.
     """
-    try:
+    with writing(path):
         target = path.resolve()
         _require_replaceable(target)
         target.parent.stat()
@@ -247,8 +225,6 @@ def require_writable(path: Path) -> None:
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if not os.access(target.parent, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as cause:
-        raise _output_error(path, cause) from cause
 
 
 def make_folder(path: Path) -> None:
@@ -257,25 +233,17 @@ def make_folder(path: Path) -> None:
     Raises:
         OutputError: it cannot be created.
     """
-    try:
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise _output_error(path, cause) from cause
 
 
-def _link(path: Path, data: bytes) -> bool:
-    draft = _draft_of(path)
+def _link(draft: Path, path: Path) -> bool:
     try:
-        _write(draft, data)
-        _sync(draft)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return False
-        finally:
-            _sync(path.parent)  # also for the winner, who may have been killed before it did
+        os.link(draft, path)
+    except FileExistsError:
+        return False
     finally:
-        draft.unlink(missing_ok=True)
+        _sync(path.parent)  # also for the winner, who may have been killed before it did
     return True
 
 
@@ -311,8 +279,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _output_error(path: Path, cause: OSError) -> OutputError:
-    remedy = _REMEDIES.get(cause.errno or 0, _ANY_REMEDY)
-    return OutputError(f"{path} cannot be written ({cause.strerror or cause}): {remedy}")

@@ -154,10 +154,10 @@ def _cells(block: Bytes, starts: Positions, ends: Positions, layout: LineLayout)
         further.append(pc.if_else(unknown, None, cells))
         invalid |= bad
     reasons[invalid & (reasons == _GOOD)] = REASONS.index(INVALID_UTF8)
-    return Columns(word, lang, _told(reasons), tuple(further))
+    return Columns(word, lang, _reason_names(reasons), tuple(further))
 
 
-def _told(reasons: Reasons) -> pa.Array:
+def _reason_names(reasons: Reasons) -> pa.Array:
     return pa.array(REASONS).take(pa.array(reasons, mask=reasons == _GOOD))
 
 
@@ -186,7 +186,7 @@ def _even(block: Bytes, ends: Positions, layout: LineLayout) -> Columns | None:
     lang = None if layout.lang is None else column(layout.lang)[0]
     columns, wrong = zip(*map(column, (layout.word, *layout.further)), strict=True)
     reasons = np.where(np.any(wrong, axis=0), np.int8(REASONS.index(INVALID_UTF8)), np.int8(_GOOD))
-    return Columns(columns[0], lang, _told(reasons), columns[1:])
+    return Columns(columns[0], lang, _reason_names(reasons), columns[1:])
 
 
 def _spans(block: Bytes, starts: Positions, ends: Positions, layout: LineLayout) -> tuple[dict[int, Span], Reasons]:

@@ -42,9 +42,9 @@ def filter_rows(
         contract: says which languages and lengths the model takes.
         normalize: how words are normalized.
     """
-    row, given, asked, unread = batch.columns
-    tags, exact, prefix_bytes = _languages(asked, contract)
-    word = normalized(given, exact, normalize)
+    row, raw_word, raw_lang, unread = batch.columns
+    tags, exact, prefix_bytes = _languages(raw_lang, contract)
+    word = normalized(raw_word, exact, normalize)
     src_bytes = pc.add(prefix_bytes, pc.binary_length(word))
     verdicts = {
         EMPTY: pc.equal(pc.coalesce(pc.binary_length(word), 0), 0),
@@ -56,7 +56,7 @@ def filter_rows(
     checks = pa.StructArray.from_arrays([*verdicts.values()], [*verdicts]).filter(wrong)
     reason = pc.coalesce(unread.filter(wrong), pc.case_when(checks, *verdicts))
     good = pa.record_batch([row, tags, word, src_bytes], schema=WORDS).filter(pc.invert(wrong))
-    bad = [column.filter(wrong) for column in (row, asked, given)]
+    bad = [column.filter(wrong) for column in (row, raw_lang, raw_word)]
     return good, pa.record_batch([*bad, reason], schema=REJECTS)
 
 
@@ -82,10 +82,10 @@ def _codes(column: Any) -> tuple[Indices, int]:
     return codes.indices.to_numpy().astype(np.int64), len(codes.dictionary)
 
 
-def _languages(asked: pa.Array, contract: Contract) -> tuple[pa.Array, pa.Array, pa.Array]:
+def _languages(raw_lang: pa.Array, contract: Contract) -> tuple[pa.Array, pa.Array, pa.Array]:
     """Look up languages [N]: the model's tags or null, whether words keep their form, and bytes of the prefix."""
-    codes = asked.dictionary_encode()
-    tags = [_tag(query, contract) for query in codes.dictionary.to_pylist()]
+    codes = raw_lang.dictionary_encode()
+    tags = [_tag(name, contract) for name in codes.dictionary.to_pylist()]
     exact = [tag is not None and languages.normalization(tag) is None for tag in tags]
     prefixes = [0 if tag is None else len(contract.prefix_for(tag).encode()) for tag in tags]
     columns = (pa.array(tags, pa.string()), pa.array(exact, pa.bool_()), pa.array(prefixes, pa.int32()))
@@ -93,11 +93,11 @@ def _languages(asked: pa.Array, contract: Contract) -> tuple[pa.Array, pa.Array,
     return tag, keep, prefix
 
 
-def _tag(query: str, contract: Contract) -> str | None:
+def _tag(name: str, contract: Contract) -> str | None:
     """Return the model's tag for a language, which may be one that only this model has."""
-    if query in contract.languages:
-        return query
-    language = languages.lookup(query)
+    if name in contract.languages:
+        return name
+    language = languages.lookup(name)
     return language.tag if language and language.tag in contract.languages else None
 
 
@@ -114,6 +114,6 @@ def normalized(word: pa.Array, exact: pa.Array, normalize: Normalize) -> pa.Arra
     if normalize != "none":
         kept = pc.fill_null(exact.take(pa.array(at)), False)
         some = pc.if_else(kept, some, pc.utf8_normalize(some, form=normalize.upper()))
-    places = np.arange(len(word))
-    places[at] = len(word) + np.arange(len(at))
-    return pa.concat_arrays([word, pc.utf8_trim_whitespace(some)]).take(pa.array(places))
+    source = np.arange(len(word))
+    source[at] = len(word) + np.arange(len(at))
+    return pa.concat_arrays([word, pc.utf8_trim_whitespace(some)]).take(pa.array(source))

@@ -3,24 +3,21 @@
 import importlib.util
 import logging
 import os
-import platform
 import signal
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 
-from g2p_batch.errors import DeviceError, G2PError, RunError, UsageError, WorkerError
+from g2p_batch.errors import UsageError, WorkerError
 from g2p_batch.model import cpu_families
-from g2p_batch.run.run_directory import PLAN, RunDir
-from g2p_batch.workers.scheduler import Heard, OpenSite
-from g2p_batch.workers.shard import Brief
-from g2p_batch.workers.worker import Advanced, Assignment, Died, Fatal, Lost, Message, Orders, Ready, outcome
+from g2p_batch.workers.shard import RunContext
+from g2p_batch.workers.worker import Advanced, Died, Message, ShardRunner
 
 _ADDRESS = "RAY_ADDRESS"
 _STORE_BYTES = 80 << 20
@@ -29,65 +26,195 @@ _ANSWER_S = 10.0
 _PACE_S = 0.2
 _PATIENCE_S = 600.0
 """Clusters that grow on demand take minutes to start a machine."""
-_EARS = "ears"
-_FATE_CHARS = 200
+_LISTENERS = "listeners"
+_CAUSE_CHARS = 200
 
 
-def ray_site(address: str | None = None, gpus: bool = False) -> OpenSite:
-    """Let workers be Ray actors, each with a core of its own, and with a GPU of its own if they need one.
+@dataclass(eq=False)
+class ActorHandle:
+    """An actor, seen from the scheduler."""
+
+    ray: Any
+    handle: Any
+    started: bool = False
+    """Whether it ever said something."""
+
+    def __post_init__(self) -> None:
+        self.listen()
+
+    def listen(self) -> None:
+        """Ask for what it says next."""
+        self.next = self.handle.messages.options(concurrency_group=_LISTENERS).remote()
+
+    def run(self, shard: int) -> None:
+        """Give a shard; if the actor dies, that is learnt when it is next listened to."""
+        self.handle.run.remote(shard)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.ray.kill(self.handle)
+
+
+class RayActors(AbstractContextManager["RayActors"]):
+    """`scheduler.WorkerBackend` of Ray: actors with a core of their own each, and with a GPU of their own if needed.
+
+    While it is entered, this process is connected to Ray.
 
     Args:
-        gpus: whether they need one.
         address: a running cluster, as `ray.init` takes it; `$RAY_ADDRESS` if none is given. Where there is neither, a
-            Ray of its own is started on this machine, and ended with the site. A program that is connected already
-            stays so.
+            Ray of its own is started on this machine, and ended with this. A program that is connected already stays
+            so.
+        workers: most actors; as many as the cluster has room for if none is given.
+        gpus: whether each needs a GPU.
+        output: where Ray's own remarks go, which it would print on standard output.
 
     Raises:
         UsageError: the address is for Ray Client.
         WorkerError: Ray is not installed.
     """
-    address = address or os.environ.get(_ADDRESS) or None
-    if importlib.util.find_spec("ray") is None:
-        raise WorkerError("--engine ray needs Ray: `pip install 'g2p-batch[ray]'`, on all nodes of a cluster")
-    if address and "://" in address:
-        raise UsageError(
-            f"{address} is for Ray Client, which has no place here: start the command on a node of the cluster, by "
-            "hand or with `ray job submit`, and give HOST:PORT of the head, or auto"
+
+    remedy = (
+        "is g2p-batch installed on every node, and is there memory for so many? give fewer with --workers, "
+        "and see `ray list actors --detail`"
+    )
+
+    def __init__(
+        self,
+        address: str | None = None,
+        workers: int | None = None,
+        gpus: bool = False,
+        output: TextIO | None = None,
+    ) -> None:
+        self._address = address or os.environ.get(_ADDRESS) or None
+        self._workers, self._gpus, self._output = workers, gpus, output
+        self._open = ExitStack()
+        if importlib.util.find_spec("ray") is None:
+            raise WorkerError("--engine ray needs Ray: `pip install 'g2p-batch[ray]'`, on all nodes of a cluster")
+        if self._address and "://" in self._address:
+            raise UsageError(
+                f"{self._address} is for Ray Client, which has no place here: start the command on a node of the "
+                "cluster, by hand or with `ray job submit`, and give HOST:PORT of the head, or auto"
+            )
+
+    def __enter__(self) -> "RayActors":
+        """Start or join Ray, which neither logs nor takes over signals.
+
+        Raises:
+            WorkerError: it cannot be started or joined.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+
+        self._ray: Any = ray
+        if self._output is not None:
+            self._open.enter_context(redirect_stdout(self._output))
+        if not ray.is_initialized():
+            self._open.callback(ray.shutdown)
+            logging.getLogger("ray").setLevel(logging.ERROR)
+            try:
+                with _signals_kept():
+                    _start(ray, self._address, self._workers)
+            except BaseException:
+                self._open.close()
+                raise
+        self.capacity = self._workers or max(1, int(ray.cluster_resources().get(self._resource, 0)))
+        # Ray restarts no actor and repeats no call: one that died is replaced by a new one, so that attempts of shards
+        # and failed starts are counted in one place, and the same way for all backends.
+        self._actor = ray.remote(concurrency_groups={_LISTENERS: 1})(Actor).options(
+            num_cpus=1, num_gpus=int(self._gpus), max_restarts=0, max_task_retries=0
+        )
+        self._last_message_s = time.monotonic()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Leave Ray, if it was joined here."""
+        self._open.close()
+
+    def start_worker(self, context: RunContext) -> ActorHandle:
+        """Ask Ray for an actor."""
+        absolute = replace(context, root=context.root.absolute())  # actors work in another folder
+        return ActorHandle(self._ray, self._actor.remote(absolute))
+
+    def messages(self, workers: Sequence[ActorHandle], seconds: float) -> Iterator[tuple[ActorHandle, Message]]:
+        """Yield what actors say.
+
+        Raises:
+            WorkerError: for a long time no actor could be started.
+        """
+        by_reference = {worker.next: worker for worker in workers}
+        ready, _ = self._ray.wait(list(by_reference), timeout=seconds)
+        if any(worker.started for worker in workers):
+            self._last_message_s = time.monotonic()
+        elif time.monotonic() - self._last_message_s > _PATIENCE_S:
+            raise WorkerError(self._no_room())
+        for reference in ready:
+            worker = by_reference[reference]
+            try:
+                messages = self._ray.get(reference)
+            except self._ray.exceptions.RayError as error:
+                worker.kill()
+                yield worker, Died(_cause_of_death(error))
+                continue
+            worker.started = True
+            worker.listen()
+            for message in messages:
+                yield worker, message
+
+    def on_device_lost(self, worker: ActorHandle) -> None:
+        """Leave it to Ray which GPU another actor gets."""
+
+    @property
+    def _resource(self) -> str:
+        return "GPU" if self._gpus else "CPU"
+
+    def _no_room(self) -> str:
+        free, total = (
+            int(resources.get(self._resource, 0))
+            for resources in (self._ray.available_resources(), self._ray.cluster_resources())
+        )
+        return (
+            f"no Ray actor has started for {_PATIENCE_S:,.0f} s (of {total} {self._resource}s of the cluster {free} "
+            "are free, an actor takes one): see `ray status`, and run the same command again; finished shards are kept"
         )
 
-    @contextmanager
-    def opened(workers: int | None) -> Iterator[Actors]:
-        with _connected(address, workers) as ray:
-            yield Actors(ray, workers or _resource(ray, "GPU" if gpus else "CPU"), gpus)
 
-    return opened
+class Actor:
+    """A worker in a Ray actor. It is listened to in a thread of its own, so that one learns how far a shard is."""
+
+    def __init__(self, context: RunContext) -> None:
+        pa.set_cpu_count(1)
+        self._said: SimpleQueue[Message] = SimpleQueue()
+        self._runner = ShardRunner(context, self._said.put)
+
+    def run(self, shard: int) -> None:
+        """Run a shard."""
+        self._runner.run(shard)
+
+    def messages(self) -> list[Message]:
+        """Wait for something to be said, and return it; progress is collected for a moment."""
+        messages = [self._said.get()]
+        until = time.monotonic() + _PACE_S
+        while isinstance(messages[-1], Advanced):
+            try:
+                messages.append(self._said.get(timeout=max(0.0, until - time.monotonic())))
+            except Empty:
+                break
+        return messages
 
 
-@contextmanager
-def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
-    """Start or join Ray, which neither logs nor takes over signals."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
-    if ray.is_initialized():
-        yield ray
-        return
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    try:
-        with _signals_kept():
-            _start(ray, address, workers)
-        yield ray
-    finally:
-        ray.shutdown()
+def _cause_of_death(error: Exception) -> str:
+    """Tell in a sentence how an actor ended: the last line of what Ray says, whose lines before it are identifiers."""
+    last = str(error).strip().splitlines()[-1].strip()
+    return f"its actor ended: {last[:_CAUSE_CHARS]}"
 
 
 def _start(ray: Any, address: str | None, workers: int | None) -> None:
-    place = {"address": address} if address else _own(workers)
+    arguments = {"address": address} if address else _own(workers)
     try:
         _require_answer(address)
-        ray.init(**place, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
+        ray.init(**arguments, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
     except Exception as cause:
-        raise WorkerError(_told(address, cause)) from None
+        raise WorkerError(_refusal(address, cause)) from None
 
 
 def _own(workers: int | None) -> dict[str, Any]:
@@ -107,8 +234,8 @@ def _require_answer(address: str | None) -> None:
         socket.create_connection((name, int(port)), _ANSWER_S).close()
 
 
-def _told(address: str | None, cause: Exception) -> str:
-    reason = " ".join(str(cause).split())[:_FATE_CHARS] or type(cause).__name__
+def _refusal(address: str | None, cause: Exception) -> str:
+    reason = " ".join(str(cause).split())[:_CAUSE_CHARS] or type(cause).__name__
     if address is None:
         return f"Ray cannot be started on this machine ({reason}): run with --engine local, or join a running cluster"
     return (
@@ -120,8 +247,7 @@ def _told(address: str | None, cause: Exception) -> str:
 @contextmanager
 def _signals_kept() -> Iterator[None]:
     """Put signal handlers back that Ray replaces while it starts; what came meanwhile goes to them."""
-    known = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in known}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     ended = False
     try:
         yield
@@ -136,147 +262,3 @@ def _signals_kept() -> Iterator[None]:
     if ended:
         signal.raise_signal(signal.SIGTERM)
         raise WorkerError("Ray was ended by SIGTERM while it started: run the same command again")
-
-
-def _resource(ray: Any, name: str) -> int:
-    return max(1, int(ray.cluster_resources().get(name, 0)))
-
-
-@dataclass(eq=False)
-class Remote:
-    """An actor, seen from the driver."""
-
-    ray: Any
-    handle: Any
-    started: bool = False
-    """Whether it ever said something."""
-
-    def __post_init__(self) -> None:
-        self.listen()
-
-    def listen(self) -> None:
-        """Ask for what it says next."""
-        self.next = self.handle.hear.options(concurrency_group=_EARS).remote()
-
-    def assign(self, assignment: Assignment) -> None:
-        """Give a shard; if the actor dies, that is heard when it is next listened to."""
-        self.handle.run.remote(assignment)
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.ray.kill(self.handle)
-
-
-class Actors:
-    """`scheduler.Site` of Ray."""
-
-    remedy = (
-        "is g2p-batch installed on every node, and is there memory for so many? give fewer with --workers, "
-        "and see `ray list actors --detail`"
-    )
-
-    def __init__(self, ray: Any, most: int, gpus: bool) -> None:
-        self.most = most
-        self._ray = ray
-        self._needs = "GPU" if gpus else "CPU"
-        # Ray restarts no actor and repeats no call: one that died is replaced by a new one, so that attempts of shards
-        # and failed starts are counted in one place, and the same way for all sites.
-        self._actor = ray.remote(concurrency_groups={_EARS: 1})(Actor).options(
-            num_cpus=1, num_gpus=int(gpus), max_restarts=0, max_task_retries=0
-        )
-        self._heard_s = time.monotonic()
-
-    def hire(self, orders: Orders) -> Remote:
-        """Ask Ray for an actor."""
-        brief = replace(orders.brief, root=orders.brief.root.absolute())  # actors work in another folder
-        return Remote(self._ray, self._actor.remote(replace(orders, brief=brief)))
-
-    def listen(self, workers: Sequence[Remote], seconds: float) -> Iterator[Heard[Remote]]:
-        """Yield what actors say.
-
-        Raises:
-            WorkerError: for a long time no actor could be started.
-        """
-        by_reference = {worker.next: worker for worker in workers}
-        ready, _ = self._ray.wait(list(by_reference), timeout=seconds)
-        if any(worker.started for worker in workers):
-            self._heard_s = time.monotonic()
-        elif time.monotonic() - self._heard_s > _PATIENCE_S:
-            raise WorkerError(self._deserted())
-        for reference in ready:
-            worker = by_reference[reference]
-            try:
-                messages = self._ray.get(reference)
-            except self._ray.exceptions.RayError as error:
-                worker.kill()
-                yield worker, Died(_fate(error))
-                continue
-            worker.started = True
-            worker.listen()
-            for message in messages:
-                yield worker, message
-
-    def retire(self, worker: Remote) -> None:
-        """Leave it to Ray which GPU another actor gets."""
-
-    def dismiss(self, workers: Sequence[Remote]) -> None:
-        """Leave actors to be ended: they hold nothing."""
-
-    def _deserted(self) -> str:
-        free, total = (
-            int(found.get(self._needs, 0)) for found in (self._ray.available_resources(), self._ray.cluster_resources())
-        )
-        return (
-            f"no Ray actor has started for {_PATIENCE_S:,.0f} s (of {total} {self._needs}s of the cluster {free} are "
-            "free, an actor takes one): see `ray status`, and run the same command again; finished shards are kept"
-        )
-
-
-class Actor:
-    """A worker in a Ray actor. It hears in a thread of its own, so that the driver learns how far a shard is."""
-
-    def __init__(self, orders: Orders) -> None:
-        pa.set_cpu_count(1)
-        self._brief = orders.brief
-        self._said: SimpleQueue[Message] = SimpleQueue()
-        try:
-            _require_plan(orders.brief)
-            self._engine = orders.open_engine()
-        except DeviceError as error:
-            self._said.put(Lost(str(error)))
-        except G2PError as error:
-            self._said.put(Fatal(error))
-        else:
-            self._said.put(Ready())
-
-    def run(self, assignment: Assignment) -> None:
-        """Run a shard."""
-        self._said.put(outcome(self._brief, assignment, self._engine, self._said.put))
-
-    def hear(self) -> list[Message]:
-        """Wait for something to be said, and return it; progress is collected for a moment."""
-        heard = [self._said.get()]
-        until = time.monotonic() + _PACE_S
-        while isinstance(heard[-1], Advanced):
-            try:
-                heard.append(self._said.get(timeout=max(0.0, until - time.monotonic())))
-            except Empty:
-                break
-        return heard
-
-
-def _require_plan(brief: Brief) -> None:
-    """Check that the run directory is the one that the driver sees."""
-    plan = RunDir(brief.root).plan()
-    if plan is None or plan.id != brief.plan:
-        found = "is not there" if plan is None else "is another one"
-        raise RunError(
-            f"{brief.root / PLAN} {found} on node {platform.node()}: put the run directory on a disk that all nodes of "
-            "the cluster see under the same path, and name it with --run-dir"
-        )
-
-
-def _fate(error: Exception) -> str:
-    """Tell in a sentence how an actor ended: the last line of what Ray says, whose lines before it are identifiers."""
-    last = str(error).strip().splitlines()[-1].strip()
-    return f"its actor ended: {last[:_FATE_CHARS]}"

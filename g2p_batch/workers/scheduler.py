@@ -1,4 +1,4 @@
-"""Feeding workers one shard at a time, and replacing them when they die, wherever they live."""
+"""Hands shards to workers one at a time, and replaces workers that die, wherever they live."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from g2p_batch.errors import WorkerError
-from g2p_batch.model.greedy import Engine
 from g2p_batch.model.progress import Progress
 from g2p_batch.run.run_directory import Plan, RunDir
-from g2p_batch.workers.shard import Brief
-from g2p_batch.workers.worker import Advanced, Assignment, Died, Failed, Fatal, Finished, Lost, Message, Orders, Ready
+from g2p_batch.signals import Stop
+from g2p_batch.workers.shard import RunContext
+from g2p_batch.workers.worker import Advanced, DeviceLost, Died, Done, Failed, Fatal, Message, Ready
 
 RETRIES = 3
 """A shard whose worker dies or fails is tried so many times more, then it is given up."""
@@ -23,76 +23,52 @@ _POLL_S = 0.2
 class Worker(Protocol):
     """Runs shards, one at a time, and says how it goes."""
 
-    def assign(self, assignment: Assignment) -> None:
-        """Give a shard to a worker that is ready and has none."""
+    def run(self, shard: int) -> None:
+        """Take the number of a shard; called when the worker has said `Ready` and has none open."""
 
     def kill(self) -> None:
         """End it at once: whatever it does, it leaves nothing half."""
 
 
 W = TypeVar("W", bound=Worker)
-Heard = tuple[W, Message | Died]
-"""A worker, and what it said."""
 
 
-class Site(Protocol[W]):
-    """Where workers live."""
+class WorkerBackend(AbstractContextManager[Any], Protocol[W]):
+    """Where workers live; entered before the first of them is started."""
 
     @property
-    def most(self) -> int:
+    def capacity(self) -> int:
         """Most workers at a time."""
 
     @property
     def remedy(self) -> str:
         """What to do where workers do not start."""
 
-    def hire(self, orders: Orders) -> W:
+    def start_worker(self, context: RunContext) -> W:
         """Start a worker; it says `Ready` when it has its engine."""
 
-    def listen(self, workers: Sequence[W], seconds: float) -> Iterable[Heard[W]]:
-        """Wait for workers to say something; a worker that died says so once."""
+    def messages(self, workers: Sequence[W], seconds: float) -> Iterable[tuple[W, Message]]:
+        """Wait for workers to say something; of one that died, `Died` is said once."""
 
-    def retire(self, worker: W) -> None:
-        """Learn that a worker, now ended, lost its device: the site may have one less from now on."""
-
-    def dismiss(self, workers: Sequence[W]) -> None:
-        """Let workers that have no shard go."""
-
-
-OpenSite = Callable[[int | None], AbstractContextManager[Site[Any]]]
-"""Opens a site for so many workers, or for as many as it has cores for."""
-
-
-class Stop(Protocol):
-    """Tells whether the run should end."""
-
-    @property
-    def draining(self) -> bool:
-        """Whether no more shards are to be begun."""
-
-    def check(self, progress: str) -> None:
-        """Raise `StoppedEarlyError` if a signal came."""
+    def on_device_lost(self, worker: W) -> None:
+        """Learn that a worker, now ended, lost its device: there may be room for one less from now on."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of shards that are not done."""
+    """What became of shards that are not done.
+
+    Attributes:
+        given_up: those that failed too often, each with the reason of every attempt.
+        left: how many were not begun, since the run was drained.
+    """
 
     given_up: Mapping[int, tuple[str, ...]]
-    """Those that failed too often, each with the reason of every attempt."""
     left: int
-    """How many were left when `Stop.draining` began."""
 
 
 def run_shards(
-    brief: Brief,
-    plan: Plan,
-    numbers: Sequence[int],
-    open_engine: Callable[[], Engine],
-    open_site: OpenSite,
-    workers: int | None,
-    progress: Progress,
-    stop: Stop,
+    context: RunContext, plan: Plan, numbers: Sequence[int], backend: WorkerBackend[Any], progress: Progress, stop: Stop
 ) -> Outcome:
     """Run shards on workers.
 
@@ -100,193 +76,158 @@ def run_shards(
     one shard. Data goes from worker to disk, never through this process.
 
     Args:
-        brief: the run.
+        context: the run.
         plan: its plan.
         numbers: the shards to run, in this order.
-        open_engine: opens an engine in a worker; is pickled.
-        open_site: where the workers live.
-        workers: most workers, at least 1; None for as many as the site has cores.
+        backend: where the workers live.
         progress: is told how far the decoding is, in this thread; words of a failed attempt are taken back.
         stop: asked several times a second.
 
     Raises:
-        WorkerError: the site cannot be opened, or workers die before they are ready.
+        WorkerError: there is no place for workers, or they die before they are ready.
         StoppedEarlyError: `stop` said so; finished shards are kept.
         G2PError: a worker met an error that is not its shard's.
     """
-    ledger = _Ledger(RunDir(brief.root), plan, numbers, progress)
+    scheduler = _Scheduler(context, plan, numbers, backend, progress)
     try:
-        with open_site(workers) as site:
-            stop.check(ledger.told())  # opening may take a while
-            crew = _Crew(site, Orders(brief, open_engine), ledger)
-            progress.start(ledger.total_words)
+        with backend:
+            stop.check(scheduler.so_far())  # a backend may take a while to start
+            progress.start(scheduler.total_words)
             try:
-                while crew.busy(stop.draining):
-                    crew.attend()
-                    stop.check(ledger.told())
-                crew.dismiss()
+                while scheduler.assign(stop.draining):
+                    scheduler.listen()
+                    stop.check(scheduler.so_far())
             finally:
-                crew.kill()
+                for worker in scheduler.workers:  # they hold nothing: a shard that was done is stored
+                    worker.kill()
                 progress.close()
     except Exception:
-        stop.check(ledger.told())  # a signal to the whole process group may have ended the site first
+        stop.check(scheduler.so_far())  # a signal to the whole process group may have ended the backend first
         raise
-    return Outcome(ledger.given_up, len(ledger.left))
+    return Outcome(scheduler.given_up, scheduler.left)
 
 
-class _Ledger:
-    """The shards that wait for a worker, and what became of the others."""
+@dataclass
+class _WorkerState:
+    """What a worker is at."""
 
-    def __init__(self, run: RunDir, plan: Plan, numbers: Sequence[int], progress: Progress) -> None:
-        self._run, self._plan, self._progress = run, plan, progress
-        self._todo = deque(numbers)
-        self._reasons: dict[int, list[str]] = {}
+    ready: bool = False
+    shard: int | None = None
+    words: int = 0
+    """Words of the shard that are decoded."""
+
+
+class _Scheduler(Generic[W]):
+    """The shards that wait, the workers and what each is at, and what became of shards that failed."""
+
+    def __init__(
+        self, context: RunContext, plan: Plan, numbers: Sequence[int], backend: WorkerBackend[W], progress: Progress
+    ) -> None:
+        self._context, self._plan, self._backend, self._progress = context, plan, backend, progress
+        self._run = RunDir(context.root)
+        self._waiting = deque(numbers)
+        self._failures: dict[int, list[str]] = {}
+        self._failed_starts: Counter[str] = Counter()
         self._done_words = 0
-        self.given_up: dict[int, tuple[str, ...]] = {}
-        self.left: list[int] = []
-        """Shards that are not to be begun any more."""
         self.total_words = sum(plan.shards[number].words for number in numbers)
+        self.workers: dict[W, _WorkerState] = {}
+        self.given_up: dict[int, tuple[str, ...]] = {}
+        self.left = 0
+        self._handlers: dict[type, Callable[[W, Any], None]] = {
+            Ready: self._on_ready,
+            Advanced: self._on_advanced,
+            Done: self._on_done,
+            Failed: self._on_failed,
+            DeviceLost: self._on_device_lost,
+            Fatal: self._on_fatal,
+            Died: self._on_death,
+        }
 
-    @property
-    def waiting(self) -> int:
-        """How many shards wait."""
-        return len(self._todo)
+    def assign(self, draining: bool) -> bool:
+        """Give shards to workers that have none, starting workers if need be; tell whether there is work at all.
 
-    def drain(self) -> None:
-        """Leave the shards that wait."""
-        self.left.extend(number for number in self._todo if not self._run.is_done(number))
-        self._todo.clear()
+        Where the run is `draining` no shard is given, and those that wait are counted as left.
+        """
+        if draining:
+            self.left += sum(not self._run.is_done(number) for number in self._waiting)
+            self._waiting.clear()
+        for worker, at in self.workers.items():
+            if at.ready and at.shard is None and (number := self._next_shard()) is not None:
+                at.shard, at.words = number, 0
+                worker.run(number)
+        starting = sum(not at.ready for at in self.workers.values())
+        for _ in range(min(self._backend.capacity - len(self.workers), len(self._waiting) - starting)):
+            self.workers[self._backend.start_worker(self._context)] = _WorkerState()
+        return bool(self._waiting) or any(at.shard is not None for at in self.workers.values())
 
-    def take(self) -> Assignment | None:
+    def listen(self) -> None:
+        """Wait a while for messages, and act on them."""
+        for worker, message in self._backend.messages([*self.workers], _POLL_S):
+            self._handlers[type(message)](worker, message)
+
+    def so_far(self) -> str:
+        """Tell how far the run is."""
+        return f"after {self._done_words:,} of {self.total_words:,} words; finished shards are kept"
+
+    def _next_shard(self) -> int | None:
         """Take the next shard that waits, if there is one, passing over those that another run has done meanwhile."""
-        while self._todo:
-            number = self._todo.popleft()
+        while self._waiting:
+            number = self._waiting.popleft()
             if not self._run.is_done(number):
-                return Assignment(number, self._plan.shards[number])
-            self.count(self._plan.shards[number].words)
+                return number
+            self._count(self._plan.shards[number].words)
         return None
 
-    def count(self, words: int) -> None:
+    def _count(self, words: int) -> None:
         """Count decoded words, or take them back."""
         self._done_words += words
         self._progress.advance(words)
 
-    def failed(self, number: int, reason: str) -> None:
-        """Put a shard behind all others, or give it up."""
-        reasons = self._reasons.setdefault(number, [])
-        reasons.append(reason)
-        if len(reasons) <= RETRIES:
-            self._todo.append(number)
-        else:
-            self.given_up[number] = tuple(reasons)
-
-    def told(self) -> str:
-        """Tell how far the run is."""
-        return f"after {self._done_words:,} of {self.total_words:,} words; finished shards are kept"
-
-
-class _Member(Generic[W]):
-    """A worker and the shard that it has."""
-
-    def __init__(self, worker: W) -> None:
-        self.worker = worker
-        self.ready = False
-        self.open: int | None = None
-        self.open_words = 0
-        """Words of the open shard that are decoded."""
-
-    def assign(self, assignment: Assignment) -> None:
-        """Give a shard."""
-        self.open, self.open_words = assignment.number, 0
-        self.worker.assign(assignment)
-
-
-class _Crew(Generic[W]):
-    """The workers of a run."""
-
-    def __init__(self, site: Site[W], orders: Orders, ledger: _Ledger) -> None:
-        self._site, self._orders, self._ledger = site, orders, ledger
-        self._members: dict[W, _Member[W]] = {}
-        self._failed_starts: Counter[str] = Counter()
-        self._outcomes: dict[type, Callable[[_Member[W], Any], None]] = {
-            Ready: self._greet,
-            Advanced: self._advance,
-            Finished: self._finish,
-            Failed: self._fail,
-            Fatal: self._give_in,
-            Died: self._bury,
-            Lost: self._lose,
-        }
-
-    def busy(self, draining: bool) -> bool:
-        """Give shards to workers that have none, starting workers if need be; tell whether there is work at all.
-
-        Where the run is `draining`, no shard is given, and those that wait are put down as left.
-        """
-        if draining:
-            self._ledger.drain()
-        for member in self._members.values():
-            if member.ready and member.open is None and (assignment := self._ledger.take()):
-                member.assign(assignment)
-        starting = sum(not member.ready for member in self._members.values())
-        for _ in range(min(self._site.most - len(self._members), self._ledger.waiting - starting)):
-            worker = self._site.hire(self._orders)
-            self._members[worker] = _Member(worker)
-        return self._ledger.waiting > 0 or any(member.open is not None for member in self._members.values())
-
-    def attend(self) -> None:
-        """Wait a while for messages, and act on them."""
-        for worker, message in self._site.listen(list(self._members), _POLL_S):
-            self._outcomes[type(message)](self._members[worker], message)
-
-    def dismiss(self) -> None:
-        """Let workers that have no shard go."""
-        self._site.dismiss(list(self._members))
-
-    def kill(self) -> None:
-        """End all workers at once."""
-        for worker in self._members:
-            worker.kill()
-
-    def _greet(self, member: _Member[W], _message: Ready) -> None:
-        member.ready = True
+    def _on_ready(self, worker: W, _message: Ready) -> None:
+        self.workers[worker].ready = True
         self._failed_starts.clear()
 
-    def _advance(self, member: _Member[W], message: Advanced) -> None:
-        member.open_words += message.words
-        self._ledger.count(message.words)
+    def _on_advanced(self, worker: W, message: Advanced) -> None:
+        self.workers[worker].words += message.words
+        self._count(message.words)
 
-    def _finish(self, member: _Member[W], _message: Finished) -> None:
-        member.open = None
+    def _on_done(self, worker: W, _message: Done) -> None:
+        self.workers[worker].shard = None
 
-    def _fail(self, member: _Member[W], message: Failed) -> None:
-        self._retry(member, message.reason)
+    def _on_failed(self, worker: W, message: Failed) -> None:
+        self._retry(self.workers[worker], message.reason)
 
-    def _give_in(self, _member: _Member[W], message: Fatal) -> None:
+    def _on_fatal(self, _worker: W, message: Fatal) -> None:
         raise message.error
 
-    def _bury(self, member: _Member[W], message: Died) -> None:
-        del self._members[member.worker]
-        if member.open is not None:
-            self._retry(member, message.fate)
-        elif not member.ready:
-            self._failed_starts[message.fate] += 1
+    def _on_death(self, worker: W, message: Died) -> None:
+        at = self.workers.pop(worker)
+        if at.shard is not None:
+            self._retry(at, message.cause)
+        elif not at.ready:
+            self._failed_starts[message.cause] += 1
             if self._failed_starts.total() >= _FAILED_STARTS:
                 raise WorkerError(
-                    f"{_FAILED_STARTS} workers in a row did not start ({message.fate}): {self._site.remedy}"
+                    f"{_FAILED_STARTS} workers in a row did not start ({message.cause}): {self._backend.remedy}"
                 )
 
-    def _lose(self, member: _Member[W], message: Lost) -> None:
-        del self._members[member.worker]
-        member.worker.kill()
-        self._retry(member, message.reason)
-        self._site.retire(member.worker)
-        if not self._site.most:
+    def _on_device_lost(self, worker: W, message: DeviceLost) -> None:
+        at = self.workers.pop(worker)
+        worker.kill()
+        self._retry(at, message.reason)
+        self._backend.on_device_lost(worker)
+        if not self._backend.capacity:
             raise WorkerError(f"no GPU is left ({message.reason}); finished shards are kept")
 
-    def _retry(self, member: _Member[W], reason: str) -> None:
-        number, member.open = member.open, None
+    def _retry(self, at: _WorkerState, reason: str) -> None:
+        """Put the shard of a worker behind all others, or give it up."""
+        number, at.shard = at.shard, None
         if number is None:
             return
-        self._ledger.count(-member.open_words)
-        self._ledger.failed(number, reason)
+        self._count(-at.words)
+        failures = self._failures.setdefault(number, [])
+        failures.append(reason)
+        if len(failures) <= RETRIES:
+            self._waiting.append(number)
+        else:
+            self.given_up[number] = tuple(failures)

@@ -11,7 +11,7 @@ from g2p_batch.counts import counted
 from g2p_batch.errors import RunError
 from g2p_batch.formats.lexicon import entries
 from g2p_batch.model.contract import Contract
-from g2p_batch.model.greedy import Engine
+from g2p_batch.model.greedy import Engine, EngineFactory
 from g2p_batch.model.progress import Progress
 from g2p_batch.model.threaded import pronounce
 from g2p_batch.run.run_directory import PARTS_FOLDER, Receipt, RunDir, Shard, shard_name
@@ -20,23 +20,27 @@ from g2p_batch.storage.tables import decoded, encoded
 
 
 @dataclass(frozen=True)
-class Brief:
-    """What all shards of a run have in common."""
+class RunContext:
+    """What all shards of a run have in common; it is pickled, and told to a worker once.
+
+    Attributes:
+        root: the run directory.
+        plan_id: `Plan.id`.
+        contract: of the model.
+        engines: makes the worker's engine.
+    """
 
     root: Location
-    """The run directory."""
-    plan: str
-    """`Plan.id`."""
+    plan_id: str
     contract: Contract
-    engine: str
-    """Key of the compiled model."""
+    engines: EngineFactory
 
 
-def run_shard(brief: Brief, number: int, shard: Shard, engine: Engine, progress: Progress) -> bool:
+def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, progress: Progress) -> bool:
     """Decode a shard and commit it: first the data, under a name that tells its content, then the receipt.
 
     Args:
-        brief: the run.
+        context: the run.
         number: what the shard is called.
         shard: its words.
         engine: the model.
@@ -51,22 +55,22 @@ def run_shard(brief: Brief, number: int, shard: Shard, engine: Engine, progress:
         OutputError: the run directory cannot be written.
     """
     started = time.perf_counter()
-    run = RunDir(brief.root)
+    run = RunDir(context.root)
     data = run.whole(shard.data)
     if data is None:
         raise RunError(
-            f"{brief.root / shard.data.file} is missing or damaged: restore it, or plan again with --restart"
+            f"{context.root / shard.data.file} is missing or damaged: restore it, or plan again with --restart"
         )
     words = decoded(data)
-    answers = pronounce(words, brief.contract, lambda: engine, 1, progress)
+    answers = pronounce(words, context.contract, lambda: engine, 1, progress)
     rows = entries(words, answers)
     table = pa.Table.from_batches([rows])
     part = run.put_content(PARTS_FOLDER, f"part-{shard_name(number)}", ".parquet", encoded(table))
     return run.commit(
         Receipt(
             shard=number,
-            plan=brief.plan,
-            engine=brief.engine,
+            plan=context.plan_id,
+            engine=context.engines.key,
             words=len(words),
             part=part,
             statuses=counted(rows["status"]),

@@ -1,5 +1,6 @@
-"""A worker: opens an engine, then runs the shards that it is given, one at a time. What is said to and by one."""
+"""A worker: makes an engine, then runs the shards that it is given, one at a time; and what it says."""
 
+import platform
 import signal
 import sys
 import time
@@ -10,33 +11,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from g2p_batch.errors import DeviceError, G2PError
-from g2p_batch.model.greedy import Engine
-from g2p_batch.run.run_directory import Shard
-from g2p_batch.workers.shard import Brief, run_shard
+from g2p_batch.errors import DeviceError, G2PError, RunError
+from g2p_batch.run.run_directory import PLAN, Plan, RunDir
+from g2p_batch.workers.shard import RunContext, run_shard
 
-_TOLD_EVERY_S = 0.2
-
-
-@dataclass(frozen=True)
-class Orders:
-    """The first message to a worker."""
-
-    brief: Brief
-    open_engine: Callable[[], Engine]
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """Every further message to a worker."""
-
-    number: int
-    shard: Shard
+_PROGRESS_S = 0.2
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker has its engine."""
+    """The worker has its engine."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +31,20 @@ class Advanced:
 
 
 @dataclass(frozen=True)
-class Finished:
+class Done:
     """The open shard is committed, by this worker or by another one meanwhile."""
 
 
 @dataclass(frozen=True)
 class Failed:
     """The open shard could not be done; another attempt may succeed."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class DeviceLost:
+    """The worker's device failed, and the worker ends: the open shard could not be done."""
 
     reason: str
 
@@ -66,100 +57,130 @@ class Fatal:
 
 
 @dataclass(frozen=True)
-class Lost:
-    """The worker's device failed, and the worker ends: the open shard could not be done."""
-
-    reason: str
-
-
-Message = Ready | Advanced | Finished | Failed | Lost | Fatal
-"""What a worker says."""
-
-
-@dataclass(frozen=True)
 class Died:
     """Said in place of a worker that is no more."""
 
-    fate: str
+    cause: str
     """How it ended, as part of a sentence."""
+
+
+Message = Ready | Advanced | Done | Failed | DeviceLost | Fatal | Died
+"""What a worker says, or is said of it."""
 
 
 class DriverGoneError(Exception):
     """Nobody hears what a worker says."""
 
 
-def outcome(
-    brief: Brief, assignment: Assignment, engine: Engine, say: Callable[[Message], None]
-) -> Finished | Failed | Lost | Fatal:
-    """Run a shard, telling how far it is; return what became of it.
+class ShardRunner:
+    """Runs shards with an engine of its own, in whatever process it lives.
 
-    Raises:
-        DriverGoneError: as `say` does.
+    Args:
+        context: the run.
+        say: takes what the worker says; `Ready` first, or why there is no engine.
     """
-    try:
-        run_shard(brief, assignment.number, assignment.shard, engine, _Telling(say))
-    except DeviceError as error:
-        return Lost(str(error))
-    except G2PError as error:
-        return Fatal(error)
-    except DriverGoneError:
-        raise
-    except Exception as error:  # a bad shard: the driver counts its attempts
-        return Failed(f"{type(error).__name__}: {error}")
-    return Finished()
+
+    def __init__(self, context: RunContext, say: Callable[[Message], None]) -> None:
+        self._context, self._say = context, say
+        self.usable = False
+        """Whether it can be given shards: it has an engine, and has not lost its device."""
+        try:
+            self._plan = _planned(context)
+            self._engine = context.engines.engine()
+        except DeviceError as error:
+            say(DeviceLost(str(error)))
+        except G2PError as error:
+            say(Fatal(error))
+        else:
+            self.usable = True
+            say(Ready())
+
+    def run(self, number: int) -> None:
+        """Run a shard, and say how far it is and what became of it.
+
+        Raises:
+            DriverGoneError: as `say` does.
+        """
+        try:
+            run_shard(self._context, number, self._plan.shards[number], self._engine, _ShardProgress(self._say))
+        except DeviceError as error:
+            self.usable = False
+            self._say(DeviceLost(str(error)))
+        except G2PError as error:
+            self._say(Fatal(error))
+        except DriverGoneError:
+            raise
+        except Exception as error:  # a bad shard: the scheduler counts its attempts
+            self._say(Failed(f"{type(error).__name__}: {error}"))
+        else:
+            self._say(Done())
 
 
-class _Telling:
-    """Progress of one shard, told to the driver a few times a second: it has to wake up to hear it."""
+def _planned(context: RunContext) -> Plan:
+    """Return the plan of the run directory, which has to be the one that the scheduler sees."""
+    plan = RunDir(context.root).plan()
+    if plan is None or plan.id != context.plan_id:
+        difference = "is not there" if plan is None else "is another one"
+        raise RunError(
+            f"{context.root / PLAN} {difference} on node {platform.node()}: put the run directory on a disk that all "
+            "nodes of the cluster see under the same path, and name it with --run-dir"
+        )
+    return plan
+
+
+class _ShardProgress:
+    """Progress of one shard, told a few times a second: the scheduler has to wake up to hear it."""
 
     def __init__(self, say: Callable[[Message], None]) -> None:
         self._say = say
-        self._words = 0
-        """Done, and not told yet."""
-        self._told_s = time.monotonic()
+        self._untold_words = 0
+        self._last_s = time.monotonic()
 
     def start(self, total_words: int) -> None:
-        """Say nothing: the driver knows."""
+        """Say nothing: the scheduler knows."""
 
     def advance(self, words: int) -> None:
         """Tell that words are done, if the last time is long enough ago."""
-        self._words += words
-        if time.monotonic() - self._told_s >= _TOLD_EVERY_S:
+        self._untold_words += words
+        if time.monotonic() - self._last_s >= _PROGRESS_S:
             self._tell()
 
     def close(self) -> None:
         """Tell what is left to tell; the outcome follows."""
-        if self._words:
+        if self._untold_words:
             self._tell()
 
     def _tell(self) -> None:
-        self._say(Advanced(self._words))
-        self._words, self._told_s = 0, time.monotonic()
+        self._say(Advanced(self._untold_words))
+        self._untold_words, self._last_s = 0, time.monotonic()
 
 
 def main() -> None:
-    """Serve, as a process, the driver at the other end of a connection, whose descriptor the command line names.
+    """Serve, as a process, the scheduler at the other end of a connection, whose descriptor the command line names.
 
-    The driver decides when to stop: signals to the whole process group are left to it. When it is gone, the next
+    The scheduler decides when to stop: signals to the whole process group are left to it. When it is gone, the next
     message to it or from it fails, and the worker ends.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     pa.set_cpu_count(1)
+    scheduler = _SchedulerLink(int(sys.argv[1]))
     try:
-        _serve(_Driver(int(sys.argv[1])))
+        runner = ShardRunner(scheduler.receive(), scheduler.say)
+        while runner.usable:
+            runner.run(scheduler.receive())
     except DriverGoneError:
         return
 
 
-class _Driver:
-    """The driver of a worker process."""
+class _SchedulerLink:
+    """What a worker process sees of its scheduler."""
 
     def __init__(self, descriptor: int) -> None:
         self._connection: Connection[Any, Any] = Connection(descriptor)
 
-    def ask(self) -> Any:
-        """Wait for a message."""
+    def receive(self) -> Any:
+        """Wait for the context of the run, which comes first, or for the number of a shard."""
         try:
             return self._connection.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -171,20 +192,3 @@ class _Driver:
             self._connection.send(message)
         except (BrokenPipeError, ConnectionResetError):
             raise DriverGoneError from None
-
-
-def _serve(driver: _Driver) -> None:
-    orders: Orders = driver.ask()
-    try:
-        engine = orders.open_engine()
-    except DeviceError as error:
-        driver.say(Lost(str(error)))
-        return
-    except G2PError as error:
-        driver.say(Fatal(error))
-        return
-    driver.say(Ready())
-    said: Message = Ready()
-    while not isinstance(said, Lost):
-        said = outcome(orders.brief, driver.ask(), engine, driver.say)
-        driver.say(said)

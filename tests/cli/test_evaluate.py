@@ -2,19 +2,18 @@
 
 import importlib.util
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner
 
-from g2p_batch import cli
 from g2p_batch.cli.evaluate import to_text
 from g2p_batch.evaluation import evaluate
-from g2p_batch.model import cpu_families, resolve
+from g2p_batch.model import cpu_families
 from g2p_batch.model.contract import save_json
-from tests.helpers.fake_model import CONTRACT, install
+from tests.cli.commandline import run
+from tests.helpers.fake_model import CONTRACT, Opened, install
 
 REF = (
     "word\tlang\tpron\n"
@@ -65,15 +64,12 @@ Commonest phone errors, wanted > got:
 """
 
 
-def run(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(cli.main, arguments)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
+def ran(*arguments: str) -> tuple[int, str, str]:
+    return astuple(run(*arguments))
 
 
 @pytest.fixture
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[resolve.Request]:
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Opened]:
     """A working folder with the fake model, a reference and a lexicon."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cpu_families, "usable_cores", lambda: 2)
@@ -82,8 +78,8 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[resolve.Requ
     return install(monkeypatch, tmp_path / "model")
 
 
-def test_a_model_is_scored_and_every_row_is_accounted_for(opened: list[resolve.Request]) -> None:
-    code, out, err = run("evaluate", "ref.tsv", "--model", "model", "--json", "figures.json")
+def test_a_model_is_scored_and_every_row_is_accounted_for(opened: list[Opened]) -> None:
+    code, out, err = ran("evaluate", "ref.tsv", "--model", "model", "--json", "figures.json")
     assert (code, err) == (0, "Pronouncing 6 words\n")
     assert out.startswith(OF_MODEL)
     assert out.endswith(ERRORS_OF_MODEL)
@@ -97,19 +93,19 @@ def test_a_model_is_scored_and_every_row_is_accounted_for(opened: list[resolve.R
     assert (record["model"], record["dtype"], record["rows"]) == ("model", "float32", 7)
     assert record["rows"] == sum(record["rejects"].values()) + record["all words"]["words"]
     assert record["all words"]["words"] == record["all words"]["scored"] + sum(record["unscored"].values())
-    assert opened == [resolve.Request("model", dtype="float32")]
+    assert opened == [Opened(str(Path("model").absolute()), "cpu", "float32")]
 
 
-def test_a_lexicon_is_scored_without_a_model(opened: list[resolve.Request]) -> None:
-    assert run("evaluate", "ref.tsv", "--hypotheses", "lexicon.tsv") == (0, OF_LEXICON, "")
+def test_a_lexicon_is_scored_without_a_model(opened: list[Opened]) -> None:
+    assert ran("evaluate", "ref.tsv", "--hypotheses", "lexicon.tsv") == (0, OF_LEXICON, "")
     assert not opened
 
 
-def test_one_language_may_be_said_by_option(opened: list[resolve.Request]) -> None:
+def test_one_language_may_be_said_by_option(opened: list[Opened]) -> None:
     Path("ref.tsv").write_text("word\tpron\nhello\thəˈloʊ\n", encoding="utf-8")
     Path("lexicon.tsv").write_text("word\tpron\nhello\thəˈloʊ\n", encoding="utf-8")
     for source in (["--model", "model"], ["--hypotheses", "lexicon.tsv"]):
-        code, out, _ = run("evaluate", "ref.tsv", "--lang", "en-US", *source)
+        code, out, _ = ran("evaluate", "ref.tsv", "--lang", "en-US", *source)
         assert (code, out.splitlines()[3].split()[:4]) == (0, ["eng-us", "1", "0.0000", "0.0000"])
 
 
@@ -130,19 +126,17 @@ def test_one_language_may_be_said_by_option(opened: list[resolve.Request]) -> No
     ],
 )
 def test_what_is_wrong_is_said_before_the_model_is_opened(
-    opened: list[resolve.Request], arguments: str, code: int, message: str
+    opened: list[Opened], arguments: str, code: int, message: str
 ) -> None:
-    exit_code, out, err = run("evaluate", *arguments.split())
+    exit_code, out, err = ran("evaluate", *arguments.split())
     assert (exit_code, out) == (code, "")
     assert err.startswith(f"Error: {message}")
     assert not opened
 
 
-def test_without_rapidfuzz_nothing_is_pronounced(
-    opened: list[resolve.Request], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_rapidfuzz_nothing_is_pronounced(opened: list[Opened], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert run("evaluate", "ref.tsv", "--model", "model") == (
+    assert ran("evaluate", "ref.tsv", "--model", "model") == (
         2,
         "",
         "Error: comparing pronunciations needs rapidfuzz: `pip install 'g2p-batch[eval]'`\n",
@@ -184,7 +178,7 @@ NOTES = (
 
 
 @pytest.fixture
-def warned(opened: list[resolve.Request]) -> None:
+def warned(opened: list[Opened]) -> None:
     """The fake model with languages that have something to be known."""
     save_json(
         Path("model/contract.json"), replace(CONTRACT, languages=("eng-us", "grc", "own", "uzb", "zho-s", "zho-t"))
@@ -194,13 +188,13 @@ def warned(opened: list[resolve.Request]) -> None:
 
 def test_generate_says_once_what_to_know_of_the_languages_that_it_meets(warned: None) -> None:
     command = ("generate", "words.tsv", "--model", "model", "-o", "lexicon.tsv")
-    code, out, err = run(*command)
+    code, out, err = ran(*command)
     assert (code, out) == (0, "")
     assert err.startswith(NOTES)
     assert err.count("Note: ") == 2
-    assert "Note: " not in run(*command)[2], "said again of a run that was complete"
+    assert "Note: " not in ran(*command)[2], "said again of a run that was complete"
 
 
 def test_plan_says_what_to_know_of_its_languages(warned: None) -> None:
-    code, _, err = run("plan", "words.tsv", "--model", "model", "--run-dir", "run")
+    code, _, err = ran("plan", "words.tsv", "--model", "model", "--run-dir", "run")
     assert (code, err.partition("\n")[2]) == (0, NOTES)

@@ -3,18 +3,20 @@
 import io
 from pathlib import Path
 
-from g2p_batch.run.lookup import Existing
+from g2p_batch.run.lookup import ExistingLexicon
 from g2p_batch.run.oov import lacking, write_words
+from g2p_batch.storage.memory import Memory
 from g2p_batch.words.wordlist import WordLists
+from tests.cli.commandline import Ran, run, words
 from tests.helpers.runs import CONTRACT
 
 WORDS = "word\tlang\nzoo\tger\nhello\ten-US\nzoo\tger\nhello\tjpn\n\tger\n" + "x" * 300 + "\tswe\nzoo\tklingon\n"
 
 
-def looked_up(folder: Path, *lexicons: Existing) -> tuple[str, dict[str, int]]:
+def looked_up(folder: Path, *lexicons: ExistingLexicon) -> tuple[str, dict[str, int]]:
     (folder / "words.tsv").write_text(WORDS, encoding="utf-8")
     out = io.BytesIO()
-    with lacking(WordLists((str(folder / "words.tsv"),)), lexicons, CONTRACT, "nfc", "100MiB") as found:
+    with lacking(WordLists((str(folder / "words.tsv"),)), lexicons, CONTRACT, "nfc", Memory.parse("100MiB")) as found:
         count = write_words(found.words, None, out)
         rejects = dict(found.rejects)
         assert found.rows_in == 7
@@ -25,7 +27,7 @@ def looked_up(folder: Path, *lexicons: Existing) -> tuple[str, dict[str, int]]:
 
 def test_languages_that_the_model_does_not_have_and_words_of_any_length_are_listed(tmp_path: Path) -> None:
     (tmp_path / "old.dict").write_text("hello\tx\n", encoding="utf-8")
-    text, rejects = looked_up(tmp_path, Existing(tmp_path / "old.dict", "eng-us"))
+    text, rejects = looked_up(tmp_path, ExistingLexicon(tmp_path / "old.dict", "eng-us"))
     assert text == f"word\tlang\nzoo\tger\nhello\tjpn\n{'x' * 300}\tswe\n"
     assert rejects == {"empty": 1, "unknown_language": 1}
 
@@ -33,14 +35,24 @@ def test_languages_that_the_model_does_not_have_and_words_of_any_length_are_list
 def test_several_lexicons_are_one(tmp_path: Path) -> None:
     (tmp_path / "old.dict").write_text("hello\tx\n", encoding="utf-8")
     (tmp_path / "new.tsv").write_text("word\tlang\tpron\nzoo\tger\ty\nhello\tjpn\tz\n", encoding="utf-8")
-    text, _ = looked_up(tmp_path, Existing(tmp_path / "new.tsv"), Existing(tmp_path / "old.dict", "eng-us"))
+    text, _ = looked_up(
+        tmp_path, ExistingLexicon(tmp_path / "new.tsv"), ExistingLexicon(tmp_path / "old.dict", "eng-us")
+    )
     assert text == f"word\tlang\n{'x' * 300}\tswe\n"
 
 
 def test_a_file_appears_whole_and_is_a_list_again(tmp_path: Path) -> None:
     (tmp_path / "words.tsv").write_text(WORDS, encoding="utf-8")
     (tmp_path / "old.dict").write_text("hello\tx\n", encoding="utf-8")
-    lexicons = (Existing(tmp_path / "old.dict", "eng-us"),)
+    lexicons = (ExistingLexicon(tmp_path / "old.dict", "eng-us"),)
     for source in ("words.tsv", "lacking.tsv"):
-        with lacking(WordLists((str(tmp_path / source),)), lexicons, CONTRACT, "nfc", "100MiB") as found:
+        with lacking(WordLists((str(tmp_path / source),)), lexicons, CONTRACT, "nfc", Memory.parse("100MiB")) as found:
             assert write_words(found.words, tmp_path / "lacking.tsv", io.BytesIO()) == 3
+
+
+def test_oov_does_not_take_the_place_of_its_input(here: Path) -> None:
+    list_ = words("hello\n")
+    Path("old.dict").write_text("world\tw\n")
+    assert run("oov", list_, "--lang", "eng-us", "--lexicon", "old.dict", "-o", list_) == Ran(
+        2, "", f"Error: {list_} would be read as part of the input {list_}: write the list elsewhere\n"
+    )

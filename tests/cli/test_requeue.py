@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from g2p_batch.cli import requests
+from g2p_batch.cli import run_options
 from g2p_batch.errors import StoppedEarlyError, UsageError
 from g2p_batch.workers import slurm
-from tests.cli.test_cli import Ran, run
+from tests.cli.commandline import Ran, run
 from tests.helpers.fake_model import install
 from tests.helpers.runs import Recorder
 
@@ -55,7 +55,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def drained_by(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "progress", lambda: Recorder(lambda: os.kill(os.getpid(), number)))
+    monkeypatch.setattr(run_options, "progress", lambda: Recorder(lambda: os.kill(os.getpid(), number)))
 
 
 def test_a_drained_job_is_requeued_and_ends_without_an_error(planned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_a_drained_job_is_requeued_and_ends_without_an_error(planned: Path, monk
     ran = run("run", "big.run", "--requeue", "--workers", "1")
     assert ran == Ran(75, "", "Drained by SIGUSR1: Slurm job 12_3 goes back into the queue\n")
     assert (planned / "asked").read_text() == "requeue 12_3\n"
-    monkeypatch.setattr(requests, "progress", Recorder)
+    monkeypatch.setattr(run_options, "progress", Recorder)
     assert run("run", "big.run", "--requeue", "--workers", "1") == Ran(0, "", "")
     assert (planned / "asked").read_text() == "requeue 12_3\n", "a job with nothing left stays away"
 

@@ -1,12 +1,12 @@
 """`g2p-batch validate`: entire output and exit codes."""
 
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from g2p_batch import cli
-from tests.helpers.lexicons import said, write
+from tests.cli.commandline import run
+from tests.helpers.lexicons import lexeme, write
 
 
 @pytest.fixture(autouse=True)
@@ -15,10 +15,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def validate(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(cli.main, ["validate", *arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
+    return astuple(run("validate", *arguments))
 
 
 def file(name: str, content: str) -> str:
@@ -59,7 +56,7 @@ def test_a_hundred_problems_are_shown_and_all_are_counted(lines: int, more: str)
 
 
 def test_problems_of_a_folder_name_its_files() -> None:
-    write("kaldi-dict", said("a", "b"), Path("dict"))
+    write("kaldi-dict", lexeme("a", "b"), Path("dict"))
     assert validate("dict") == (0, "dict: 1 pronunciation of 1 word, no problem found\n", "")
     Path("dict/optional_silence.txt").unlink()
     file("dict/lexicon.txt", "a b\na x\n")

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from g2p_batch.errors import InputError
-from g2p_batch.formats import FORMATS
 from g2p_batch.formats.kind import Expected
 from g2p_batch.formats.lexicon import WriteOptions
-from tests.helpers.lexicons import Row, accepted, batch, entries, golden, nasty_rows, problems, reasons, said, write
+from g2p_batch.formats.registry import FORMATS
+from tests.helpers.lexicons import Row, accepted, batch, entries, golden, lexeme, nasty_rows, problems, reasons, write
 
-READ = [*said("read", "ɹ iː d", "ɹ ɛ d"), Row('a "b" \\', "", None, 1, None, "fra")]
+READ = [*lexeme("read", "ɹ iː d", "ɹ ɛ d"), Row('a "b" \\', "", None, 1, None, "fra")]
 
 
 def test_jsonl_is_an_object_a_row(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_every_json_line_is_json(tmp_path_factory: pytest.TempPathFactory, rows:
 
 
 def test_only_control_characters_in_words_are_refused() -> None:
-    rows = [*said("a\tb", "a"), *said("a\u2028", "a"), *said(" #\u00a0", "a"), Row("b", "", None)]
+    rows = [*lexeme("a\tb", "a"), *lexeme("a\u2028", "a"), *lexeme(" #\u00a0", "a"), Row("b", "", None)]
     assert reasons("tsv", rows) == ["control_character", "control_character", None, None]
     assert reasons("jsonl", rows) == reasons("tsv", rows)
     assert reasons("parquet", rows) == [None] * 4

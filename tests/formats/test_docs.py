@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from g2p_batch.formats import FORMATS
+from g2p_batch.formats.registry import FORMATS
 from tests.helpers.lexicons import problems
 
 DOCS = (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8")

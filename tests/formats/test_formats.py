@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from g2p_batch.errors import UsageError
-from g2p_batch.formats import FORMATS, format_for
 from g2p_batch.formats.lexicon import LEXICON, STATUSES, WriteOptions, entries
+from g2p_batch.formats.registry import FORMATS, format_for
 from g2p_batch.formats.tsv import write_rejects
 from g2p_batch.model.threaded import Answers
 

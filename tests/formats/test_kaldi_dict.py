@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from g2p_batch.errors import InputError
 from g2p_batch.formats.lexicon import WriteOptions
-from tests.helpers.lexicons import Row, accepted, batch, entries, golden, nasty_rows, problems, said, write
+from tests.helpers.lexicons import Row, accepted, batch, entries, golden, lexeme, nasty_rows, problems, write
 
-READ = said("read", "ɹ iː d", "ɹ ɛ d", "ɹ iː d", logprobs=(-0.5, -1.25, -2)) + said("zoë", "z oʊ")
+READ = lexeme("read", "ɹ iː d", "ɹ ɛ d", "ɹ iː d", logprobs=(-0.5, -1.25, -2)) + lexeme("zoë", "z oʊ")
 BLANK = {chr(code) for code in (*range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029)} | {
     *"\u202f\u205f\u3000"
 }

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from g2p_batch.errors import InputError, UsageError
-from g2p_batch.formats import FORMATS
 from g2p_batch.formats.kind import Expected
 from g2p_batch.formats.lexicon import WriteOptions
+from g2p_batch.formats.registry import FORMATS
 from g2p_batch.languages import LANGUAGES
-from tests.helpers.lexicons import Row, accepted, batch, entries, golden, nasty_rows, problems, reasons, said, write
+from tests.helpers.lexicons import Row, accepted, batch, entries, golden, lexeme, nasty_rows, problems, reasons, write
 
 NS = "{http://www.w3.org/2005/01/pronunciation-lexicon}"
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -27,17 +27,17 @@ def schema_accepts(path: Path) -> list[tuple[str, list[str]]]:
     assert root.keys() == ["version", "alphabet", LANG]
     assert (root.get("version"), root.get("alphabet") in ("ipa", "x-sampa")) == ("1.0", True)
     found = []
-    for lexeme in root:
-        assert (lexeme.tag, lexeme.keys()) == (f"{NS}lexeme", [])
-        assert [child.tag for child in lexeme] == [f"{NS}grapheme", *[f"{NS}phoneme"] * (len(lexeme) - 1)]
-        texts = [child.text or "" for child in lexeme]
+    for element in root:
+        assert (element.tag, element.keys()) == (f"{NS}lexeme", [])
+        assert [child.tag for child in element] == [f"{NS}grapheme", *[f"{NS}phoneme"] * (len(element) - 1)]
+        texts = [child.text or "" for child in element]
         assert len(texts) > 1
         assert all(text.strip() for text in texts)
         found.append((texts[0], texts[1:]))
     return found
 
 
-READ = [*said("read", "ɹ iː d", "ɹ ɛ d", "ɹ iː d"), *said("<a> & b", "a")]
+READ = [*lexeme("read", "ɹ iː d", "ɹ ɛ d", "ɹ iː d"), *lexeme("<a> & b", "a")]
 
 
 @pytest.mark.parametrize("each", [1, 2, 100])
@@ -70,7 +70,7 @@ def test_documents_name_their_alphabet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tag", LANGUAGES)
 def test_every_language_has_its_bcp_47_tag_and_is_checked_by_its_own(tmp_path: Path, tag: str) -> None:
-    path = write("pls", said("a", "a", lang=tag), tmp_path / "x.pls")
+    path = write("pls", lexeme("a", "a", lang=tag), tmp_path / "x.pls")
     assert ET.parse(path).getroot().get(LANG) == LANGUAGES[tag].bcp47
     assert problems("pls", path, Expected(lang=tag)) == []
     other = "fra" if tag != "fra" else "ger"
@@ -86,7 +86,7 @@ def test_no_rows_are_a_lexicon_of_no_known_language(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("each", [1, 100])
 def test_a_document_of_several_languages_is_refused(tmp_path: Path, each: int) -> None:
-    rows = said("a", "a") + said("b", "b", lang="fra")
+    rows = lexeme("a", "a") + lexeme("b", "b", lang="fra")
     with pytest.raises(UsageError, match="would be of several languages, and PLS has one: write a file for each"):
         write("pls", rows, tmp_path / "x.pls", each=each)
 

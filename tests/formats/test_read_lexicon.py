@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from g2p_batch.errors import InputError, UsageError
-from g2p_batch.formats import FORMATS, read_lexicon, readable_format
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
-from g2p_batch.formats.words import by_word
-from tests.helpers.lexicons import Row, batch, said, write
+from g2p_batch.formats.registry import FORMATS, read_lexicon, readable_format
+from g2p_batch.formats.word_lines import by_word
+from tests.helpers.lexicons import Row, batch, lexeme, write
 
 TOLD: tuple[tuple[str, bytes, str], ...] = (
     ("x.tsv", b"word\tlang\tpron\na\tfra\tb\n", "tsv"),
@@ -55,7 +55,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_kaldis(tmp_path: Path) -> None:
-    folder = write("kaldi-dict", said("a", "b c"), tmp_path / "dict")
+    folder = write("kaldi-dict", lexeme("a", "b c"), tmp_path / "dict")
     assert [row for one in read_lexicon(folder) for row in one.to_pylist()] == [
         {"word": "a", "lang": None, "rank": 1, "pron": "bc", "phones": ["b", "c"], "prob": None}
     ]
@@ -103,7 +103,7 @@ def test_a_format_refuses_by_row_and_takes_none(name: str) -> None:
     known = FORMATS[name]
     none = known.refuse(batch([]), WriteOptions())
     assert (none.type, len(none)) == (pa.string(), 0)
-    rows = [*said("ok", "AA1", "AA0"), Row("ok", "AA1", ["AA1"]), Row("a\x00b", "", None)]
+    rows = [*lexeme("ok", "AA1", "AA0"), Row("ok", "AA1", ["AA1"]), Row("a\x00b", "", None)]
     reasons = known.refuse(batch(rows), WriteOptions())
     assert reasons.to_pylist()[:3] == [None] * 3
     assert (reasons[3].as_py() is None) == (name == "parquet")
@@ -112,7 +112,7 @@ def test_a_format_refuses_by_row_and_takes_none(name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_slice_is_written_like_a_copy(tmp_path: Path, name: str) -> None:
-    rows = [*said("b", "AA1 B"), *said("ok", "AA1", "AA0 K"), *said("zz", "Z")]
+    rows = [*lexeme("b", "AA1 B"), *lexeme("ok", "AA1", "AA0 K"), *lexeme("zz", "Z")]
     whole = batch(rows)
     sliced = [whole.slice(1, 1), whole.slice(2, 1), whole.slice(3, 0)]
     FORMATS[name].write(sliced, tmp_path / "sliced", WriteOptions())
@@ -126,7 +126,7 @@ def test_a_slice_is_written_like_a_copy(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("each", range(1, 8))
 def test_batches_are_cut_between_words(each: int) -> None:
-    rows = batch([*said("a", "a", "b", "c"), *said("b", "b"), *said("c", "a", "b", "c", "d")])
+    rows = batch([*lexeme("a", "a", "b", "c"), *lexeme("b", "b"), *lexeme("c", "a", "b", "c", "d")])
     pieces = list(by_word(rows.slice(at, each) for at in range(0, len(rows), each)))
     assert pa.Table.from_batches(pieces, LEXICON).to_pylist() == rows.to_pylist()
     words = [piece["word"].to_pylist() for piece in pieces]

@@ -47,8 +47,12 @@ class CopyingEngine:
         return tokens, self._sure[: len(tokens)]
 
 
-class OpenCopying:
-    """Opens the engine in a worker."""
+@dataclass(frozen=True)
+class CopyingEngines:
+    """Makes the engine in workers."""
 
-    def __call__(self) -> CopyingEngine:
+    key: str = "c0" * 32
+    label: str = "copy"
+
+    def engine(self) -> CopyingEngine:
         return CopyingEngine()

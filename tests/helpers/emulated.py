@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from g2p_compile.build.nvcc import HEADERS, source
-from g2p_compile.kernels.cuda.device import DeviceCode
+from g2p_compile.kernels.cuda.launch import DeviceCode
 
 FOLDER = Path(__file__).parent / "emulator"
 _COMPILE = (

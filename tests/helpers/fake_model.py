@@ -1,16 +1,19 @@
-"""A model without a compiler: a program folder on disk, and an artifact whose engines answer from a dictionary."""
+"""A model without a compiler: a program folder on disk, and compiled models whose engines answer from a dictionary."""
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from g2p_batch.model import resolve
 from g2p_batch.model.contract import Contract, Geometry, LengthBucket, Shapes, save_json
 from g2p_batch.model.greedy import Engine, EngineFactory
+from g2p_batch.model.progress import Say
+from g2p_batch.model.resolve import Model
 from g2p_batch.model.tokenizer import Int32
 from tests.helpers.fake_engine import SHAPES, Echo, FakeEngine
 
@@ -43,35 +46,56 @@ class FakeArtifact:
 
 
 @dataclass(frozen=True)
-class OpenFake:
-    """Opens a fake engine in a worker."""
+class FakeEngines:
+    """Makes fake engines in workers."""
 
     answers: Echo = field(default_factory=lambda: ANSWERS)
     shapes: Shapes = SHAPES
+    key: str = "fa" * 32
+    label: str = "fake float32"
 
-    def __call__(self) -> Engine:
+    def engine(self) -> Engine:
         return FakeEngine(self.answers, self.shapes)
 
 
-COMPILED = EngineFactory("fa" * 32, "fake float32", OpenFake())
+@dataclass(frozen=True)
+class FakeModel:
+    """What a run asks of a `Model`."""
+
+    contract: Contract
+    engines: EngineFactory
+    dtype: str = "float32"
+
+    def compiled(self, _say: Callable[[str], None]) -> EngineFactory:
+        return self.engines
 
 
-def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[resolve.Request]:
-    """Put the program into `folder`, let `models` open the fake, and return the list of what it opened."""
+class Opened(NamedTuple):
+    """The model that was asked for, and how."""
+
+    name: str
+    target: str
+    dtype: str
+    config: Path | None = None
+
+
+def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Opened]:
+    """Put the program into `folder`, let every model be the fake, and return the list of what is opened."""
     folder.mkdir()
     save_json(folder / "contract.json", CONTRACT)
-    opened: list[resolve.Request] = []
+    opened: list[Opened] = []
 
-    def open_model(request: resolve.Request, _say: resolve.Say) -> FakeArtifact:
-        opened.append(request)
+    def open_model(model: Model, _say: Say) -> FakeArtifact:
+        opened.append(Opened(str(model.name), model.target, model.dtype, model.config))
         return FakeArtifact()
 
-    def compiled(request: resolve.Request, _say: resolve.Say) -> EngineFactory:
-        opened.append(request)
-        return COMPILED
+    def compiled(model: Model, _say: Say) -> EngineFactory:
+        opened.append(Opened(model.name, model.target, model.dtype, model.config))
+        return FakeEngines()
 
-    monkeypatch.setattr(resolve, "open_model", open_model)
-    monkeypatch.setattr(resolve, "compiled", compiled)
+    monkeypatch.setattr(resolve, "_program", lambda _name, _say: folder)
+    monkeypatch.setattr(Model, "open", open_model)
+    monkeypatch.setattr(Model, "compiled", compiled)
     return opened
 
 
@@ -81,10 +105,10 @@ class _Deadly(FakeEngine):
         return super().encode(bucket, ids, lengths)
 
 
-class OpenDeadly:
-    """Opens an engine that kills its worker as soon as it is used."""
+class DeadlyEngines(FakeEngines):
+    """Makes engines that kill their worker as soon as they are used."""
 
-    def __call__(self) -> Engine:
+    def engine(self) -> Engine:
         return _Deadly(ANSWERS, SHAPES)
 
 
@@ -94,8 +118,8 @@ class _Drainer(_Deadly):
         return super().encode(bucket, ids, lengths)
 
 
-class OpenDrainer:
-    """Opens an engine that drains its driver and then kills its worker."""
+class DrainingEngines(FakeEngines):
+    """Makes engines that drain their driver and then kill their worker."""
 
-    def __call__(self) -> Engine:
+    def engine(self) -> Engine:
         return _Drainer(ANSWERS, SHAPES)

@@ -10,7 +10,7 @@ from g2p_batch.model.artifact_cache import target_family
 from g2p_batch.model.contract import DType, LengthBucket, Shapes
 from g2p_compile.build import backends
 from g2p_compile.build.builder import build
-from g2p_compile.kernels.cuda.device import DeviceCode
+from g2p_compile.kernels.cuda.launch import DeviceCode
 from tests.helpers.emulated import build_kernels
 from tests.helpers.tiny_models import TINY_SHAPES
 

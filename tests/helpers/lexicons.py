@@ -9,12 +9,14 @@ from typing import NamedTuple
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from g2p_batch.formats import FORMATS
 from g2p_batch.formats.entries import ENTRIES
 from g2p_batch.formats.kind import Expected, Problem
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
+from g2p_batch.formats.registry import FORMATS
 
 PLAIN = WriteOptions()
+PHONE_LINE_FORMATS = ("mfa", "mfa-prob", "kaldi", "kaldi-prob", "icefall", "sherpa")
+"""Their lines are a word and its phones, in any language."""
 
 
 class Row(NamedTuple):
@@ -38,7 +40,7 @@ def batch(rows: Iterable[Row]) -> pa.RecordBatch:
     return pa.record_batch([pa.array(columns[f.name], f.type) for f in LEXICON], schema=LEXICON)
 
 
-def said(word: str, *variants: str, lang: str = "eng-us", logprobs: Iterable[float | None] = ()) -> list[Row]:
+def lexeme(word: str, *variants: str, lang: str = "eng-us", logprobs: Iterable[float | None] = ()) -> list[Row]:
     """Return a word with variants whose phones are given with blanks between them."""
     scores = [*logprobs] or [-0.5 * rank for rank in range(1, len(variants) + 1)]
     return [
@@ -61,14 +63,14 @@ def golden(lang: str | None = None) -> list[Row]:
 
 def accepted(name: str, rows: pa.RecordBatch, options: WriteOptions = PLAIN) -> pa.RecordBatch:
     """Leave out what a format refuses."""
-    known = FORMATS[name]
-    held = rows.filter(known.refuse(rows, options).is_null())
-    return held if known.repeats is None else held.filter(known.repeats()(held, options).is_null())
+    kind = FORMATS[name]
+    held = rows.filter(kind.refuse(rows, options).is_null())
+    return held if kind.repeats is None else held.filter(kind.repeats()(held, options).is_null())
 
 
 def reasons(name: str, rows: Iterable[Row], options: WriteOptions = PLAIN) -> list[str | None]:
-    found: list[str | None] = FORMATS[name].refuse(batch(rows), options).to_pylist()
-    return found
+    refusals: list[str | None] = FORMATS[name].refuse(batch(rows), options).to_pylist()
+    return refusals
 
 
 def write(name: str, rows: Iterable[Row], path: Path, options: WriteOptions = PLAIN, each: int = 1000) -> Path:
@@ -84,9 +86,9 @@ def problems(name: str, path: Path, expected: Expected | None = None) -> list[Pr
 
 def entries(name: str, path: Path) -> list[tuple[str, str, list[str] | None]]:
     """Read a file, and return word, pronunciation and phones."""
-    found = list(FORMATS[name].read(path))
-    assert all(one.schema == ENTRIES for one in found)
-    rows = [row for one in found for row in one.to_pylist()]
+    batches = list(FORMATS[name].read(path))
+    assert all(one.schema == ENTRIES for one in batches)
+    rows = [row for one in batches for row in one.to_pylist()]
     return [(row["word"], row["pron"], row["phones"]) for row in rows]
 
 
@@ -151,9 +153,9 @@ def nasty_rows(draw: st.DrawFn) -> list[Row]:
     """Words in bytewise order, each with all its variants."""
     lexicon = draw(st.dictionaries(words, variants, max_size=6))
     return [
-        Row(word, "".join(said_ or ()), said_, rank, logprob)
+        Row(word, "".join(phones_ or ()), phones_, rank, logprob)
         for word in sorted(lexicon, key=str.encode)
-        for rank, (said_, logprob) in enumerate(lexicon[word], 1)
+        for rank, (phones_, logprob) in enumerate(lexicon[word], 1)
     ]
 
 

@@ -8,25 +8,25 @@ from typing import Any
 
 from g2p_batch.driver import generate
 from g2p_batch.errors import G2PError
-from g2p_batch.model.contract import Shapes
+from g2p_batch.model.contract import Contract, Shapes
 from g2p_batch.model.greedy import Engine, EngineFactory
 from g2p_batch.run.merge import merged
-from g2p_batch.run.output import Merging, target_of
-from g2p_batch.run.plan import Planning, planned
+from g2p_batch.run.output import LexiconOutput
+from g2p_batch.run.plan import PlanOptions, planned
 from g2p_batch.run.run_directory import RunDir
 from g2p_batch.run.summary import Summary
 from g2p_batch.signals import Stop
+from g2p_batch.storage import store_at
 from g2p_batch.storage.locations import Location, located
-from g2p_batch.storage.stores import store_at
 from g2p_batch.words.wordlist import WordLists
-from g2p_batch.workers.processes import this_machine
-from g2p_batch.workers.ray_workers import ray_site
-from g2p_batch.workers.remaining import Team
-from g2p_batch.workers.scheduler import OpenSite
-from g2p_batch.workers.shard import Brief, run_shard
+from g2p_batch.workers.processes import LocalProcesses
+from g2p_batch.workers.ray_workers import RayActors
+from g2p_batch.workers.remaining import Decoding
+from g2p_batch.workers.scheduler import WorkerBackend
+from g2p_batch.workers.shard import RunContext, run_shard
 from tests.helpers.fake_engine import SHAPES, Echo, FakeEngine
 from tests.helpers.fake_model import CONTRACT as BASE
-from tests.helpers.fake_model import OpenFake
+from tests.helpers.fake_model import FakeEngines, FakeModel
 
 CONTRACT = replace(BASE, languages=("eng-us", "fra", "ger", "fin", "nan", "tha", "ron", "ita", "mri"))
 
@@ -104,25 +104,25 @@ class Recorder:
 class Job:
     """One `generate`."""
 
-    planning: Planning
-    merging: Merging
+    options: PlanOptions
+    output: LexiconOutput
 
-    def __call__(self, team: Team | None = None, say: Callable[[str], None] = lambda _: None) -> Summary:
-        return generate(self.planning, self.merging, team or fake_team(), say)
+    def __call__(self, decoding: Decoding | None = None, say: Callable[[str], None] = lambda _: None) -> Summary:
+        return generate(self.options, self.output, replace(decoding or fake_decoding(), say=say))
 
     @property
     def run(self) -> RunDir:
-        return RunDir(self.planning.run_dir)
+        return RunDir(self.options.run_dir)
 
     def planned(self, **changes: Any) -> "Job":
-        return replace(self, planning=replace(self.planning, **changes))
+        return replace(self, options=replace(self.options, **changes))
 
-    def merged(self, **changes: Any) -> "Job":
-        return replace(self, merging=replace(self.merging, **changes))
+    def written(self, **changes: Any) -> "Job":
+        return replace(self, output=replace(self.output, **changes))
 
     def lexicon(self) -> str:
-        data = store_at(self.merging.output.parent).get(self.merging.output.name)
-        assert data is not None, f"{self.merging.output} is not there"
+        data = store_at(self.output.path.parent).get(self.output.path.name)
+        assert data is not None, f"{self.output.path} is not there"
         return data.decode()
 
     def rejects(self) -> str:
@@ -132,53 +132,66 @@ class Job:
 
     def at(self, place: Location) -> "Job":
         """Return this job with its run and its lexicon at another place."""
-        return self.planned(run_dir=place / "run").merged(output=place / "lexicon.tsv")
+        return self.planned(run_dir=place / "run").written(path=place / "lexicon.tsv")
 
 
 def job_in(folder: Path, text: str | bytes = WORDS, name: str = "words.tsv", lang: str | None = None) -> Job:
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    source = WordLists((str(path),), lang=lang)
-    return Job(Planning(source, CONTRACT, folder / "run", shard_words=4), Merging(folder / "lexicon.tsv"))
+    lists = WordLists((str(path),), lang=lang)
+    options = PlanOptions(lists, CONTRACT, folder / "run", shard_words=4)
+    return Job(options, LexiconOutput(folder / "lexicon.tsv"))
 
 
-def fake_team(workers: int = 2, progress: Recorder | None = None, shapes: Shapes = SHAPES) -> Team:
-    compiled = EngineFactory("fa" * 32, "fake float32", OpenFake(ANSWERS, shapes))
-    return Team(CONTRACT, lambda: compiled, workers, progress or Recorder())
+def fake_decoding(
+    workers: int = 2,
+    progress: Recorder | None = None,
+    shapes: Shapes = SHAPES,
+    engines: EngineFactory | None = None,
+    contract: Contract = CONTRACT,
+) -> Decoding:
+    model: Any = FakeModel(contract, engines or FakeEngines(ANSWERS, shapes))
+    return Decoding(model, LocalProcesses.on_cores(workers), progress or Recorder(), lambda _: None)
 
 
 def attempt(job: Job) -> Summary:
     """Plan, run and merge in this process, without workers: quick, and every call meets what is patched."""
     run, stop = job.run, Stop()
-    made = planned(job.planning, run, stop)
-    brief = Brief(run.root, made.id, CONTRACT, "fa" * 32)
+    plan = planned(job.options, run, stop)
+    context = RunContext(run.root, plan.id, CONTRACT, FakeEngines(ANSWERS))
     engine: Engine = FakeEngine(ANSWERS)
-    for number, shard in enumerate(made.shards):
+    for number, shard in enumerate(plan.shards):
         if not run.is_done(number):
-            run_shard(brief, number, shard, engine, Recorder())
-    return merged(run, made, target_of(job.merging), job.merging, lambda _: None, stop, 0.0)
+            run_shard(context, number, shard, engine, Recorder())
+    return merged(run, plan, job.output, lambda _: None, stop, 0.0)
 
 
-def no_model() -> Team:
-    """Return a team that must not be asked."""
-
-    def compiled() -> EngineFactory:
+class _NoModel(FakeModel):
+    def compiled(self, _say: Callable[[str], None]) -> EngineFactory:
         raise AssertionError("a model was compiled before it was needed")
 
-    return Team(CONTRACT, compiled, 2, Recorder())
+
+def no_model() -> Decoding:
+    """Return a decoding whose model must not be asked."""
+    model: Any = _NoModel(CONTRACT, FakeEngines())
+    return replace(fake_decoding(), model=model)
 
 
-SITES: dict[str, Callable[[], OpenSite]] = {"local": lambda: this_machine, "ray": ray_site}
+BACKENDS: dict[str, Callable[[], WorkerBackend[Any]]] = {
+    "local": lambda: LocalProcesses.on_cores(2),
+    "ray": lambda: RayActors(workers=2),
+}
 
 
 def main() -> None:
     """Run a job as a process that may be killed: folder of its words, words a shard, the engine, where it is kept."""
     folder, shard_words, engine = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     place = located(sys.argv[4]) if len(sys.argv) > 4 else folder
-    source = WordLists((str(folder / "words.tsv"),))
-    job = Job(Planning(source, CONTRACT, place / "run", shard_words=shard_words), Merging(place / "lexicon.tsv"))
     try:
-        job(replace(fake_team(), site=SITES[engine]()))
+        lists = WordLists((str(folder / "words.tsv"),))
+        options = PlanOptions(lists, CONTRACT, place / "run", shard_words=shard_words)
+        job = Job(options, LexiconOutput(place / "lexicon.tsv"))
+        job(replace(fake_decoding(), backend=BACKENDS[engine]()))
     except G2PError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)

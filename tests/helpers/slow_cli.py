@@ -8,9 +8,10 @@ import time
 from dataclasses import dataclass
 
 from g2p_batch import cli
-from g2p_batch.model import resolve
 from g2p_batch.model.contract import LengthBucket
 from g2p_batch.model.greedy import EngineFactory
+from g2p_batch.model.progress import Say
+from g2p_batch.model.resolve import Model
 from g2p_batch.model.tokenizer import Int32
 from tests.helpers.copying_engine import CopyingEngine
 
@@ -26,20 +27,22 @@ class _Slow(CopyingEngine):
 
 
 @dataclass(frozen=True)
-class OpenSlow:
-    """Opens the engine in a worker."""
+class SlowEngines:
+    """Makes the engine in workers."""
 
     seconds: float
+    key: str = "c0" * 32
+    label: str = "slow copy"
 
-    def __call__(self) -> _Slow:
+    def engine(self) -> _Slow:
         return _Slow(self.seconds)
 
 
-def compiled(_request: resolve.Request, _say: resolve.Say) -> EngineFactory:
-    return EngineFactory("c0" * 32, "slow copy", OpenSlow(float(os.environ["G2P_TEST_SHARD_S"])))
+def compiled(_model: Model, _say: Say) -> EngineFactory:
+    return SlowEngines(float(os.environ["G2P_TEST_SHARD_S"]))
 
 
 def main(prog_name: str) -> None:
     """Run the command line; workers find the engine by the name of this module."""
-    resolve.compiled = compiled
+    Model.compiled = compiled
     cli.main(prog_name=prog_name)

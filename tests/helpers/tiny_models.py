@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.initialization import no_init_weights
 
 from g2p_batch.model.contract import Contract, Geometry, LengthBucket, Shapes
+from g2p_batch.model.tokenizer import Int32, tokenize
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.export.exporter import export_program
 
@@ -133,3 +135,13 @@ def random_program(folder: Path, shape: Shape = Shape(), seed: int = 0) -> Path:
     """Export a random checkpoint into `folder` and return it."""
     export_program(random_checkpoint(shape, seed), folder)
     return folder
+
+
+TINY_WORDS = ["a", "hello", "château", "ひらがな", "straße", "κόσμος", "x" * 30, "мир", "né", "zz"]
+
+
+def tiny_words(contract: Contract) -> tuple[Int32, Int32, list[str]]:
+    """Return ids and lengths of `TINY_WORDS`, and their languages."""
+    langs = [LANGUAGES[i % len(LANGUAGES)] for i in range(len(TINY_WORDS))]
+    prefixes = pa.array([contract.prefix_for(lang) for lang in langs], pa.string())
+    return *tokenize(pa.array(TINY_WORDS, pa.string()), prefixes), langs

@@ -15,9 +15,9 @@ from g2p_batch.run.fingerprint import Fingerprint
 from g2p_batch.run.run_directory import PARTS_FOLDER, PLAN, WORDS_FOLDER, Plan, Receipt, RunDir, Shard, shard_name
 from g2p_batch.run.sharding import SHARD_WORDS
 from g2p_batch.signals import Stop
-from g2p_batch.workers.remaining import Slice, Team, run_missing
-from tests.helpers.fake_model import COMPILED, CONTRACT
-from tests.helpers.runs import Recorder
+from g2p_batch.workers.remaining import ArrayTask, run_remaining
+from tests.helpers.fake_model import FakeEngines
+from tests.helpers.runs import fake_decoding
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
@@ -44,7 +44,7 @@ def receipt_of(run: RunDir, plan: Plan, number: int) -> Receipt:
     """Store a part; return what says that it is done."""
     part = run.put_content(PARTS_FOLDER, f"part-{shard_name(number)}", ".parquet", b"part")
     statuses = {"ok": SHARD_WORDS}
-    return Receipt(number, plan.id, COMPILED.key, SHARD_WORDS, part, statuses, "host:1", 1.0, time.time())
+    return Receipt(number, plan.id, FakeEngines().key, SHARD_WORDS, part, statuses, "host:1", 1.0, time.time())
 
 
 def main() -> None:
@@ -63,13 +63,13 @@ def main() -> None:
         started = time.perf_counter()
         run.commit(receipt)
         commits.append(time.perf_counter() - started)
-    team = Team(CONTRACT, lambda: COMPILED, 1, Recorder())
+    decoding = fake_decoding(1)
     found = {
         "plan": f"{(given.folder / PLAN).stat().st_size / 1e6:.1f} MB",
         "reading it": f"{seconds_of(run.require_plan):.2f} s",
         "reading the receipts once": f"{seconds_of(lambda: run.receipts(plan)):.1f} s",
         "all that a task does before its first shard": (
-            f"{seconds_of(lambda: run_missing(run, run.require_plan(), Slice(), team, lambda _: None, Stop())):.1f} s"
+            f"{seconds_of(lambda: run_remaining(run, run.require_plan(), ArrayTask(), decoding, Stop())):.1f} s"
         ),
         "publishing a receipt, median": f"{median(commits) * 1e3:.1f} ms",
     }

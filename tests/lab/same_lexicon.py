@@ -22,8 +22,8 @@ from unittest.mock import patch
 
 from g2p_batch.model.contract import save_json
 from g2p_batch.run.run_directory import RunDir
+from g2p_batch.storage import store_at
 from g2p_batch.storage.locations import Location, located
-from g2p_batch.storage.stores import store_at
 from tests.helpers import slurm_lab
 from tests.helpers.command import REAL, SLOW, install
 from tests.helpers.cpu_time import Meter

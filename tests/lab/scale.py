@@ -21,24 +21,23 @@ import pyarrow.parquet as pq
 from g2p_batch.counts import counted
 from g2p_batch.driver import generate
 from g2p_batch.formats.lexicon import entries
-from g2p_batch.formats.words import write_lines
+from g2p_batch.formats.word_lines import write_lines
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model.contract import Contract
-from g2p_batch.model.greedy import EngineFactory
 from g2p_batch.model.threaded import Answers
 from g2p_batch.reporting import write_report
 from g2p_batch.run.merge import merged
-from g2p_batch.run.output import Merging, target_of
-from g2p_batch.run.plan import Planning, planned
+from g2p_batch.run.output import LexiconOutput
+from g2p_batch.run.plan import PlanOptions, planned
 from g2p_batch.run.run_directory import PARTS_FOLDER, Plan, Receipt, RunDir
 from g2p_batch.signals import Stop
+from g2p_batch.storage.memory import Memory
 from g2p_batch.storage.tables import decoded, encoded
 from g2p_batch.words.wordlist import WordLists
-from g2p_batch.workers.remaining import Team
-from g2p_batch.workers.shard import Brief, run_shard
-from tests.helpers.copying_engine import CopyingEngine, OpenCopying
+from g2p_batch.workers.shard import RunContext, run_shard
+from tests.helpers.copying_engine import CopyingEngine, CopyingEngines
 from tests.helpers.fake_model import CONTRACT as BASE
-from tests.helpers.runs import Recorder
+from tests.helpers.runs import Recorder, fake_decoding
 
 TAGS = sorted(LANGUAGES)
 CONTRACT: Contract = replace(BASE, languages=tuple(TAGS))
@@ -105,9 +104,9 @@ def run_alone(run: RunDir, plan: Plan) -> None:
     """Run every shard with the engine that costs nothing, in this process."""
     pa.set_cpu_count(1)  # as workers do
     engine = CopyingEngine()
-    brief = Brief(run.root, plan.id, CONTRACT, "c0" * 32)
+    context = RunContext(run.root, plan.id, CONTRACT, CopyingEngines())
     for number, shard in enumerate(plan.shards):
-        run_shard(brief, number, shard, engine, Recorder())
+        run_shard(context, number, shard, engine, Recorder())
 
 
 def timed(what: str, rows: int, work: Callable[[], Any]) -> Any:
@@ -141,18 +140,17 @@ def main() -> None:
     given = parser.parse_args()
     given.folder.mkdir(exist_ok=True)
     words, run = given.folder / f"words.{given.kind}", RunDir(given.folder / "run")
-    planning = Planning(WordLists((str(words),)), CONTRACT, run.root, memory=given.memory)
-    merging = Merging(given.folder / "lexicon.tsv", memory=given.memory)
-    team = Team(CONTRACT, lambda: EngineFactory("c0" * 32, "copy", OpenCopying()), given.workers, Recorder())
+    memory = Memory.parse(given.memory)
+    options = PlanOptions(WordLists((str(words),)), CONTRACT, run.root, memory=memory)
+    output = LexiconOutput(given.folder / "lexicon.tsv", memory=memory)
+    decoding = fake_decoding(given.workers, engines=CopyingEngines(), contract=CONTRACT)
     steps: dict[str, Callable[[], Any]] = {
         "make": lambda: make_rows(words, given.rows, given.languages),
-        "plan": lambda: planned(planning, run, Stop()),
+        "plan": lambda: planned(options, run, Stop()),
         "answer": lambda: answer_all(run, run.require_plan()),
-        "merge": lambda: merged(
-            run, run.require_plan(), target_of(merging), merging, lambda _: None, Stop(), time.perf_counter()
-        ),
+        "merge": lambda: merged(run, run.require_plan(), output, lambda _: None, Stop(), time.perf_counter()),
         "report": lambda: write_report(run, given.folder / "report.html"),
-        "host": lambda: generate(planning, merging, team, lambda _: None),
+        "host": lambda: generate(options, output, decoding),
         "shards": lambda: run_alone(run, run.require_plan()),
     }
     rows = run.require_plan().words if given.step == "shards" else given.rows

@@ -11,7 +11,7 @@ from g2p_batch import G2P
 from g2p_batch.errors import ArtifactError, UsageError
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.devices import VISIBLE, Device, parse_device, use_one
-from g2p_batch.model.resolve import Request, compile_model
+from g2p_batch.model.resolve import find_model
 from tests.helpers.emulated import Emulator
 from tests.helpers.gpu_models import GpuModel, gpu_model
 
@@ -77,7 +77,7 @@ def test_a_gpu_cannot_be_chosen_once_cuda_is_in_use(monkeypatch: pytest.MonkeyPa
 
 def test_instances_of_a_gpu_are_told_apart_by_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VISIBLE, "MIG-a,MIG-b")
-    monkeypatch.setattr(runtime, "runtime", lambda: None)
+    monkeypatch.setattr(runtime, "library", lambda: None)
     monkeypatch.setattr(runtime, "device_count", lambda: 1)
     assert Device("cuda").gpus == ("MIG-a", "MIG-b")
 
@@ -99,13 +99,13 @@ def test_a_driver_that_cannot_be_used_says_why(
 
 def test_without_a_driver_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "_DRIVER", "libno-such-driver.so.1")
-    runtime.runtime.cache_clear()
+    runtime.library.cache_clear()
     try:
         with pytest.raises(ArtifactError, match=r"this machine has no NVIDIA driver .*: decode with --device cpu"):
-            runtime.runtime()
+            runtime.library()
         assert runtime.device_count() == 0
     finally:
-        runtime.runtime.cache_clear()
+        runtime.library.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +115,10 @@ def model(tiny_program: Path, emulator: Emulator, tmp_path_factory: pytest.TempP
 
 def test_a_model_runs_where_it_was_compiled_for(model: GpuModel, tiny_artifact: Path) -> None:
     with pytest.raises(UsageError, match="was compiled for --device cuda, not cpu: say that"):
-        compile_model(Request(str(model.folder)), print)
+        find_model(str(model.folder), print).compile(print)
     with pytest.raises(UsageError, match="was compiled for --device cpu, not cuda"):
-        compile_model(Request(str(tiny_artifact), "cuda"), print)
-    assert compile_model(Request(str(model.folder), "cuda"), print) == model.folder
+        find_model(str(tiny_artifact), print, target="cuda").compile(print)
+    assert find_model(str(model.folder), print, target="cuda").compile(print) == model.folder
 
 
 def generate(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:

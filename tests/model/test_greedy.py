@@ -1,9 +1,9 @@
 """The greedy loop on an engine that answers from a dictionary."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from heapq import heapreplace
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,12 +18,12 @@ from g2p_batch.model.greedy import (
     Rows,
     TokenizedChunk,
     chunks,
-    decode,
     decode_stream,
     retries,
 )
 from g2p_batch.model.tokenizer import EOS, detokenize, tokenize
-from tests.helpers.fake_engine import SHAPES, Echo, FakeEngine, logprob_of
+from tests.helpers.decoding import decode
+from tests.helpers.fake_engine import SHAPES, FakeEngine, logprob_of
 
 PRONS: dict[str, str | bytes] = {
     "<eng-us>: a": "ə",
@@ -113,7 +113,7 @@ def test_outputs_read_back_as_ipa() -> None:
     assert invalid.tolist() == [source == "<ron>: ca" for source in SOURCES]
 
 
-ONE = Shapes((replace(SHAPES.longest, batch=1, chunk=1),), (1,))
+ONE = Shapes((msgspec.structs.replace(SHAPES.longest, batch=1, chunk=1),), (1,))
 
 ALONE = {source: run([source], ONE) for source in SOURCES}
 """What is said of every word where there are no neighbours, no rungs and no shorter buckets."""
@@ -127,7 +127,10 @@ ALONE = {source: run([source], ONE) for source in SOURCES}
 def test_outputs_are_bitwise_the_same_in_any_order_whatever_the_batch_the_chunk_and_the_ladder(
     sources: list[str], sizes: list[tuple[int, int]], rungs: set[int]
 ) -> None:
-    buckets = [replace(b, batch=batch, chunk=chunk) for b, (batch, chunk) in zip(SHAPES.buckets, sizes, strict=True)]
+    buckets = [
+        msgspec.structs.replace(b, batch=batch, chunk=chunk)
+        for b, (batch, chunk) in zip(SHAPES.buckets, sizes, strict=True)
+    ]
     largest = max(max(size) for size in sizes)
     together = run(sources, Shapes(tuple(buckets), tuple(sorted({*rungs, largest}))))
     for row, source in enumerate(sources):
@@ -161,37 +164,6 @@ def test_an_output_needs_room_for_its_end(pron: str, truncated: bool) -> None:
     said = stream(FakeEngine({"<x>: w": pron}), SHAPES.buckets[0], ["<x>: w"])
     tokens = [*([ord("x") + 3] * len(pron)), EOS][:12]
     assert [(ids, flag) for ids, _, flag in said] == [(tokens, truncated)]
-
-
-def test_a_word_cut_by_its_bucket_is_decoded_again_from_its_start_in_the_longest() -> None:
-    source = "<nan>: 台灣"
-    engine = FakeEngine(PRONS)
-    whole = decode(engine, *encode([source]))
-    assert row_tokens(whole.ids[0]) == expected_tokens(source, 128)
-    assert whole.truncated.tolist() == [False]
-    assert whole.logprob[0] == expected_logprob(source, 128)
-    assert engine.calls == [
-        *[("encode", 1), *[("step", 1)] * 12],
-        *[("encode", 1), *[("step", 1)] * len(expected_tokens(source, 128))],
-    ]
-
-
-def test_words_cut_by_any_shorter_bucket_are_decoded_again_together() -> None:
-    answers = Echo({f"<x>: {'w' * n}": "x" * (20 * n) for n in range(1, 25)})
-    sources = list(answers)
-    engine = FakeEngine(answers)
-    out = decode(engine, *encode(sources))
-    assert out.truncated.tolist() == [20 * n >= 128 for n in range(1, 25)]
-    assert [len(row_tokens(row)) for row in out.ids] == [min(20 * n + 1, 128) for n in range(1, 25)]
-    # One bucket after the other, then all of them again: none ends within 12 or 24 tokens.
-    assert engine.sources == [*sources, *sources]
-
-
-def test_a_word_that_fills_the_longest_bucket_is_not_tried_twice() -> None:
-    engine = FakeEngine({"<x>: " + "w" * 40: "x" * 500})
-    out = decode(engine, *encode(["<x>: " + "w" * 40]))
-    assert out.truncated.tolist() == [True]
-    assert engine.calls == [("encode", 1)] + [("step", 1)] * 128
 
 
 def test_words_that_end_leave_and_the_rest_runs_at_the_smallest_rung() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 
 from g2p_batch.model.contract import LengthBucket, Shapes
 from g2p_batch.model.cpu_engine import Artifact, CpuEngine
-from g2p_batch.model.greedy import Decoded, FinishedWords, TokenizedChunk, decode, decode_stream
-from g2p_batch.model.resolve import Request, compile_model
+from g2p_batch.model.greedy import Decoded, FinishedWords, TokenizedChunk, decode_stream
+from g2p_batch.model.resolve import find_model
 from g2p_batch.model.tokenizer import EOS, START, detokenize, tokenize
 from g2p_compile.build.bind import cacheless_words
+from tests.helpers.decoding import decode
 
 # Known and unknown languages, scripts of one to four bytes a letter, and every bucket; what the model makes of a script
 # it never saw must not depend on its neighbours either.
@@ -96,7 +98,7 @@ def said(out: Decoded, row: int) -> tuple[bytes, bytes]:
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    artifact = Artifact(compile_model(Request(), lambda text: None))
+    artifact = Artifact(find_model("bundled", lambda text: None).compile(lambda text: None))
     prefix_for = artifact.manifest.contract.prefix_for
     prefixes = pa.array([prefix_for(lang) for lang, _ in PAIRS], pa.string())
     ids, lengths = tokenize(pa.array([word for _, word in PAIRS], pa.string()), prefixes)
@@ -152,7 +154,7 @@ def test_a_word_sounds_the_same_in_every_bucket_that_holds_it(table: Table, engi
 def test_a_word_sounds_the_same_with_any_batches_chunks_and_rungs(table: Table, data: st.DataObject) -> None:
     # Memory is planned for the largest batch and chunk of each bucket, so no row count may be above those.
     buckets = tuple(
-        replace(b, batch=data.draw(st.integers(1, b.batch)), chunk=data.draw(st.integers(1, b.chunk)))
+        msgspec.structs.replace(b, batch=data.draw(st.integers(1, b.batch)), chunk=data.draw(st.integers(1, b.chunk)))
         for b in table.shapes.buckets
     )
     needed = {size for bucket in buckets for size in (bucket.batch, bucket.chunk)}
@@ -174,7 +176,7 @@ def test_a_word_sounds_the_same_at_every_place_of_a_full_batch(table: Table, eng
 
 def test_a_word_sounds_the_same_in_a_slot_that_another_left(table: Table, engine: CpuEngine) -> None:
     # Few rows and slots, so that each is left and taken many times, by longer words after shorter ones and back.
-    bucket = replace(table.shapes.buckets[0], batch=3, chunk=2)
+    bucket = msgspec.structs.replace(table.shapes.buckets[0], batch=3, chunk=2)
     small = table.engine(Shapes((bucket, *table.shapes.buckets[1:]), table.shapes.ladder))
     held = fits(table, bucket) * 3
     for words in (held, held[::-1]):

@@ -12,6 +12,7 @@ import pytest
 
 from g2p_batch.model.contract import Contract, LengthBucket, Shapes
 from g2p_batch.model.greedy import Rows
+from g2p_batch.model.progress import Silent
 from g2p_batch.model.threaded import Answers, pronounce
 from g2p_batch.model.tokenizer import Float32, Int32
 from g2p_batch.words.filter import WORDS
@@ -171,18 +172,41 @@ def test_words_cut_in_one_step_are_all_tried_again() -> None:
     assert progress.done == 3
 
 
+def test_a_word_cut_by_its_bucket_is_decoded_again_from_its_start_in_the_longest() -> None:
+    word = "anticonstitutionnellement"
+    made = Made(lambda _: FakeEngine(ANSWERS, SHAPES))
+    assert rows_of(pronounce(planned([word]), CONTRACT, made, 1, Silent())) == [wanted(word)]
+    (engine,) = made.engines
+    steps = len(PRONS[word].encode()) + 1
+    assert engine.calls == [("encode", 1), *[("step", 1)] * 28, ("encode", 1), *[("step", 1)] * steps]
+
+
+def test_words_cut_by_any_shorter_bucket_are_decoded_again_together() -> None:
+    words = ["w" * n for n in range(1, 25)]
+    answers = Echo({f"<fra>: {word}": "x" * (30 * len(word)) for word in words})
+    made = Made(lambda _: FakeEngine(answers, SHAPES))
+    said = pronounce(planned(words), CONTRACT, made, 1, Silent())
+    assert said.truncated.tolist() == [30 * n >= 128 for n in range(1, 25)]
+    assert [len(pron) for pron in said.pron.to_pylist()] == [min(30 * n, 128) for n in range(1, 25)]
+    # One bucket after the other, then all of them again: none ends within 12 or 28 tokens.
+    (engine,) = made.engines
+    once, again = engine.sources[: len(words)], engine.sources[len(words) :]
+    assert again == [f"<fra>: {word}" for word in words] == sorted(once, key=len)
+
+
 def test_a_word_that_the_longest_bucket_cuts_is_not_tried_twice() -> None:
     word = "w" * 40
     made = Made(lambda _: FakeEngine({f"<fra>: {word}": "x" * 500}, SHAPES))
-    answers = pronounce(planned([word]), CONTRACT, made, 2, Recorder())
+    answers = pronounce(planned([word]), CONTRACT, made, 2, Silent())
     assert (answers.pron.to_pylist(), answers.truncated.tolist()) == (["x" * 128], [True])
-    assert made.sources == {word: 1}
+    (engine,) = made.engines
+    assert engine.calls == [("encode", 1)] + [("step", 1)] * 128
 
 
 def test_long_words_come_first() -> None:
     made = Made(lambda _: FakeEngine(ANSWERS, SHAPES))
     words = ["a" * 30, "b", "c" * 50, "d" * 15, "eau"]
-    pronounce(planned(words), CONTRACT, made, 1, Recorder())
+    pronounce(planned(words), CONTRACT, made, 1, Silent())
     (engine,) = made.engines
     assert [source.removeprefix("<fra>: ") for source in engine.sources] == [
         "c" * 50,
@@ -204,7 +228,7 @@ def test_no_words_need_no_engine_and_no_progress() -> None:
 
 def test_no_more_engines_are_made_than_there_are_chunks() -> None:
     made = Made(lambda _: FakeEngine(ANSWERS, SHAPES))
-    pronounce(planned(["a", "b", "c", "d", "e" * 20]), CONTRACT, made, 16, Recorder())
+    pronounce(planned(["a", "b", "c", "d", "e" * 20]), CONTRACT, made, 16, Silent())
     assert len(made.engines) == 3
 
 
@@ -245,7 +269,7 @@ def test_errors_in_all_workers_reach_the_caller_as_one() -> None:
     gate = threading.Barrier(3)
     made = Made(lambda _: Failing(0, gate, threading.Event(), RuntimeError("all of them")))
     with pytest.raises(RuntimeError, match="all of them"):
-        pronounce(planned(LISTED), CONTRACT, made, 3, Recorder())
+        pronounce(planned(LISTED), CONTRACT, made, 3, Silent())
     assert decoding() == []
 
 

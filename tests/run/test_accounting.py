@@ -32,7 +32,7 @@ def accounted(run: RunDir, plan: Plan) -> Counter[int]:
 
 
 def check(job: Job, rows: int) -> Plan:
-    plan = planned(job.planning, job.run, Stop())
+    plan = planned(job.options, job.run, Stop())
     assert plan.rows_in == rows
     assert plan.rows_in == plan.words + plan.duplicates + sum(plan.rejects.values())
     assert set(plan.rejects) <= set(REASONS)
@@ -52,8 +52,8 @@ def test_rows_in_are_words_and_duplicates_and_rejects(rows: list[tuple[str, str]
         job = job_in(Path(folder), b"").planned(shard_words=shard_words)
         path = Path(folder) / "words.parquet"
         pq.write_table(table, path)
-        source = type(job.planning.source)((str(path),))
-        plan = check(job.planned(source=source), len(rows))
+        source = type(job.options.words)((str(path),))
+        plan = check(job.planned(words=source), len(rows))
         assert all(shard.words <= max(shard_words, 1) for shard in plan.shards)
 
 
@@ -64,10 +64,10 @@ def test_the_lexicon_holds_each_planned_word_once_with_its_first_row(rows: list[
         words, langs = zip(*rows, strict=True)
         path = Path(folder) / "words.parquet"
         pq.write_table(pa.table({"word": pa.array(words), "lang": pa.array(langs)}), path)
-        job = job_in(Path(folder), b"").merged(output=Path(folder) / "lexicon.parquet")
-        job = job.planned(source=type(job.planning.source)((str(path),)))
+        job = job_in(Path(folder), b"").written(path=Path(folder) / "lexicon.parquet")
+        job = job.planned(words=type(job.options.words)((str(path),)))
         summary = job()
-        lexicon = pq.read_table(job.merging.output)
+        lexicon = pq.read_table(job.output.path)
         assert summary.rows_in == len(rows) == len(lexicon) + summary.duplicates + summary.rejected
         assert len(set(zip(lexicon["word"].to_pylist(), lexicon["lang"].to_pylist(), strict=True))) == len(lexicon)
         assert lexicon["input_row"].to_pylist() == sorted(lexicon["input_row"].to_pylist())
@@ -94,4 +94,4 @@ def test_two_hundred_thousand_hostile_rows_end_as_words_or_rejects(tmp_path: Pat
     plan = check(job, 200_000)
     assert plan.words > 10_000
     assert {"empty", "invalid_utf8", "control_character", "unknown_language", "too_long", "ragged"} <= set(plan.rejects)
-    assert planned(job.planning, job.run, Stop()) == plan
+    assert planned(job.options, job.run, Stop()) == plan

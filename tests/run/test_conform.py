@@ -6,20 +6,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from g2p_batch.errors import InputError, OutputError, UsageError
-from g2p_batch.formats import FORMATS
 from g2p_batch.formats.kind import Expected
+from g2p_batch.formats.registry import FORMATS
 from g2p_batch.phones import PhoneMap, Style, read_phone_set
 from g2p_batch.run.conform import Phonetics
-from g2p_batch.run.lookup import Existing
-from g2p_batch.run.output import Merging, target_of
-from tests.helpers.runs import Job, fake_team, job_in, no_model
+from g2p_batch.run.lookup import ExistingLexicon
+from g2p_batch.run.output import LexiconOutput
+from tests.helpers.runs import Job, fake_decoding, job_in, no_model
 
 ENGLISH = "hello\nworld\nice cream\nhello\nab\n"
 
 
 def english(folder: Path, **merging: object) -> Job:
     """Return a job of English words, of which the model knows `hello` and says others as they are spelt."""
-    return job_in(folder, ENGLISH, "words.txt", "eng-us").merged(**merging)
+    return job_in(folder, ENGLISH, "words.txt", "eng-us").written(**merging)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def english(folder: Path, **merging: object) -> Job:
 def test_a_lexicon_holds_what_its_format_can_and_the_rest_is_rejected(
     tmp_path: Path, name: str, text: str, reason: str
 ) -> None:
-    job = english(tmp_path, output=tmp_path / "lexicon", format=name)
+    job = english(tmp_path, path=tmp_path / "lexicon", format_name=name)
     summary = job()
     assert job.lexicon() == text
     assert summary.rejects == {reason: 1}
@@ -43,7 +43,7 @@ def test_a_lexicon_holds_what_its_format_can_and_the_rest_is_rejected(
 
 def test_a_word_that_readers_take_for_an_earlier_one_is_rejected(tmp_path: Path) -> None:
     text = "Polish\tfra\npolish\teng-us\nPolish\teng-us\nPolish \teng-us\nread\teng-us\n"
-    job = job_in(tmp_path, f"word\tlang\n{text}").merged(output=tmp_path / "{lang}.txt", format="sherpa")
+    job = job_in(tmp_path, f"word\tlang\n{text}").written(path=tmp_path / "{lang}.txt", format_name="sherpa")
     summary = job()
     written = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
     assert written == {"eng-us": "Polish P o l i s h\nread r e a d\n", "fra": "Polish P o l i s h\n"}
@@ -57,18 +57,18 @@ def test_every_format_writes_what_it_finds_valid(tmp_path: Path) -> None:
     job()
     for name, known in FORMATS.items():
         place = tmp_path / f"out.{name}"
-        job.merged(output=place, format=name, space_in_word="_")(no_model())
+        job.written(path=place, format_name=name, space_in_word="_")(no_model())
         assert [problem.what for problem in known.validate(place, Expected())] == []
         assert sum(len(batch) for batch in known.read(place)) > 0
 
 
 def test_strict_writes_nothing_but_the_rejects(tmp_path: Path) -> None:
-    job = english(tmp_path, output=tmp_path / "lexicon.dict", strict=True)
+    job = english(tmp_path, path=tmp_path / "lexicon.dict", strict=True)
     with pytest.raises(InputError, match=r"mfa cannot hold 1 word \(space_in_word 1\), listed in .*rejects\.tsv"):
         job()
-    assert not job.merging.output.exists()
+    assert not job.output.path.exists()
     assert "ice cream" in job.rejects()
-    job.merged(space_in_word="_")()
+    job.written(space_in_word="_")()
     assert "ice_cream\t" in job.lexicon()
 
 
@@ -80,9 +80,9 @@ def test_variants_that_a_format_cannot_hold_are_counted_while_another_is_held(tm
         encoding="utf-8",
     )
     job = english(
-        tmp_path, output=tmp_path / "lexicon.txt", format="sherpa", tokens=tmp_path / "tokens.txt", space_in_word="_"
-    ).planned(lexicons=(Existing(tmp_path / "old.jsonl"),))
-    summary = job.merged(phonetics=Phonetics(Style(stress="drop"), True))()
+        tmp_path, path=tmp_path / "lexicon.txt", format_name="sherpa", tokens=tmp_path / "tokens.txt", space_in_word="_"
+    ).planned(lexicons=(ExistingLexicon(tmp_path / "old.jsonl"),))
+    summary = job.written(phones=Phonetics(Style(stress="drop"), True))()
     assert job.lexicon() == "ab a b\nhello h ə l o ʊ\n"
     assert summary.variants_left_out == {"token_not_in_set": 1}
     assert summary.rejects == {"token_not_in_set": 2}
@@ -91,12 +91,12 @@ def test_variants_that_a_format_cannot_hold_are_counted_while_another_is_held(tm
 
 
 def test_several_languages_need_a_place_or_a_lexicon_each(tmp_path: Path) -> None:
-    job = job_in(tmp_path).merged(output=tmp_path / "lexicon.dict")
+    job = job_in(tmp_path).written(path=tmp_path / "lexicon.dict")
     with pytest.raises(
         UsageError, match=r"mfa has no place for languages, and there are 8 .*'.*lexicon\.\{lang\}\.dict'"
     ):
         job(no_model())
-    job = job.merged(output=tmp_path / "{lang}" / "lexicon.dict")
+    job = job.written(path=tmp_path / "{lang}" / "lexicon.dict")
     summary = job()
     written = {path.parent.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*/lexicon.dict")}
     assert written["fra"] == "eau\to\nhello\th e l l o\n"
@@ -115,8 +115,8 @@ def test_phones_follow_the_style_and_the_map_but_those_of_lexicons_stay(tmp_path
     (tmp_path / "old.dict").write_text("ab\tˈA B\n", encoding="utf-8")
     mapped = PhoneMap("map", {"o": ("OO",), "l": ()})
     phonetics = Phonetics(Style(stress="separate", phone_map=mapped), True)
-    job = english(tmp_path, output=tmp_path / "lexicon.tsv", phonetics=phonetics)
-    job = job.planned(lexicons=(Existing(tmp_path / "old.dict"),))
+    job = english(tmp_path, path=tmp_path / "lexicon.tsv", phones=phonetics)
+    job = job.planned(lexicons=(ExistingLexicon(tmp_path / "old.dict"),))
     job()
     assert job.lexicon().splitlines()[1:] == [
         "hello\teng-us\thəˈloʊ\th ə ˈ OO ʊ",
@@ -128,8 +128,8 @@ def test_phones_follow_the_style_and_the_map_but_those_of_lexicons_stay(tmp_path
 
 def test_symbols_that_are_not_ipa_and_phones_outside_a_set_are_counted(tmp_path: Path) -> None:
     (tmp_path / "phones.txt").write_text("h\nə\nˈl\no\nʊ\nw\nr\nl\nd\n", encoding="utf-8")
-    phonetics = Phonetics(asked=True, known=read_phone_set(tmp_path / "phones.txt"))
-    job = job_in(tmp_path, "hello\nworld\n7a$\n", "words.txt", "eng-us").merged(phonetics=phonetics)
+    phonetics = Phonetics(asked=True, phone_set=read_phone_set(tmp_path / "phones.txt"))
+    job = job_in(tmp_path, "hello\nworld\n7a$\n", "words.txt", "eng-us").written(phones=phonetics)
     summary = job()
     assert summary.unknown_symbols == {"eng-us": {"$": 1, "7": 1}}
     assert (summary.phones_outside, summary.rows_outside) == ({"$": 1, "7": 1, "a": 1}, 1)
@@ -139,21 +139,21 @@ def test_symbols_that_are_not_ipa_and_phones_outside_a_set_are_counted(tmp_path:
 
 
 def test_parquet_always_has_phones(tmp_path: Path) -> None:
-    job = english(tmp_path, output=tmp_path / "lexicon.parquet")
+    job = english(tmp_path, path=tmp_path / "lexicon.parquet")
     job()
-    assert pq.read_table(job.merging.output)["phones"][0].as_py() == ["h", "ə", "ˈl", "o", "ʊ"]
+    assert pq.read_table(job.output.path)["phones"][0].as_py() == ["h", "ə", "ˈl", "o", "ʊ"]
 
 
 def test_cmudict_is_arpabet_without_being_told(tmp_path: Path) -> None:
-    job = english(tmp_path, output=tmp_path / "cmudict.dict", format="cmudict")
+    job = english(tmp_path, path=tmp_path / "cmudict.dict", format_name="cmudict")
     job()
     assert job.lexicon().startswith("hello HH AH0 L OW1\n")
-    job.merged(phonetics=Phonetics(Style(stress="drop"), True))()
+    job.written(phones=Phonetics(Style(stress="drop"), True))()
     assert job.lexicon().startswith("hello HH AH L OW\n")
 
 
 def test_a_folder_replaces_its_like_and_nothing_else(tmp_path: Path) -> None:
-    job = english(tmp_path, output=tmp_path / "dict", format="kaldi-dict")
+    job = english(tmp_path, path=tmp_path / "dict", format_name="kaldi-dict")
     job()
     before = (tmp_path / "dict" / "lexicon.txt").read_text(encoding="utf-8")
     said: list[str] = []
@@ -162,7 +162,7 @@ def test_a_folder_replaces_its_like_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "dict" / "lexicon.txt").write_text("damaged", encoding="utf-8")
     job(no_model())
     assert (tmp_path / "dict" / "lexicon.txt").read_text(encoding="utf-8") == before
-    job.merged(scores=True)(no_model())
+    job.written(scores=True)(no_model())
     assert (tmp_path / "dict" / "lexiconp.txt").exists()
     job(no_model())
     assert not (tmp_path / "dict" / "lexiconp.txt").exists()
@@ -173,40 +173,40 @@ def test_a_folder_replaces_its_like_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "dict" / "mine.txt").read_text(encoding="utf-8") == "precious"
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".tmp-")]
     with pytest.raises(OutputError, match="exists and is no folder"):
-        target_of(Merging(tmp_path / "words.txt", "kaldi-dict"))
+        LexiconOutput(tmp_path / "words.txt", "kaldi-dict")
 
 
 def test_options_that_shape_a_lexicon_make_it_anew(tmp_path: Path) -> None:
-    job = english(tmp_path, output=tmp_path / "lexicon.dict")
+    job = english(tmp_path, path=tmp_path / "lexicon.dict")
     job()
     plain = job.lexicon()
-    job.merged(phonetics=Phonetics(Style(stress="drop"), True))(no_model())
+    job.written(phones=Phonetics(Style(stress="drop"), True))(no_model())
     assert job.lexicon() == plain.replace("ˈ", "")
-    job.merged(phonetics=Phonetics(Style(phone_map=PhoneMap("m", {"a": ("A",)})), True))(no_model())
+    job.written(phones=Phonetics(Style(phone_map=PhoneMap("m", {"a": ("A",)})), True))(no_model())
     assert "ab\tA b\n" in job.lexicon()
-    job.merged(phonetics=Phonetics(Style(phone_map=PhoneMap("m", {"a": ("AA",)})), True))(no_model())
+    job.written(phones=Phonetics(Style(phone_map=PhoneMap("m", {"a": ("AA",)})), True))(no_model())
     assert "ab\tAA b\n" in job.lexicon()
 
 
 def test_a_run_answers_for_all_formats_with_one_decoding(tmp_path: Path) -> None:
-    english(tmp_path)(fake_team())
-    english(tmp_path, output=tmp_path / "lexicon.pls")(no_model())
+    english(tmp_path)(fake_decoding())
+    english(tmp_path, path=tmp_path / "lexicon.pls")(no_model())
     assert "<phoneme>həˈloʊ</phoneme>" in (tmp_path / "lexicon.pls").read_text(encoding="utf-8")
 
 
 def test_formats_of_pronunciations_join_phones_where_these_are_asked_for(tmp_path: Path) -> None:
     (tmp_path / "phones.txt").write_text("a\n", encoding="utf-8")
-    job = english(tmp_path, output=tmp_path / "lexicon.pls")
-    counted = job.merged(phonetics=Phonetics(known=read_phone_set(tmp_path / "phones.txt")))()
+    job = english(tmp_path, path=tmp_path / "lexicon.pls")
+    counted = job.written(phones=Phonetics(phone_set=read_phone_set(tmp_path / "phones.txt")))()
     assert counted.phones_outside["h"] == 1
     assert "<phoneme>həˈloʊ</phoneme>" in job.lexicon()
-    job.merged(phonetics=Phonetics(Style(alphabet="x-sampa"), asked=True))(no_model())
+    job.written(phones=Phonetics(Style(alphabet="x-sampa"), asked=True))(no_model())
     assert 'alphabet="x-sampa"' in job.lexicon()
     assert '<phoneme>h@"loU</phoneme>' in job.lexicon()
 
 
 def test_a_phone_set_alone_adds_no_column(tmp_path: Path) -> None:
     (tmp_path / "phones.txt").write_text("a\n", encoding="utf-8")
-    job = english(tmp_path).merged(phonetics=Phonetics(known=read_phone_set(tmp_path / "phones.txt")))
+    job = english(tmp_path).written(phones=Phonetics(phone_set=read_phone_set(tmp_path / "phones.txt")))
     assert job().rows_outside == 4
     assert job.lexicon().startswith("word\tlang\tpron\nhello")

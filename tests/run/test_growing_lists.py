@@ -9,9 +9,9 @@ import pytest
 
 from g2p_batch.driver import plan_run, run_plan
 from g2p_batch.errors import RunError, UsageError
-from g2p_batch.run.lookup import Earlier, Existing
-from g2p_batch.workers.remaining import Slice
-from tests.helpers.runs import CONTRACT, LEXICON, WORDS, Job, fake_team, job_in, no_model
+from g2p_batch.run.lookup import EarlierRun, ExistingLexicon
+from g2p_batch.workers.remaining import ArrayTask
+from tests.helpers.runs import CONTRACT, LEXICON, WORDS, Job, fake_decoding, job_in, no_model
 from tests.run.test_lookup import DICT, lines, with_lexicons
 
 NIGHTS = [WORDS[: WORDS.index("sto")], WORDS[: WORDS.index("world")], WORDS]
@@ -24,16 +24,16 @@ def nights(folder: Path) -> list[Job]:
     for number, text in enumerate(NIGHTS):
         job = job_in(folder, text, f"words-{number}.tsv")
         lexicon = folder / f"lexicon-{number}.parquet"
-        jobs.append(job.planned(run_dir=folder / f"run-{number}").merged(output=lexicon))
+        jobs.append(job.planned(run_dir=folder / f"run-{number}").written(path=lexicon))
     return jobs
 
 
 def test_lexicons_of_earlier_nights_leave_the_model_the_new_words(tmp_path: Path) -> None:
     first, second, third = nights(tmp_path)
     assert first().looked_up == 0
-    second = second.planned(lexicons=(Existing(first.merging.output),))
+    second = second.planned(lexicons=(ExistingLexicon(first.output.path),))
     assert (second().looked_up, second.run.require_plan().words) == (3, 4)
-    third = third.planned(lexicons=(Existing(second.merging.output),)).merged(output=tmp_path / "lexicon.tsv")
+    third = third.planned(lexicons=(ExistingLexicon(second.output.path),)).written(path=tmp_path / "lexicon.tsv")
     assert (third().looked_up, third.run.require_plan().words) == (7, 3)
     assert third.lexicon() == LEXICON
 
@@ -45,11 +45,11 @@ def test_runs_of_earlier_nights_leave_the_model_the_new_words_and_keep_scores(tm
     jobs = nights(tmp_path)
     jobs[0]()
     for earlier, job, asked in ((0, 1, 4), (1, 2, 3)):
-        jobs[job] = jobs[job].planned(since=Earlier(jobs[earlier].planning.run_dir))
+        jobs[job] = jobs[job].planned(since=EarlierRun(jobs[earlier].options.run_dir))
         jobs[job]()
         assert jobs[job].run.require_plan().words == asked
-    assert jobs[2].merging.output.read_bytes() == whole.merging.output.read_bytes()
-    rows = {row["word"]: row for row in pq.read_table(jobs[2].merging.output).to_pylist()}
+    assert jobs[2].output.path.read_bytes() == whole.output.path.read_bytes()
+    rows = {row["word"]: row for row in pq.read_table(jobs[2].output.path).to_pylist()}
     assert (rows["sto"]["status"], rows["sto"]["source"]) == ("truncated", "model")
     assert rows["eau"]["logprob"] is not None
 
@@ -57,17 +57,17 @@ def test_runs_of_earlier_nights_leave_the_model_the_new_words_and_keep_scores(tm
 def test_a_night_with_nothing_new_needs_no_model(tmp_path: Path) -> None:
     first = job_in(tmp_path)
     first()
-    second = first.planned(run_dir=tmp_path / "second", since=Earlier(first.planning.run_dir))
-    summary = second.merged(output=tmp_path / "second.tsv")(no_model())
+    second = first.planned(run_dir=tmp_path / "second", since=EarlierRun(first.options.run_dir))
+    summary = second.written(path=tmp_path / "second.tsv")(no_model())
     assert (summary.looked_up, summary.words) == (10, 10)
-    assert (tmp_path / "second.tsv").read_bytes() == first.merging.output.read_bytes()
+    assert (tmp_path / "second.tsv").read_bytes() == first.output.path.read_bytes()
 
 
 def test_what_an_earlier_run_has_not_done_is_asked(tmp_path: Path) -> None:
     first = job_in(tmp_path)
-    plan_run(first.planning, lambda _: None)
-    run_plan(first.planning.run_dir, Slice(0, 3), fake_team(), "float32", lambda _: None)
-    second = first.planned(run_dir=tmp_path / "second", since=Earlier(first.planning.run_dir))
+    plan_run(first.options, lambda _: None)
+    run_plan(first.options.run_dir, ArrayTask(0, 3), fake_decoding())
+    second = first.planned(run_dir=tmp_path / "second", since=EarlierRun(first.options.run_dir))
     assert (second().looked_up, second.run.require_plan().words) == (4, 6)
     assert second.lexicon() == LEXICON
 
@@ -75,7 +75,7 @@ def test_what_an_earlier_run_has_not_done_is_asked(tmp_path: Path) -> None:
 def test_a_lexicon_comes_before_an_earlier_run_and_is_not_inherited_from_it(tmp_path: Path) -> None:
     first = with_lexicons(tmp_path, ("old.dict", DICT, "eng-us"))
     first()
-    since = Earlier(first.planning.run_dir)
+    since = EarlierRun(first.options.run_dir)
     corrected = first.planned(run_dir=tmp_path / "corrected", since=since)
     (tmp_path / "old.dict").write_text("hello\tHH\n", encoding="utf-8")
     corrected()
@@ -98,26 +98,26 @@ def test_an_earlier_run_of_another_model_or_option_is_refused(
 ) -> None:
     first = job_in(tmp_path)
     first()
-    second = first.planned(run_dir=tmp_path / "second", since=Earlier(first.planning.run_dir), **changes)
+    second = first.planned(run_dir=tmp_path / "second", since=EarlierRun(first.options.run_dir), **changes)
     with pytest.raises(RunError, match=rf"--since-run {tmp_path}/run was planned with {field}.*leave it out"):
         second(no_model())
     with pytest.raises(RunError, match="was planned for 1 input file, now there are 2"):
-        first.planned(since=Earlier(tmp_path / "second"))(no_model())
+        first.planned(since=EarlierRun(tmp_path / "second"))(no_model())
 
 
 def test_a_run_is_not_its_own_predecessor_and_loses_nothing_by_it(tmp_path: Path) -> None:
     first = job_in(tmp_path)
     first()
     with pytest.raises(UsageError, match=r"--since-run .*run is the folder of this run: choose another --run-dir"):
-        first.planned(since=Earlier(first.planning.run_dir), restart=True)(no_model())
+        first.planned(since=EarlierRun(first.options.run_dir), restart=True)(no_model())
     assert len(first.run.receipts(first.run.require_plan())) == 3
 
 
 def test_lost_data_and_absent_runs_are_named(tmp_path: Path) -> None:
     first = job_in(tmp_path)
     with pytest.raises(RunError, match="absent holds no plan"):
-        first.planned(since=Earlier(tmp_path / "absent"))(no_model())
+        first.planned(since=EarlierRun(tmp_path / "absent"))(no_model())
     first()
-    first.run.store.path(first.run.receipts(first.run.require_plan())[0].part.file).unlink()
+    (first.run.root / first.run.receipts(first.run.require_plan())[0].part.file).unlink()
     with pytest.raises(RunError, match=r"part-000000.* is missing or damaged: mend the run"):
-        first.planned(run_dir=tmp_path / "second", since=Earlier(first.planning.run_dir))(no_model())
+        first.planned(run_dir=tmp_path / "second", since=EarlierRun(first.options.run_dir))(no_model())

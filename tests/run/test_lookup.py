@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from g2p_batch.errors import InputError, RunError, UsageError
-from g2p_batch.formats import FORMATS
 from g2p_batch.formats.kind import Expected
+from g2p_batch.formats.registry import FORMATS
 from g2p_batch.run.conform import Phonetics
-from g2p_batch.run.lookup import Existing
+from g2p_batch.run.lookup import ExistingLexicon
 from g2p_batch.run.status import status_of
 from tests.helpers.runs import LEXICON, Job, job_in
 
@@ -22,7 +22,7 @@ def with_lexicons(folder: Path, *lexicons: tuple[str, str, str | None]) -> Job:
     """Return the usual job with lexicons, each a name, its text and the language given for it."""
     for name, text, _ in lexicons:
         (folder / name).write_text(text, encoding="utf-8")
-    return job_in(folder).planned(lexicons=tuple(Existing(folder / name, lang) for name, _, lang in lexicons))
+    return job_in(folder).planned(lexicons=tuple(ExistingLexicon(folder / name, lang) for name, _, lang in lexicons))
 
 
 def lines(job: Job, word: str) -> list[str]:
@@ -51,9 +51,9 @@ def test_all_variants_of_the_first_lexicon_that_holds_a_word_are_taken_once(tmp_
 
 
 def test_looked_up_words_keep_their_place_phones_and_source(tmp_path: Path) -> None:
-    job = with_lexicons(tmp_path, ("old.dict", DICT, "eng-us")).merged(output=tmp_path / "lexicon.parquet")
+    job = with_lexicons(tmp_path, ("old.dict", DICT, "eng-us")).written(path=tmp_path / "lexicon.parquet")
     job()
-    rows = pq.read_table(job.merging.output).to_pylist()
+    rows = pq.read_table(job.output.path).to_pylist()
     assert [(row["word"], row["rank"], row["input_row"]) for row in rows[:4]] == [
         ("台灣", 1, 1),
         ("hello", 1, 2),
@@ -71,10 +71,10 @@ def test_probabilities_of_lexicons_are_kept(tmp_path: Path) -> None:
     text = "hello\t0.47\tHH EH\nhello\t1.0\t0.5\t0.9\t1.1\tHH AH\nworld\t0.0\tW ER\nworld\tW OW\n"
     job = with_lexicons(tmp_path, ("old.dict", text, "eng-us"))
     (tmp_path / "words.tsv").write_text("word\tlang\nhello\teng-us\nworld\teng-us\n", encoding="utf-8")
-    job = job.merged(output=tmp_path / "new.dict", format="mfa-prob")
+    job = job.written(path=tmp_path / "new.dict", format_name="mfa-prob")
     job()
     assert job.lexicon() == ("hello\t0.47\tHH EH\nhello\t1.00\tHH AH\nworld\t1.00\tW ER\nworld\t1.00\tW OW\n")
-    job.merged(output=tmp_path / "new.parquet", format="parquet")()
+    job.written(path=tmp_path / "new.parquet", format_name="parquet")()
     logprobs = [row["logprob"] for row in pq.read_table(tmp_path / "new.parquet").to_pylist()]
     assert logprobs == [pytest.approx(log(0.47)), 0.0, None, None]
 
@@ -89,9 +89,9 @@ def test_words_of_a_lexicon_are_prepared_as_those_of_the_list(tmp_path: Path) ->
 def test_a_folder_of_kaldi_is_a_lexicon(tmp_path: Path) -> None:
     first = with_lexicons(tmp_path, ("old.dict", DICT, "eng-us"))
     (tmp_path / "words.tsv").write_text("word\tlang\nhello\teng-us\n", encoding="utf-8")
-    first.merged(output=tmp_path / "kaldi", format="kaldi-dict")()
-    job = first.planned(lexicons=(Existing(tmp_path / "kaldi", "eng-us"),), run_dir=tmp_path / "again")
-    job = job.merged(output=tmp_path / "again.tsv")
+    first.written(path=tmp_path / "kaldi", format_name="kaldi-dict")()
+    job = first.planned(lexicons=(ExistingLexicon(tmp_path / "kaldi", "eng-us"),), run_dir=tmp_path / "again")
+    job = job.written(path=tmp_path / "again.tsv")
     job()
     assert lines(job, "hello") == ["hello\teng-us\tHHAH0LOW1", "hello\teng-us\tHHEH0LOW1"]
     (tmp_path / "kaldi" / "lexicon.txt").write_text("hello HH\n", encoding="utf-8")
@@ -106,7 +106,7 @@ def test_control_characters_of_lexicons_are_refused(tmp_path: Path, name: str) -
     job = with_lexicons(tmp_path, ("old.jsonl", "".join(f"{json.dumps(one)}\n" for one in told), None))
     (tmp_path / "words.tsv").write_text("word\tlang\n" + "".join(f"{c}\teng-us\n" for c in "wxyz"), encoding="utf-8")
     place = tmp_path / f"out.{name}"
-    summary = job.merged(output=place, format=name, phonetics=Phonetics(asked=True))()
+    summary = job.written(path=place, format_name=name, phones=Phonetics(asked=True))()
     # Where phones are written, a line break in a pronunciation is a break like any other.
     expected = 3 if name in ("tsv", "jsonl") else 2
     assert (summary.words, summary.rejects) == (4 - expected, {"control_character": expected})
@@ -140,7 +140,7 @@ def test_what_is_wrong_with_a_lexicon_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"old\.dict does not name the language of its words: give --lexicon TAG="):
         with_lexicons(tmp_path, ("old.dict", DICT, None))()
     with pytest.raises(InputError, match=r"absent\.dict cannot be read"):
-        job_in(tmp_path).planned(lexicons=(Existing(tmp_path / "absent.dict", "fra"),))()
+        job_in(tmp_path).planned(lexicons=(ExistingLexicon(tmp_path / "absent.dict", "fra"),))()
     with pytest.raises(InputError, match=r"old\.tsv, line 2"):
         with_lexicons(tmp_path, ("old.tsv", "word\tlang\tpron\nhello\teng-us\n", None))()
     assert not (tmp_path / "run" / "plan.json").exists()
@@ -150,7 +150,7 @@ def test_lost_data_of_a_lexicon_is_named(tmp_path: Path) -> None:
     job = with_lexicons(tmp_path, ("old.dict", DICT, "eng-us"))
     job()
     (piece,) = job.run.require_plan().looked_up
-    job.run.store.path(piece.file).unlink()
-    job.merging.output.unlink()
+    (job.run.root / piece.file).unlink()
+    job.output.path.unlink()
     with pytest.raises(RunError, match="missing or damaged: restore it, or plan again with --restart"):
         job()

@@ -1,21 +1,25 @@
 """Stores: folders and buckets keep the same promises."""
 
+import io
 import pickle
+import random
 import sys
 import threading
 import uuid
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from g2p_batch.errors import OutputError, UsageError
-from g2p_batch.storage import object_store
-from g2p_batch.storage.locations import Location, located
-from g2p_batch.storage.store import Store
-from g2p_batch.storage.stores import store_at
+from g2p_batch.errors import InputError, OutputError, UsageError
+from g2p_batch.storage import object_store, store_at
+from g2p_batch.storage.locations import Location, Url, located
+from g2p_batch.storage.object_store import objects_at, open_object, version_of
+from g2p_batch.storage.store import FileVersion, Store
+from g2p_batch.words.wordlist import WordLists, read
 
 
 def new_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Location:
@@ -75,7 +79,7 @@ def test_a_file_is_listed_in_its_folder_only_and_with_its_size(store: Store) -> 
 
 
 def test_what_is_absent_is_no_error(store: Store) -> None:
-    assert (store.get("absent"), store.head("absent"), store.facts("absent")) == (None, None, None)
+    assert (store.get("absent"), store.head("absent"), store.stamp("absent")) == (None, None, None)
     store.remove("absent")
     store.clear("absent")
 
@@ -101,11 +105,11 @@ def test_a_result_appears_whole_and_its_facts_change_with_it(store: Store) -> No
     store.make()
     store.require_writable("ü lexicon.tsv")
     store.publish("ü lexicon.tsv", lambda draft: draft.write_bytes(b"one") and None)
-    before = store.facts("ü lexicon.tsv")
+    before = store.stamp("ü lexicon.tsv")
     store.publish("ü lexicon.tsv", lambda draft: draft.write_bytes(b"two") and None)
     assert store.get("ü lexicon.tsv") == b"two"
     assert before is not None
-    assert store.facts("ü lexicon.tsv") not in (before, None)
+    assert store.stamp("ü lexicon.tsv") not in (before, None)
 
 
 def test_a_result_that_fails_leaves_the_one_before(store: Store) -> None:
@@ -190,3 +194,62 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)  # as if it were not installed
     with pytest.raises(UsageError, match=r"pip install 'g2p-batch\[cloud\]'"):
         store_at(located("s3://lexicons/run")).get("plan.json")
+    with pytest.raises(UsageError, match=r"pip install 'g2p-batch\[cloud\]'"):
+        read(WordLists(("s3://lexicons/words.tsv",)))
+
+
+# Objects that are read in place
+
+
+@pytest.fixture(params=KINDS[1:])
+def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Url:
+    place = new_place(request.param, request, tmp_path)
+    assert isinstance(place, Url)
+    return place
+
+
+def test_an_object_or_all_below_a_name_are_found_in_order(bucket: Url) -> None:
+    for name in ("lists/b.txt", "lists/a/ü 1.txt", "lists.txt", "lists-2/c.txt"):
+        store_at(bucket).put(name, b"x")
+    assert objects_at(bucket / "lists.txt") == [bucket / "lists.txt"]
+    assert objects_at(bucket / "lists") == [bucket / "lists" / "a" / "ü 1.txt", bucket / "lists" / "b.txt"]
+    assert set(objects_at(bucket)) <= set(objects_at(Url(bucket.scheme, bucket.path.parents[-2])))
+    for absent in ("list", "lists/b"):
+        with pytest.raises(InputError, match="does not exist: check the name"):
+            objects_at(bucket / absent)
+
+
+def test_the_version_of_an_object_is_its_size_and_entity_tag(bucket: Url) -> None:
+    place = bucket / "words.txt"
+    store_at(bucket).put("words.txt", b"one")
+    before = version_of(place)
+    assert (before.size_bytes, before.modified_ns, (before.etag or '"').count('"')) == (3, 0, 0)
+    store_at(bucket).put("words.txt", b"two!")
+    assert version_of(place) not in (before, None)
+    with pytest.raises(InputError, match=r"absent\.txt does not exist: check the name"):
+        version_of(bucket / "absent.txt")
+
+
+def test_an_object_without_an_entity_tag_is_known_by_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = datetime(2026, 11, 29, 9, 30, 0, 123456, tzinfo=UTC)
+    described = {"size": 3, "e_tag": None, "last_modified": written}
+    monkeypatch.setattr(object_store, "_head", lambda _url, _error: described)
+    assert version_of(Url("s3", PurePosixPath("lexicons/words.txt"))) == FileVersion(3, 1_795_944_600_123_456_000, None)
+
+
+def test_an_object_is_read_at_any_place_as_a_file_is(bucket: Url, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, chance = random.Random(1).randbytes(5000), random.Random(2)
+    store_at(bucket).put("data", data)
+    monkeypatch.setattr(object_store, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(object_store, "_PIECE_BYTES", 700)
+    plain = io.BytesIO(data)
+    with open_object(bucket / "data") as file:
+        for _ in range(40):
+            at, size, whence = chance.randrange(5500), chance.choice([0, 1, 50, 1500]), chance.choice([0, 1, 2])
+            at = max(at, 0) if whence == 0 else -min(at, plain.tell() if whence == 1 else 5000)
+            assert (file.seek(at, whence), file.read(size)) == (plain.seek(at, whence), plain.read(size))
+            assert file.tell() == plain.tell()
+        assert (file.seek(0), file.read()) == (0, data)
+    assert file.closed
+    store_at(bucket).put("empty", b"")
+    assert open_object(bucket / "empty").read() == b""

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from g2p_batch.driver import Slice, run_plan
+from g2p_batch.driver import run_plan
 from g2p_batch.errors import OutputError
 from g2p_batch.run import run_directory
 from g2p_batch.run.plan import planned
@@ -26,7 +26,8 @@ from g2p_batch.run.run_directory import RunDir
 from g2p_batch.run.status import status_of
 from g2p_batch.signals import Stop
 from g2p_batch.storage import publish
-from tests.helpers.runs import LEXICON, MANY, Job, attempt, fake_team, job_in, no_model
+from g2p_batch.workers.remaining import ArrayTask
+from tests.helpers.runs import LEXICON, MANY, Job, attempt, fake_decoding, job_in, no_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,7 +94,7 @@ def _on_drafts(method: Any, faults: Faults) -> Any:
 
 def interrupted(job: Job, faults: Faults) -> bool:
     """Attempt a job with faults; tell whether one ended it, and check what it left."""
-    before = job.merging.output.read_bytes() if job.merging.output.exists() else None
+    before = job.output.path.read_bytes() if job.output.path.exists() else None
     try:
         with failing(faults):
             attempt(job)
@@ -105,8 +106,8 @@ def interrupted(job: Job, faults: Faults) -> bool:
     if plan is not None:
         for receipt in job.run.receipts(plan).values():
             assert job.run.whole(receipt.part) is not None
-    if ended and job.merging.output.exists():
-        assert job.merging.output.read_bytes() in (before, LEXICON.encode())
+    if ended and job.output.path.exists():
+        assert job.output.path.read_bytes() in (before, LEXICON.encode())
     return ended
 
 
@@ -153,7 +154,7 @@ def kill_at_random(tmp_path: Path, kills: int) -> None:
     """Kill drivers, or single workers of theirs, until enough were killed; every run that ends is right."""
     chance = random.Random(20)
     (tmp_path / "whole").mkdir()
-    whole = job_in(tmp_path / "whole", MANY).merged(scores=False)
+    whole = job_in(tmp_path / "whole", MANY).written(scores=False)
     whole()
     done = finished = 0
     while done < kills or not finished:
@@ -170,7 +171,7 @@ def kill_at_random(tmp_path: Path, kills: int) -> None:
             done += 1
             continue
         assert process.returncode == 0
-        assert (folder / "lexicon.tsv").read_bytes() == whole.merging.output.read_bytes()
+        assert (folder / "lexicon.tsv").read_bytes() == whole.output.path.read_bytes()
         finished += 1
 
 
@@ -272,14 +273,14 @@ DAMAGE = {
 def test_a_damaged_part_is_set_aside_and_its_shard_done_again(tmp_path: Path, damage: str) -> None:
     job = job_in(tmp_path)
     job()
-    part = job.run.store.path(job.run.receipts(job.run.require_plan())[1].part.file)
+    part = job.run.root / job.run.receipts(job.run.require_plan())[1].part.file
     if damage == "removed":
         part.unlink()
     else:
         part.write_bytes(DAMAGE[damage](part.read_bytes()))
-    job.merging.output.unlink()
+    job.output.path.unlink()
     said: list[str] = []
-    job(fake_team(), said.append)
+    job(fake_decoding(), said.append)
     assert job.lexicon() == LEXICON
     assert any("damaged (000001)" in text for text in said)
 
@@ -289,9 +290,9 @@ def test_a_damaged_receipt_is_set_aside_and_its_shard_done_again(tmp_path: Path)
     job()
     receipt = tmp_path / "run" / "done" / "000000.json"
     receipt.write_bytes(receipt.read_bytes().replace(b'"words"', b'"wards"'))
-    job.merging.output.unlink()
+    job.output.path.unlink()
     said: list[str] = []
-    job(fake_team(), said.append)
+    job(fake_decoding(), said.append)
     assert job.lexicon() == LEXICON
     assert any("000000.json is damaged" in text for text in said)
 
@@ -314,12 +315,12 @@ def test_what_killed_writers_left_is_collected_by_its_age(tmp_path: Path, monkey
     orphan, draft = parts / "part-000000-ffffffffffff.parquet", parts / f"{publish.DRAFT}part-000001-1"
     for path in (orphan, draft):
         path.write_bytes(b"left")
-    job.merging.output.unlink()
+    job.output.path.unlink()
     job(no_model())
     assert orphan.exists()
     assert draft.exists()
     monkeypatch.setattr(run_directory, "LEFTOVER_S", -1.0)
-    job.merging.output.unlink()
+    job.output.path.unlink()
     job(no_model())
     assert not orphan.exists()
     assert not draft.exists()
@@ -347,7 +348,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_space(tmp_path: P
         job = job_in(tmp_path, MANY).planned(run_dir=disk / "run", shard_words=16)
         with pytest.raises(OutputError, match="space"):
             job()
-        assert not job.merging.output.exists()
+        assert not job.output.path.exists()
         remounted(disk, "size=64m")
         job()
         assert len(job.lexicon().splitlines()) == 301
@@ -356,10 +357,10 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_space(tmp_path: P
 def test_a_disk_that_is_read_only_is_told(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "16m") as disk:
         job = job_in(tmp_path).planned(run_dir=disk / "run")
-        planned(job.planning, job.run, Stop())
+        planned(job.options, job.run, Stop())
         remounted(disk, "ro")
         with pytest.raises(OutputError, match="read-only"):
-            run_plan(disk / "run", Slice(), fake_team(), "float32", lambda _: None)
+            run_plan(disk / "run", ArrayTask(), fake_decoding())
         remounted(disk, "rw")
         job()
         assert job.lexicon() == LEXICON
@@ -367,8 +368,8 @@ def test_a_disk_that_is_read_only_is_told(tmp_path: Path) -> None:
 
 def test_status_tells_what_is_done_from_the_directory_alone(tmp_path: Path) -> None:
     job = job_in(tmp_path)
-    made = planned(job.planning, job.run, Stop())
-    run_plan(tmp_path / "run", Slice(0, 3), fake_team(), "float32", lambda _: None)
+    made = planned(job.options, job.run, Stop())
+    run_plan(tmp_path / "run", ArrayTask(0, 3), fake_decoding())
     (tmp_path / "words.tsv").unlink()
     status = status_of(RunDir(tmp_path / "run"))
     assert (status.shards, status.shards_done, status.remaining) == (3, 1, ("000001", "000002"))

@@ -18,22 +18,22 @@ from g2p_batch import G2P, Predictor
 from g2p_batch.driver import plan_run
 from g2p_batch.errors import IncompleteError, RunError, StoppedEarlyError, UsageError, WorkerError
 from g2p_batch.model.contract import LengthBucket
-from g2p_batch.model.greedy import Engine, EngineFactory
-from g2p_batch.run.output import Merging
-from g2p_batch.run.plan import Planning
+from g2p_batch.model.greedy import Engine
+from g2p_batch.run.output import LexiconOutput
+from g2p_batch.run.plan import PlanOptions
 from g2p_batch.signals import stop_on_signals
 from g2p_batch.words.wordlist import WordLists
 from g2p_batch.workers import ray_workers
-from g2p_batch.workers.processes import this_machine
-from g2p_batch.workers.ray_workers import Actor, ray_site
-from g2p_batch.workers.remaining import Team
-from g2p_batch.workers.scheduler import OpenSite
-from g2p_batch.workers.shard import Brief
-from g2p_batch.workers.worker import Fatal, Orders
-from tests.helpers.copying_engine import OpenCopying
+from g2p_batch.workers.processes import LocalProcesses
+from g2p_batch.workers.ray_workers import Actor, RayActors
+from g2p_batch.workers.remaining import Decoding
+from g2p_batch.workers.scheduler import WorkerBackend
+from g2p_batch.workers.shard import RunContext
+from g2p_batch.workers.worker import Fatal
+from tests.helpers.copying_engine import CopyingEngines
 from tests.helpers.fake_engine import SHAPES, FakeEngine
-from tests.helpers.fake_model import OpenFake
-from tests.helpers.runs import ANSWERS, CONTRACT, LEXICON, MANY, Job, Recorder, fake_team, job_in
+from tests.helpers.fake_model import FakeEngines
+from tests.helpers.runs import ANSWERS, CONTRACT, LEXICON, MANY, Job, Recorder, fake_decoding, job_in
 from tests.lab.same_lexicon import LANGUAGES, Killer, make_list
 
 ROOT = Path(__file__).parents[2]
@@ -58,8 +58,8 @@ def cluster() -> Iterator[Any]:
     cluster.shutdown()
 
 
-def on_ray(team: Team, workers: int = 2, **options: Any) -> Team:
-    return replace(team, workers=workers, site=ray_site(**options))
+def on_ray(workers: int = 2, **options: Any) -> Decoding:
+    return replace(fake_decoding(**options), backend=RayActors(workers=workers))
 
 
 def workers_of(job: Job) -> set[int]:
@@ -71,21 +71,20 @@ def workers_of(job: Job) -> set[int]:
 def test_actors_make_the_lexicon_of_a_local_run(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     job, progress = job_in(tmp_path).planned(run_dir=Path("here.run")), Recorder()
-    summary = job(on_ray(fake_team(progress=progress)))
+    summary = job(on_ray(progress=progress))
     assert job.lexicon() == LEXICON
     assert (progress.told[0], progress.told[-1], progress.advanced()) == (("start", 10), ("close", 0), 10)
     assert (summary.words, summary.rejected) == (10, 2)
     assert os.getpid() not in workers_of(job)
 
 
-def copied(words: Path, run_dir: Path, site: OpenSite, progress: Recorder) -> bytes:
+def copied(words: Path, run_dir: Path, backend: WorkerBackend[Any], progress: Recorder) -> bytes:
     """Run a list on two workers with an engine that repeats words; return the lexicon."""
     contract = replace(CONTRACT, languages=LANGUAGES)
-    planning = Planning(WordLists((str(words),)), contract, run_dir, shard_words=4096)
-    compiled = EngineFactory("c0" * 32, "copy", OpenCopying())
-    job = Job(planning, Merging(run_dir.with_suffix(".tsv")))
-    job(Team(contract, lambda: compiled, 2, progress, site))
-    return Path(job.merging.output).read_bytes()
+    options = PlanOptions(WordLists((str(words),)), contract, run_dir, shard_words=4096)
+    job = Job(options, LexiconOutput(run_dir.with_suffix(".tsv")))
+    job(replace(fake_decoding(progress=progress, engines=CopyingEngines(), contract=contract), backend=backend))
+    return Path(job.output.path).read_bytes()
 
 
 def test_killed_actors_cost_no_word_and_double_none(cluster: Any, tmp_path: Path) -> None:
@@ -93,10 +92,10 @@ def test_killed_actors_cost_no_word_and_double_none(cluster: Any, tmp_path: Path
     make_list(words, 40_000)
     killer = Killer(tmp_path / "ray", 3)
     progress = Recorder(killer.strike)
-    disturbed = copied(words, tmp_path / "ray", ray_site(), progress)
+    disturbed = copied(words, tmp_path / "ray", RayActors(), progress)
     assert len(killer.killed) == 3
     assert progress.advanced() == 40_000
-    assert disturbed == copied(words, tmp_path / "local", this_machine, Recorder())
+    assert disturbed == copied(words, tmp_path / "local", LocalProcesses.on_cores(2), Recorder())
     assert disturbed.count(b"\n") == 40_001
 
 
@@ -111,7 +110,7 @@ def test_a_node_that_dies_costs_no_word(cluster: Any, tmp_path: Path) -> None:
             before.extend(done)
             cluster.remove_node(node, allow_graceful=False)
 
-    job(on_ray(fake_team(progress=Recorder(strike)), workers=3))
+    job(on_ray(3, progress=Recorder(strike)))
     assert len(before) == 3, "the second node had no actor, or none of its shards was done"
     cluster.wait_for_nodes()  # the cluster counts a dead one among its own for a while, and says so when it stops
     (tmp_path / "local").mkdir()
@@ -130,16 +129,15 @@ class _Poisoned(FakeEngine):
         return hidden
 
 
-class OpenPoisoned:
-    def __call__(self) -> Engine:
+class PoisonedEngines(FakeEngines):
+    def engine(self) -> Engine:
         return _Poisoned(ANSWERS, SHAPES)
 
 
 def test_a_shard_that_kills_its_actors_is_given_up_and_the_others_are_done(cluster: Any, tmp_path: Path) -> None:
     job = job_in(tmp_path)
-    poisoned = EngineFactory("fa" * 32, "fake float32", OpenPoisoned())
     with pytest.raises(IncompleteError, match=r"1 shard given up after 4 attempts each .*its actor ended") as caught:
-        job(on_ray(replace(fake_team(), compiled=lambda: poisoned)))
+        job(on_ray(engines=PoisonedEngines()))
     assert caught.value.exit_code == 1
     made = job.run.require_plan()
     (given_up,) = job.run.quarantined(made)
@@ -148,15 +146,14 @@ def test_a_shard_that_kills_its_actors_is_given_up_and_the_others_are_done(clust
     assert job.lexicon() == LEXICON
 
 
-class OpenBroken:
-    def __call__(self) -> Engine:
+class BrokenEngines(FakeEngines):
+    def engine(self) -> Engine:
         raise MemoryError("no room")
 
 
 def test_actors_that_do_not_start_are_told(cluster: Any, tmp_path: Path) -> None:
-    broken = EngineFactory("fa" * 32, "fake float32", OpenBroken())
     with pytest.raises(WorkerError, match=r"3 workers in a row did not start \(its actor ended: .*no room\)") as caught:
-        job_in(tmp_path)(on_ray(replace(fake_team(), compiled=lambda: broken)))
+        job_in(tmp_path)(on_ray(engines=BrokenEngines()))
     assert "is g2p-batch installed on every node" in str(caught.value)
 
 
@@ -174,7 +171,7 @@ def test_a_cluster_without_room_is_not_waited_for_without_end(
     tenant = ray.remote(num_cpus=2)(Tenant).remote()
     ray.get(tenant.moved_in.remote())
     with pytest.raises(WorkerError, match=r"no Ray actor has started for 0 s \(of 2 CPUs .* an actor takes one"):
-        job_in(tmp_path)(on_ray(fake_team()))
+        job_in(tmp_path)(on_ray())
     ray.kill(tenant)
 
 
@@ -240,7 +237,7 @@ def test_drivers_with_a_ray_of_their_own_may_be_stopped_or_killed(tmp_path: Path
     killed = started(tmp_path, kept + 1)
     killed.kill()
     killed.communicate()
-    assert not job.merging.output.exists()
+    assert not job.output.path.exists()
     job.planned(shard_words=8)()
     (tmp_path / "local").mkdir()
     local = job_in(tmp_path / "local", MANY)
@@ -258,12 +255,12 @@ def test_a_cluster_that_cannot_be_joined_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-def orders(root: Path, plan: str) -> Orders:
-    return Orders(Brief(root, plan, CONTRACT, "fa" * 32), OpenFake())
+def context(root: Path) -> RunContext:
+    return RunContext(root, "id", CONTRACT, FakeEngines())
 
 
 def test_an_actor_that_does_not_see_the_plan_says_so(tmp_path: Path) -> None:
-    (said,) = Actor(orders(tmp_path / "elsewhere", "id")).hear()
+    (said,) = Actor(context(tmp_path / "elsewhere")).messages()
     assert isinstance(said, Fatal)
     assert isinstance(said.error, RunError)
     assert "elsewhere/plan.json is not there on node" in str(said.error)
@@ -272,15 +269,15 @@ def test_an_actor_that_does_not_see_the_plan_says_so(tmp_path: Path) -> None:
 
 def test_an_actor_that_sees_another_plan_says_so(tmp_path: Path) -> None:
     job = job_in(tmp_path)
-    plan_run(job.planning, lambda _: None)
-    (said,) = Actor(orders(tmp_path / "run", "id")).hear()
+    plan_run(job.options, lambda _: None)
+    (said,) = Actor(context(tmp_path / "run")).messages()
     assert isinstance(said, Fatal)
     assert "plan.json is another one on node" in str(said.error)
 
 
 def test_ray_client_addresses_are_refused() -> None:
     with pytest.raises(UsageError, match="ray://head:10001 is for Ray Client"):
-        ray_site("ray://head:10001")
+        RayActors("ray://head:10001")
 
 
 def test_a_signal_that_meets_ray_while_it_starts_stops_the_run() -> None:

@@ -9,26 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from g2p_batch.cli import main
 from g2p_batch.driver import merge_run, plan_run, run_plan
-from g2p_batch.errors import InputError, OutputError, RunError, UsageError
+from g2p_batch.errors import OutputError, RunError, UsageError
 from g2p_batch.run import run_directory
-from g2p_batch.run.plan import planned
 from g2p_batch.run.run_directory import RunDir
 from g2p_batch.run.status import status_of
-from g2p_batch.signals import Stop
-from g2p_batch.storage import object_store
+from g2p_batch.storage import object_store, store_at
 from g2p_batch.storage.locations import located
-from g2p_batch.storage.stores import store_at
-from g2p_batch.words.wordlist import WordLists, read
-from g2p_batch.workers.remaining import Slice
+from g2p_batch.words.wordlist import WordLists
+from g2p_batch.workers.remaining import ArrayTask
 from tests.helpers.object_server import SECRET, Fault, ObjectServer
-from tests.helpers.runs import CONTRACT, LEXICON, MANY, Job, attempt, fake_team, job_in, no_model
+from tests.helpers.runs import CONTRACT, LEXICON, MANY, Job, attempt, fake_decoding, job_in, no_model
 
 pytestmark = pytest.mark.s3
 ROOT = Path(__file__).parents[2]
@@ -54,8 +49,8 @@ def many_words(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_run_in_a_bucket_makes_the_lexicon_of_a_local_one_byte_by_byte(
     tmp_path: Path, s3_bucket: str, output: str
 ) -> None:
-    local = job_in(tmp_path, MANY).planned(shard_words=50).merged(output=tmp_path / output, scores=True)
-    there = local.at(located(s3_bucket)).merged(output=located(s3_bucket) / "out" / output)
+    local = job_in(tmp_path, MANY).planned(shard_words=50).written(path=tmp_path / output, scores=True)
+    there = local.at(located(s3_bucket)).written(path=located(s3_bucket) / "out" / output)
     attempt(local)
     summary = attempt(there)
     assert (summary.lexicon, summary.words) == (f"{s3_bucket}/out/{output}", 300)
@@ -78,11 +73,11 @@ def test_a_lexicon_that_was_changed_in_the_bucket_is_written_again(tmp_path: Pat
 
 def test_tasks_share_a_plan_in_a_bucket_and_status_reads_it(tmp_path: Path, s3_bucket: str) -> None:
     job, place = in_bucket(tmp_path, s3_bucket), located(s3_bucket) / "run"
-    plan_run(job.planning, quiet)
-    run_plan(place, Slice(0, 2), fake_team(), "float32", quiet)
+    plan_run(job.options, quiet)
+    run_plan(place, ArrayTask(0, 2), fake_decoding())
     assert status_of(RunDir(place)).remaining == ("000001",)
-    run_plan(place, Slice(1, 2), fake_team(), "float32", quiet)
-    merge_run(place, job.merging, quiet)
+    run_plan(place, ArrayTask(1, 2), fake_decoding())
+    merge_run(place, job.output, quiet)
     assert job.lexicon() == LEXICON
 
 
@@ -96,17 +91,17 @@ def test_restart_discards_what_is_there(tmp_path: Path, s3_bucket: str) -> None:
 
 
 def test_a_run_in_a_folder_can_write_to_a_bucket(tmp_path: Path, s3_bucket: str) -> None:
-    job = job_in(tmp_path).merged(output=located(s3_bucket) / "lexicon.tsv")
+    job = job_in(tmp_path).written(path=located(s3_bucket) / "lexicon.tsv")
     attempt(job)
     assert job.lexicon() == LEXICON
 
 
 def test_a_driver_asks_once_whether_a_shard_is_done(tmp_path: Path, s3_server: ObjectServer, s3_bucket: str) -> None:
     job, place = in_bucket(tmp_path, s3_bucket, MANY).planned(shard_words=75), located(s3_bucket) / "run"
-    plan_run(job.planning, quiet)
+    plan_run(job.options, quiet)
     asked = Fault(lambda _, environ: environ["REQUEST_METHOD"] == "HEAD" and "/done/" in environ["PATH_INFO"])
     with s3_server.failing(asked):
-        run_plan(place, Slice(), fake_team(), "float32", quiet)
+        run_plan(place, ArrayTask(), fake_decoding())
     assert asked.met == len(job.run.require_plan().shards) == 4
 
 
@@ -236,7 +231,7 @@ def test_a_damaged_part_is_set_aside_and_its_shard_done_again(tmp_path: Path, s3
     job.run.store.put(part, data[:100] + bytes([data[100] ^ 4]) + data[101:])
     store_at(located(s3_bucket)).remove("lexicon.tsv")
     said = list[str]()
-    job(fake_team(), said.append)
+    job(fake_decoding(), said.append)
     assert job.lexicon() == LEXICON
     assert any("damaged (000001)" in text for text in said)
     assert [entry.name for entry in job.run.store.list("damaged") if "part-000001" in entry.name]
@@ -298,102 +293,26 @@ def put(bucket: str, name: str, data: bytes) -> str:
     return f"{bucket}/{name}"
 
 
-def parquet(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    return bytes(sink.getvalue())
-
-
-def rows(*inputs: str, lang: str | None = None) -> list[tuple[str, str]]:
-    batches = list(read(WordLists(inputs, lang=lang)))
-    return [(row["word"], row["lang"]) for batch in batches for row in batch.to_pylist()]
-
-
-def packed(data: bytes, codec: str) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(sink, codec) as stream:
-        stream.write(data)
-    return bytes(sink.getvalue())
-
-
-TABLE = pa.table({"word": ["eau", "Straße"], "lang": ["fra", "ger"]})
-TSV = "word\tlang\neau\tfra\nStraße\tger\n".encode()
-KINDS = {
-    "words.tsv": TSV,
-    "words.csv": TSV.replace(b"\t", b","),
-    "words.tsv.gz": packed(TSV, "gzip"),
-    "words.csv.zst": packed(TSV.replace(b"\t", b","), "zstd"),
-    "words.parquet": parquet(TABLE),
-}
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_word_lists_of_every_kind_are_read_from_a_bucket(s3_bucket: str, name: str) -> None:
-    assert rows(put(s3_bucket, f"lists/{name}", KINDS[name])) == [("eau", "fra"), ("Straße", "ger")]
-
-
-def test_all_word_lists_below_a_name_are_read_in_order_and_markers_are_not(s3_bucket: str) -> None:
-    for name, data in {
-        "lists/b/2.txt": b"two\n",
-        "lists/a/1.txt": b"one\n",
-        "lists/_SUCCESS": b"",
-        "lists/notes.md": b"#",
-        "lists-of-others/3.txt": b"three\n",
-    }.items():
-        put(s3_bucket, name, data)
-    assert rows(f"{s3_bucket}/lists", lang="fra") == rows(f"{s3_bucket}/lists/", lang="fra")
-    assert rows(f"{s3_bucket}/lists", lang="fra") == [("one", "fra"), ("two", "fra")]
-
-
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("absent.txt", "does not exist: check the name"),
-        ("*.txt", "is a pattern, which buckets do not know"),
-        ("empty", "holds no word list"),
-        ("broken.parquet", r"cannot be read \(.*that the file is what its name says"),
-        ("broken.tsv.gz", r"cannot be read \(.*that the file is what its name says"),
-    ],
-)
-def test_inputs_that_cannot_be_read_are_named(s3_bucket: str, name: str, told: str) -> None:
-    put(s3_bucket, "empty/readme.md", b"#")
-    put(s3_bucket, "broken.parquet", b"no parquet")
-    put(s3_bucket, "broken.tsv.gz", b"no gzip")
-    with pytest.raises(InputError, match=told) as caught:
-        rows(f"{s3_bucket}/{name}", lang="fra")
-    assert str(caught.value).startswith(f"{s3_bucket}/{name} ")
-
-
-@pytest.mark.parametrize("name", ["words.tsv", "words.parquet"])
-def test_word_lists_are_read_from_a_store_that_fails_now_and_then(
-    s3_server: ObjectServer, s3_bucket: str, name: str
-) -> None:
-    words = [f"word{number}" for number in range(20_000)]
-    table = pa.table({"word": words, "lang": ["fra"] * len(words)})
-    text = "word\tlang\n" + "".join(f"{word}\tfra\n" for word in words)
-    put(s3_bucket, name, parquet(table) if name.endswith("parquet") else text.encode())
-    with s3_server.failing(Fault(lambda number, _: number % 3 == 0, refused=True)) as fault:
-        assert [word for word, _ in rows(f"{s3_bucket}/{name}")] == words
-    assert fault.met > 2
-
-
 def test_a_run_knows_its_input_by_the_entity_tag(tmp_path: Path, s3_bucket: str) -> None:
-    words = put(s3_bucket, "words.tsv", TSV)
+    tsv = b"word\tlang\neau\tfra\n"
+    words = put(s3_bucket, "words.tsv", tsv)
     job = in_bucket(tmp_path, s3_bucket)
-    job = job.planned(source=WordLists((words,)))
+    job = job.planned(words=WordLists((words,)))
     attempt(job)
-    put(s3_bucket, "words.tsv", TSV)  # the same content again
+    put(s3_bucket, "words.tsv", tsv)  # the same content again
     job(no_model())
-    put(s3_bucket, "words.tsv", TSV.replace(b"eau", b"mot"))
+    put(s3_bucket, "words.tsv", tsv.replace(b"eau", b"mot"))
     with pytest.raises(RunError, match=rf"was planned for {words}, which was another object or another version"):
         job(no_model())
 
 
 def test_errors_name_the_place_and_hold_no_secret(tmp_path: Path, s3_server: ObjectServer, s3_bucket: str) -> None:
     with pytest.raises(OutputError, match=r"s3://no-such-bucket-here/run.*NoSuchBucket.*create the bucket"):
-        planned(in_bucket(tmp_path, "s3://no-such-bucket-here").planning, RunDir(tmp_path), Stop())
+        job_in(tmp_path).planned(run_dir=located("s3://no-such-bucket-here/run"))(no_model())
+    with pytest.raises(OutputError, match=r"s3://no-such-bucket-here .*NoSuchBucket.*create the bucket"):
+        job_in(tmp_path).written(path=located("s3://no-such-bucket-here/lexicon.tsv"))
     with pytest.raises(UsageError, match="is a bucket: add the name of the lexicon"):
-        job_in(tmp_path).merged(output=located(s3_bucket))()
+        job_in(tmp_path).written(path=located(s3_bucket))()
     body = f"<Error><Code>SignatureDoesNotMatch</Code><Message>No {SECRET}</Message><Signed>{SECRET}</Signed></Error>"
     denied = Fault(lambda *_: True, refused=True, answer=("403 Forbidden", body.encode()))
     with s3_server.failing(denied), pytest.raises(OutputError) as caught:
@@ -401,6 +320,3 @@ def test_errors_name_the_place_and_hold_no_secret(tmp_path: Path, s3_server: Obj
     assert str(caught.value) == (
         f"{s3_bucket} cannot be listed (SignatureDoesNotMatch: No ***): correct the credentials in the environment"
     )
-    with s3_server.failing(denied), pytest.raises(InputError, match="credentials, region and endpoint") as refused:
-        rows(f"{s3_bucket}/words.txt", lang="fra")
-    assert SECRET not in str(refused.value)

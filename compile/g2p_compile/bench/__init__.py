@@ -2,14 +2,14 @@
 
 from g2p_compile.bench.benchmark import Options, bench
 from g2p_compile.bench.plot import draw, require_plot
-from g2p_compile.bench.results import Cost, Line, Profile, Report, Skipped, Subject, Use
+from g2p_compile.bench.results import Cost, Profile, Report, ReportLine, Skipped, Subject, Use
 
 __all__ = [
     "Cost",
-    "Line",
     "Options",
     "Profile",
     "Report",
+    "ReportLine",
     "Skipped",
     "Subject",
     "Use",

@@ -9,15 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from g2p_batch.model.progress import Say
-from g2p_batch.model.resolve import Request
+from g2p_batch.model.resolve import Model
 from g2p_compile.bench.flops import model_flops
 from g2p_compile.bench.ground import GROUNDS, Ground
 from g2p_compile.bench.ours import Ours
 from g2p_compile.bench.peers import enter
 from g2p_compile.bench.profile import profile
 from g2p_compile.bench.race import Entrant, Result, race
-from g2p_compile.bench.results import Line, Report, Skipped, Subject
-from g2p_compile.bench.subjects import Model, models, require_shapes
+from g2p_compile.bench.results import Report, ReportLine, Skipped, Subject
+from g2p_compile.bench.subjects import BenchModel, models, require_shapes
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,22 @@ class Options:
     """Tokens decoded of every word with random weights, which never end on their own."""
 
 
-def bench(request: Request, options: Options, say: Say) -> Report:
+def bench(model: Model, options: Options, say: Say) -> Report:
     """Measure the model and the shapes asked for.
 
     Raises:
         G2PError: the model cannot be loaded, a shape has no such name, or there is no GPU for PyTorch.
     """
     require_shapes(options.shapes)
-    ground = GROUNDS[request.target]
+    ground = GROUNDS[model.target]
     ground.require()
     before = ground.ceilings(options.workers)
     with tempfile.TemporaryDirectory() as name:
-        found = models(request, options.shapes, options.forced_steps, Path(name), say)
+        measured = models(model, options.shapes, options.forced_steps, Path(name), say)
         subjects = []
-        for index, model in enumerate(found):
+        for index, subject in enumerate(measured):
             ground.tidy()
-            subjects.append(_measure(model, ground, options, Path(name) / f"peers-{index}", say))
+            subjects.append(_measure(subject, ground, options, Path(name) / f"peers-{index}", say))
     # Who else uses the machine now and then takes from a ceiling; the better of two is nearer to it.
     after = ground.ceilings(options.workers)
     ceilings = {dtype: max(before[dtype], after[dtype]) for dtype in before}
@@ -59,15 +59,15 @@ def bench(request: Request, options: Options, say: Say) -> Report:
     return Report(ground.name(), options.workers, ceilings, peak, tuple(subjects))
 
 
-def _measure(model: Model, ground: Ground, options: Options, folder: Path, say: Say) -> Subject:
+def _measure(model: BenchModel, ground: Ground, options: Options, folder: Path, say: Say) -> Subject:
     words, langs = options.words["word"].to_pylist(), options.words["lang"].to_pylist()
     contract = model.checkpoint.contract
     ours = Ours(model.artifact, options.workers)
     entrants, skipped = [Entrant(ours, ours.run(words, langs))], []
     used = ours.on_device()
-    for known in ground.always + (ground.others if options.peers else ()):
-        say(f"Preparing {known.name} for {model.name}")
-        entered = enter(known, model.checkpoint, options.workers, folder, words, langs)
+    for peer in ground.always + (ground.others if options.peers else ()):
+        say(f"Preparing {peer.name} for {model.name}")
+        entered = enter(peer, model.checkpoint, options.workers, folder, words, langs)
         if isinstance(entered, Skipped):
             skipped.append(entered)
         else:
@@ -79,14 +79,14 @@ def _measure(model: Model, ground: Ground, options: Options, folder: Path, say: 
     return Subject(model.name, work, flops, _lines(results), tuple(skipped), model.cost, where_time_goes, used)
 
 
-def _lines(results: Sequence[Result]) -> tuple[Line, ...]:
+def _lines(results: Sequence[Result]) -> tuple[ReportLine, ...]:
     ours = results[0].entrant.strings
     lines = []
     for result in results:
         who = result.entrant.contestant
         same = sum(a == b for a, b in zip(result.entrant.strings, ours, strict=True))
         lines.append(
-            Line(
+            ReportLine(
                 name=who.name,
                 dtype=who.dtype,
                 setting=who.setting,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from g2p_batch.errors import UsageError
 from g2p_batch.model.cpu_families import cpu_name
 from g2p_compile.bench.ceiling import gemm_ceilings, gpu_ceilings
-from g2p_compile.bench.peers import ALWAYS, GPU_ALWAYS, GPU_OTHERS, OTHERS, Known
+from g2p_compile.bench.peers import ALWAYS, GPU_ALWAYS, GPU_OTHERS, OTHERS, PeerEntry
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Ground:
     name: Callable[[], str]
     ceilings: Callable[[int], Mapping[str, float]]
     """From a number of threads to operations per second of matrix products by number format."""
-    always: tuple[Known, ...]
-    others: tuple[Known, ...]
+    always: tuple[PeerEntry, ...]
+    others: tuple[PeerEntry, ...]
     """With `--peers`."""
     require: Callable[[], None]
     """Raises UsageError if nothing can be measured here."""

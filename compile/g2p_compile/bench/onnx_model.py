@@ -41,7 +41,7 @@ def cache_names(kind: str, layers: int) -> list[str]:
     return [f"{kind}_{part}_{i}" for i in range(layers) for part in ("key", "value")]
 
 
-class _Graph:
+class _OnnxGraph:
     """Collects nodes; a weight is stored once under its name."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -109,7 +109,7 @@ class _Graph:
         graph = helper.make_graph(
             self._nodes,
             "t5",
-            [helper.make_tensor_value_info(name, *facts) for name, facts in inputs.items()],
+            [helper.make_tensor_value_info(name, *kind_and_shape) for name, kind_and_shape in inputs.items()],
             [helper.make_tensor_value_info(name, kind, None) for name, kind in outputs.items()],
             list(self._weights.values()),
         )
@@ -117,7 +117,7 @@ class _Graph:
 
 
 def _encoder(checkpoint: Checkpoint) -> onnx.ModelProto:
-    graph = _Graph(checkpoint)
+    graph = _OnnxGraph(checkpoint)
     geometry = graph.geometry
     x = graph.op("Gather", graph.constant("embedding", checkpoint.model.shared.weight.detach().numpy()), "ids")
     for i in range(geometry.encoder_layers):
@@ -139,7 +139,7 @@ def _encoder(checkpoint: Checkpoint) -> onnx.ModelProto:
 
 
 def _step(checkpoint: Checkpoint) -> onnx.ModelProto:
-    graph = _Graph(checkpoint)
+    graph = _OnnxGraph(checkpoint)
     geometry = graph.geometry
     layers = geometry.decoder_layers
     past, new, source = (cache_names(kind, layers) for kind in ("past", "new", "source"))

@@ -22,7 +22,7 @@ _AVX512 = frozenset(("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"))
 
 
 @dataclass(frozen=True)
-class Setting:
+class TranslatorSetting:
     """How words are batched, and how threads share them."""
 
     batch: int
@@ -55,11 +55,11 @@ class CTranslate2:
         apart = [(size, "examples") for size in _EXAMPLES] + [(size, "tokens") for size in _TOKENS]
         together = [(size, "examples") for size in _EXAMPLES_TOGETHER] if threads > 1 else []
         self.settings = (
-            *(Setting(*batch, threads, 1) for batch in apart),
-            *(Setting(*batch, 1, threads) for batch in together),
+            *(TranslatorSetting(*batch, threads, 1) for batch in apart),
+            *(TranslatorSetting(*batch, 1, threads) for batch in together),
         )
 
-    def run(self, setting: Setting, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, setting: TranslatorSetting, words: Sequence[str], langs: Sequence[str]) -> list[str]:
         """Pronounce words; a token of ByT5 is named by the character of its byte's number."""
         prefix = {lang: self._contract.prefix_for(lang) for lang in set(langs)}
         sources = [
@@ -77,7 +77,7 @@ class CTranslate2:
         )
         return [_text(result.hypotheses[0]) for result in results]
 
-    def _translator(self, setting: Setting) -> Any:
+    def _translator(self, setting: TranslatorSetting) -> Any:
         threads = setting.at_once, setting.threads
         if threads not in self._translators:
             self._translators[threads] = ctranslate2.Translator(

@@ -23,7 +23,7 @@ _SHRINK = 0.75
 
 
 @dataclass(frozen=True)
-class Setting:
+class SessionSetting:
     """Words at a time, and how threads share them."""
 
     batch: int
@@ -44,17 +44,17 @@ class OnnxRuntime:
     def __init__(self, checkpoint: Checkpoint, threads: int, folder: Path) -> None:
         self._checkpoint = checkpoint
         self._paths = export_onnx(checkpoint, folder / "onnx")
-        self._decoders: dict[int, _Decoder] = {}
+        self._decoders: dict[int, _OnnxDecoder] = {}
         together = _TOGETHER if threads > 1 else ()
         self.settings = (
-            *(Setting(batch, threads, 1) for batch in _BATCHES),
-            *(Setting(batch, 1, threads) for batch in together),
+            *(SessionSetting(batch, threads, 1) for batch in _BATCHES),
+            *(SessionSetting(batch, 1, threads) for batch in together),
         )
 
-    def run(self, setting: Setting, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, setting: SessionSetting, words: Sequence[str], langs: Sequence[str]) -> list[str]:
         """Pronounce words."""
         if setting.threads not in self._decoders:
-            self._decoders[setting.threads] = _Decoder(self._checkpoint, self._paths, setting.threads)
+            self._decoders[setting.threads] = _OnnxDecoder(self._checkpoint, self._paths, setting.threads)
         decoder = self._decoders[setting.threads]
         sources = [source_ids(self._checkpoint.contract, *pair) for pair in zip(words, langs, strict=True)]
         order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
@@ -67,7 +67,7 @@ class OnnxRuntime:
         return list(prons)
 
 
-class _Decoder:
+class _OnnxDecoder:
     """The two graphs on a number of threads, with the position biases that they are given."""
 
     def __init__(self, checkpoint: Checkpoint, paths: tuple[Path, Path], threads: int) -> None:
@@ -90,7 +90,7 @@ class _Decoder:
 
     def decode(self, sources: Sequence[list[int]]) -> Int32:
         """Decode one batch; returns tokens [B, T], 0 behind the EOS."""
-        found = np.zeros((len(sources), self._limit), np.int32)
+        outputs = np.zeros((len(sources), self._limit), np.int32)
         live, done = np.arange(len(sources)), np.zeros(len(sources), np.bool_)
         fixed = self._encode(sources)
         empty = np.zeros((len(sources), self._geometry.heads, 0, self._geometry.d_kv), np.float32)
@@ -101,7 +101,7 @@ class _Decoder:
             feeds = {"token": _value(token), "bias": _value(bias), **dict(zip(self._past, past, strict=True)), **fixed}
             chosen, *past = self._step.run_with_ort_values(["next", *self._new], feeds)
             token = chosen.numpy()
-            found[live, position] = np.where(done, PAD, token[:, 0])
+            outputs[live, position] = np.where(done, PAD, token[:, 0])
             done |= token[:, 0] == EOS
             if done.all():
                 break
@@ -110,16 +110,16 @@ class _Decoder:
                 live, done, token = live[keep], done[keep], token[keep]
                 past = [_value(value.numpy()[keep]) for value in past]
                 fixed = {name: _value(value.numpy()[keep]) for name, value in fixed.items()}
-        return found
+        return outputs
 
     def _encode(self, sources: Sequence[list[int]]) -> dict[str, Any]:
         """Return what every step is given: the mask and the source's keys and values."""
         lengths = np.array([len(source) for source in sources])
         longest = int(lengths.max())
         ids = np.array([source + [PAD] * (longest - len(source)) for source in sources], np.int64)
-        places = np.arange(longest)
-        mask = np.where(places < lengths[:, None], 0.0, ops.NEGATIVE).astype(np.float32)[:, None, None, :]
-        near = self._near[:, self._reach - 1 + places[None, :] - places[:, None]]
+        positions = np.arange(longest)
+        mask = np.where(positions < lengths[:, None], 0.0, ops.NEGATIVE).astype(np.float32)[:, None, None, :]
+        near = self._near[:, self._reach - 1 + positions[None, :] - positions[:, None]]
         feeds = {"ids": _value(ids), "bias": _value(np.maximum(near[None] + mask, ops.NEGATIVE))}
         results = self._encoder.run_with_ort_values(self._source, feeds)
         return {"mask": _value(mask), **dict(zip(self._source, results, strict=True))}

@@ -13,7 +13,7 @@ from g2p_compile.check.transformers_reference import generate, source_ids
 from g2p_compile.export.checkpoint import Checkpoint
 
 
-class Batch(int):
+class BatchSize(int):
     """Words at a time."""
 
     def __str__(self) -> str:
@@ -24,7 +24,7 @@ class Transformers:
     """`generate` over words sorted by length."""
 
     name = "transformers"
-    settings = tuple(map(Batch, (16, 32, 64, 128, 256)))
+    settings = tuple(map(BatchSize, (16, 32, 64, 128, 256)))
 
     def __init__(self, checkpoint: Checkpoint, threads: int, dtype: DType) -> None:
         torch.set_num_threads(threads)
@@ -33,7 +33,7 @@ class Transformers:
         model = copy.deepcopy(checkpoint.model).to(getattr(torch, dtype))
         self._checkpoint = replace(checkpoint, model=model)
 
-    def run(self, setting: Batch, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, setting: BatchSize, words: Sequence[str], langs: Sequence[str]) -> list[str]:
         """Pronounce words."""
         sources = [source_ids(self._checkpoint.contract, *pair) for pair in zip(words, langs, strict=True)]
         order = np.argsort([len(source) for source in sources], kind="stable")

@@ -12,7 +12,7 @@ from transformers import CompileConfig, EncoderDecoderCache, StaticCache
 from g2p_batch.model.contract import DType
 from g2p_batch.model.greedy import Indices
 from g2p_batch.model.tokenizer import EOS, START, Int32, detokenize, tokenize
-from g2p_compile.bench.peer_transformers import Batch
+from g2p_compile.bench.peer_transformers import BatchSize
 from g2p_compile.export.checkpoint import Checkpoint
 
 _SHORT = 64
@@ -29,7 +29,7 @@ class GpuTransformers:
     Caches are kept from batch to batch, since a graph is of use only while its memory lies where it did.
     """
 
-    settings = tuple(map(Batch, (256, 512, 1024, 2048)))
+    settings = tuple(map(BatchSize, (256, 512, 1024, 2048)))
 
     def __init__(self, checkpoint: Checkpoint, dtype: DType, compiled: bool, device: str = "cuda") -> None:
         self.name, self.dtype = f"transformers{' compiled' if compiled else ''}", dtype
@@ -41,7 +41,7 @@ class GpuTransformers:
         torch._dynamo.config.recompile_limit = _FORMS
         torch._dynamo.config.fail_on_recompile_limit_hit = True
 
-    def run(self, setting: Batch, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, setting: BatchSize, words: Sequence[str], langs: Sequence[str]) -> list[str]:
         """Pronounce words, with a short cache first; those that do not end in it once more with a long one."""
         prefixes = pa.array([self._contract.prefix_for(lang) for lang in langs], pa.string())
         ids, lengths = tokenize(pa.array(words, pa.string()), prefixes)

@@ -16,7 +16,7 @@ Make = Callable[[Checkpoint, int, Path], Peer]
 
 
 @dataclass(frozen=True)
-class Known:
+class PeerEntry:
     """A peer that may or may not be installed."""
 
     name: str
@@ -29,13 +29,13 @@ class Known:
     """Whether it compiles when a setting is first used."""
 
 
-def _transformers(dtype: DType) -> Known:
+def _transformers(dtype: DType) -> PeerEntry:
     def make(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
         from g2p_compile.bench.peer_transformers import Transformers
 
         return Transformers(checkpoint, threads, dtype)
 
-    return Known(f"transformers {dtype}", ("transformers",), make)
+    return PeerEntry(f"transformers {dtype}", ("transformers",), make)
 
 
 def _ctranslate2(dtype: str) -> Make:
@@ -57,21 +57,21 @@ ALWAYS = (_transformers("float32"),)
 OTHERS = (
     # Without the instructions it takes many times as long as float32.
     *((_transformers("bfloat16"),) if cpu_family("bfloat16") else ()),
-    Known("CTranslate2 float32", ("ctranslate2",), _ctranslate2("float32")),
-    Known("CTranslate2 int8", ("ctranslate2",), _ctranslate2("int8")),
-    Known("ONNX Runtime float32", ("onnx", "onnxruntime"), _onnxruntime),
+    PeerEntry("CTranslate2 float32", ("ctranslate2",), _ctranslate2("float32")),
+    PeerEntry("CTranslate2 int8", ("ctranslate2",), _ctranslate2("int8")),
+    PeerEntry("ONNX Runtime float32", ("onnx", "onnxruntime"), _onnxruntime),
 )
 """With `--peers`."""
 
 
-def _gpu(dtype: DType, compiled: bool) -> Known:
+def _gpu(dtype: DType, compiled: bool) -> PeerEntry:
     def make(checkpoint: Checkpoint, threads: int, folder: Path) -> Peer:
         from g2p_compile.bench.peer_transformers_gpu import GpuTransformers
 
         return GpuTransformers(checkpoint, dtype, compiled)
 
     name = f"transformers {'compiled ' if compiled else ''}{dtype}"
-    return Known(name, ("transformers",), make, trial_words=8192, warm=True)  # several of the largest batches
+    return PeerEntry(name, ("transformers",), make, trial_words=8192, warm=True)  # several of the largest batches
 
 
 GPU_ALWAYS = (_gpu("bfloat16", compiled=False),)
@@ -85,14 +85,14 @@ GPU_OTHERS = (
 
 
 def enter(
-    known: Known, checkpoint: Checkpoint, threads: int, folder: Path, words: Sequence[str], langs: Sequence[str]
+    entry: PeerEntry, checkpoint: Checkpoint, threads: int, folder: Path, words: Sequence[str], langs: Sequence[str]
 ) -> Entrant | Skipped:
     """Prepare a peer: convert the model, find the best setting, and run all words once."""
-    missing = [package for package in known.packages if importlib.util.find_spec(package) is None]
+    missing = [package for package in entry.packages if importlib.util.find_spec(package) is None]
     if missing:
-        return Skipped(known.name, f"{' and '.join(missing)} not installed (`pip install 'g2p-batch[bench]'`)")
+        return Skipped(entry.name, f"{' and '.join(missing)} not installed (`pip install 'g2p-batch[bench]'`)")
     try:
-        contestant = Tuned(known.make(checkpoint, threads, folder), words, langs, known.trial_words, known.warm)
+        contestant = Tuned(entry.make(checkpoint, threads, folder), words, langs, entry.trial_words, entry.warm)
         return Entrant(contestant, contestant.run(words, langs))
     except Exception as cause:  # there is no telling what another program raises
-        return Skipped(known.name, f"{type(cause).__name__}: {next(iter(str(cause).splitlines()), '')}")
+        return Skipped(entry.name, f"{type(cause).__name__}: {next(iter(str(cause).splitlines()), '')}")

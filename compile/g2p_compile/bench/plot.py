@@ -51,9 +51,9 @@ def _group(axes: Any, subject: Subject) -> None:
     above = [max(line.rounds) - line.words_per_s for line in lines]
     colors = [_OURS, *[_OTHERS] * (len(lines) - 1)]
     axes.barh(names, speeds, xerr=[below, above], color=colors, error_kw={"ecolor": _RANGE, "capsize": 3})
-    for place, (line, reach) in enumerate(zip(lines, above, strict=True)):
-        text = f"{line.words_per_s:,.0f}" + (f"  ({speeds[0] / line.words_per_s:.2f}x)" if place else "")
-        axes.annotate(text, (line.words_per_s + reach, place), (6, 0), textcoords="offset points", va="center")
+    for row, (line, reach) in enumerate(zip(lines, above, strict=True)):
+        text = f"{line.words_per_s:,.0f}" + (f"  ({speeds[0] / line.words_per_s:.2f}x)" if row else "")
+        axes.annotate(text, (line.words_per_s + reach, row), (6, 0), textcoords="offset points", va="center")
     axes.invert_yaxis()
     axes.set_xlim(0, max(max(line.rounds) for line in lines) * 1.2)
     axes.set_title(subject.name, loc="left", fontsize="medium", fontweight="bold")

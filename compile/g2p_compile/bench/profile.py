@@ -6,17 +6,20 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+import pyarrow.compute as pc
 
 from g2p_batch.model.contract import Contract, LengthBucket, Shapes
-from g2p_batch.model.greedy import Cache, Decoded, Engine, Hidden, Rows, StreamingEngine, decode
-from g2p_batch.model.tokenizer import EOS, Float32, Int32, detokenize, tokenize
+from g2p_batch.model.greedy import Cache, Engine, Hidden, Rows, StreamingEngine
+from g2p_batch.model.progress import Silent
+from g2p_batch.model.threaded import Answers, pronounce
+from g2p_batch.model.tokenizer import Float32, Int32
 from g2p_compile.bench.flops import Work
 from g2p_compile.bench.results import Profile, Use
+from g2p_compile.check.planned_words import planned
 
 T = TypeVar("T")
 
-_STAGES = ("tokenise", "encode", "prefill", "step", "loop", "detokenise")
+_OF_ENGINE, _LOOP = ("encode", "prefill", "step"), "loop"
 
 
 class Watched:
@@ -24,7 +27,7 @@ class Watched:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.seconds = dict.fromkeys(_STAGES, 0.0)
+        self.seconds = dict.fromkeys((*_OF_ENGINE, _LOOP), 0.0)
         self.encoded = 0
         """Positions of all batches, padding included."""
         self.stepped = 0
@@ -68,20 +71,21 @@ def profile(
 
     An engine that has its own loop cannot be watched: its stages run while the host does something else.
     """
+    table = planned(words, langs, contract)
     watched = Watched(engine)
-    prefixes = pa.array([contract.prefix_for(lang) for lang in langs])
-    ids, lengths = watched.timed("tokenise", lambda: tokenize(pa.array(words), prefixes))
-    limit = engine.shapes.longest.target_bytes
-    if isinstance(engine, StreamingEngine):
-        return None, Work.of(lengths, tokens_of(decode(engine, ids, lengths), limit))
-    decoded = watched.timed("loop", lambda: decode(watched, ids, lengths))
-    watched.timed("detokenise", lambda: detokenize(decoded.ids))
-    watched.seconds["loop"] -= sum(watched.seconds[stage] for stage in ("encode", "prefill", "step"))
-    work = Work.of(lengths, tokens_of(decoded, limit))
+    used = engine if isinstance(engine, StreamingEngine) else watched
+    answers = watched.timed(_LOOP, lambda: pronounce(table, contract, lambda: used, 1, Silent()))
+    work = Work.of(table["src_bytes"].to_numpy(), tokens_of(answers, engine.shapes.longest.target_bytes))
+    if used is engine:
+        return None, work
+    watched.seconds[_LOOP] -= sum(watched.seconds[stage] for stage in _OF_ENGINE)
     return Profile(watched.seconds, Use(work.source, watched.encoded), Use(work.tokens, watched.stepped)), work
 
 
-def tokens_of(decoded: Decoded, limit: int) -> npt.NDArray[np.int64]:
-    """Return the number of tokens [N] of every output, EOS included; `limit` where it was cut."""
-    ends: npt.NDArray[np.int64] = (decoded.ids == EOS).argmax(axis=1) + 1
-    return np.where(decoded.truncated, limit, ends)
+def tokens_of(answers: Answers, limit: int) -> npt.NDArray[np.int64]:
+    """Return the number of tokens [N] of every answer, one for each byte and one for the end; `limit` where it was cut.
+
+    Tokens that are no part of a text, which a trained model does not say, are not among them.
+    """
+    octets = pc.binary_length(answers.pron).to_numpy().astype(np.int64)
+    return np.where(answers.truncated, limit, octets + 1)

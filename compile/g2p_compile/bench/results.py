@@ -11,7 +11,7 @@ _GIGA, _MEBI = 1e9, 2**20
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportLine:
     """One contestant's result on one subject."""
 
     name: str
@@ -62,7 +62,7 @@ class Profile:
     """Our own time and rows, from a pass over all words on one worker outside the race."""
 
     seconds: Mapping[str, float]
-    """By stage, in the order in which they run; `loop` is the decode loop around encode, prefill and step."""
+    """By stage: encode, prefill and step are the engine's, `loop` is all around them, from words to ids and back."""
     encoder: Use
     """Source bytes, of positions in the batches."""
     decoder: Use
@@ -89,7 +89,7 @@ class Subject:
     work: Work
     flops: int
     """Useful operations of all words, see `flops.model_flops`."""
-    lines: tuple[Line, ...]
+    lines: tuple[ReportLine, ...]
     skipped: tuple[Skipped, ...]
     cost: Cost
     profile: Profile | None
@@ -109,7 +109,7 @@ class Report:
     """Of this process, all contestants included."""
     subjects: tuple[Subject, ...]
 
-    def of_peak(self, subject: Subject, line: Line) -> float | None:
+    def of_peak(self, subject: Subject, line: ReportLine) -> float | None:
         """Return useful model operations per second over what matrix products in the line's number format reach."""
         ceiling = self.ceilings.get(line.dtype)
         return line.words_per_s * subject.flops / subject.work.words / ceiling if ceiling else None
@@ -159,13 +159,13 @@ class Report:
             f"  Ours: compiled in {subject.cost.compile_s:.1f} s to {subject.cost.artifact_bytes / _MEBI:.1f} MiB, "
             f"loaded in {subject.cost.load_s:.2f} s"
         )
-        if found := subject.profile:
-            whole = sum(found.seconds.values())
-            shares = ", ".join(f"{stage} {taken / whole:.1%}" for stage, taken in found.seconds.items())
+        if profile := subject.profile:
+            whole = sum(profile.seconds.values())
+            shares = ", ".join(f"{stage} {taken / whole:.1%}" for stage, taken in profile.seconds.items())
             yield f"  Time of one worker: {shares}"
             yield (
-                f"  Useful rows, of those computed: encoder {found.encoder.share:.1%}, "
-                f"decoder {found.decoder.share:.1%}"
+                f"  Useful rows, of those computed: encoder {profile.encoder.share:.1%}, "
+                f"decoder {profile.decoder.share:.1%}"
             )
         if used := subject.on_device:
             yield (

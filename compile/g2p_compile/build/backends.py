@@ -15,7 +15,7 @@ from g2p_compile.build.tune import tune
 from g2p_compile.kernels import MACHINES, CpuKernels, Kernels, Limits
 from g2p_compile.kernels.cpu.register_tiles import Tiles
 from g2p_compile.kernels.cuda import CudaKernels, gpu
-from g2p_compile.kernels.cuda.family import desk_functions
+from g2p_compile.kernels.cuda.cuda_kernels import decoder_row_functions
 from g2p_compile.program import Program
 
 Say = Callable[[str], None]
@@ -105,7 +105,7 @@ class Cuda:
     def complete(self, module: tvm.IRModule) -> tvm.IRModule:
         """Return the module with the functions that keep a decoder's words on the device."""
         functions: dict[Any, Any] = dict(module.functions_items())
-        for name, function in desk_functions(self.kernels).items():
+        for name, function in decoder_row_functions(self.kernels).items():
             functions[tvm.ir.GlobalVar(name)] = function.with_attr("global_symbol", name)
         return tvm.IRModule(functions)
 

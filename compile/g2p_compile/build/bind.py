@@ -81,7 +81,7 @@ class _Binder:
                 self.tensors[weight] = self.program.weights[weight]
         self.functions[name] = tuple(packed)
         limits = {str(function.params[p].ty.shape[d]): size for p, d, size in bounds}
-        inputs += rewriter.places
+        inputs += rewriter.outputs
         bound = relax.Function([*inputs, *packed.values()], body, None, function.is_pure)
         attributes = {"global_symbol": name, "num_input": len(inputs), "tir_var_upper_bound": limits}
         self.builder.add_func(bound.with_attrs(attributes), name)
@@ -110,7 +110,7 @@ class _Binder:
 class _Rewriter(PyExprMutator):
     """Replaces the operations of one function.
 
-    `packed` collects the packed weights, by name, that it then takes, `places` parameters that it writes results to.
+    `packed` collects the packed weights, by name, that it then takes, `outputs` parameters that it writes results to.
     """
 
     def __init__(self, binder: _Binder, names: dict[relax.Var, str]) -> None:
@@ -118,14 +118,14 @@ class _Rewriter(PyExprMutator):
         self.binder = binder
         self.names = names
         self.packed: dict[str, relax.Var] = {}
-        self.places: list[relax.Var] = []
+        self.outputs: list[relax.Var] = []
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         called = _called(call)
         if called is None:
             call = super().visit_call_(call)
-            # A view that a function returns is made by copying, and by the host. Who gave the place knows its shape.
-            return call.args[0] if self.places and self._is_placed(call.args[0]) else call
+            # A view that a function returns is made by copying, and by the host. Who gave the memory knows its shape.
+            return call.args[0] if self.outputs and self._is_output(call.args[0]) else call
         operation, original, results, written = called
         arguments = [self.visit_expr(a) for a in original]
         tensors = [a for a in arguments if isinstance(a.ty, relax.TensorType)]
@@ -143,21 +143,21 @@ class _Rewriter(PyExprMutator):
         if weights:
             data += self._packed(operation, kernel, [self.names[w] for w in weights])
         if operation == "rms_norm" and self.binder.kernels.places_hidden:
-            self.places.append(relax.Var("hidden", results[0]))
-            return relax.op.call_tir_inplace(function, [*data, *self.places], [len(data)], results[0])
+            self.outputs.append(relax.Var("hidden", results[0]))
+            return relax.op.call_tir_inplace(function, [*data, *self.outputs], [len(data)], results[0])
         if written is None:
             return relax.op.call_tir(function, data, results)
         # Weights come before the cache among an operation's arguments, behind its data among a kernel's.
-        place = next(i for i, t in enumerate(data) if t.same_as(tensors[written]))
-        results = [*results[:-1], data[place].ty]
-        return relax.op.call_tir_inplace(function, data, [-1] * (len(results) - 1) + [place], results)
+        argument = next(i for i, t in enumerate(data) if t.same_as(tensors[written]))
+        results = [*results[:-1], data[argument].ty]
+        return relax.op.call_tir_inplace(function, data, [-1] * (len(results) - 1) + [argument], results)
 
-    def _is_placed(self, value: relax.Expr) -> bool:
-        """Tell whether a value is a result that was written to a place."""
+    def _is_output(self, value: relax.Expr) -> bool:
+        """Tell whether a value is a result that was written to an output."""
         if not isinstance(value, relax.Var):
             return False
         made = self.lookup_binding(value)
-        return isinstance(made, relax.Call) and made.args[1].fields[-1].same_as(self.places[-1])
+        return isinstance(made, relax.Call) and made.args[1].fields[-1].same_as(self.outputs[-1])
 
     def _kept(self, operation: str, result: relax.TensorType) -> relax.TensorType:
         """Return the type of a result in the number format that its kernel gives."""

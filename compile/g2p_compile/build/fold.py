@@ -30,7 +30,7 @@ def fold(program: Program) -> Program:
 
 def _folded(function: relax.Function, weights: dict[str, npt.NDArray[np.float32]]) -> relax.Function:
     count, stored = int(function.attrs["num_input"]), [str(name) for name in function.attrs[WEIGHT_NAMES]]
-    folder = _Folder(function, dict(zip(function.params[count:], stored, strict=True)), weights)
+    folder = _ProjectionFolder(function, dict(zip(function.params[count:], stored, strict=True)), weights)
     body = folder.visit_expr(function.body)
     params = [*function.params, *folder.tables.values()]
     whole = relax.Function(params, body, function.ret_ty, function.is_pure, function.attrs)
@@ -38,7 +38,7 @@ def _folded(function: relax.Function, weights: dict[str, npt.NDArray[np.float32]
 
 
 @mutator
-class _Folder(PyExprMutator):
+class _ProjectionFolder(PyExprMutator):
     """Replaces norm_linear(embed(ids, table), gain, weight) by embed(ids, product); `tables` collects the products."""
 
     def __init__(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from g2p_batch.errors import ArtifactError
-from g2p_compile.kernels.cuda.device import DeviceCode
+from g2p_compile.kernels.cuda.launch import DeviceCode
 
 HEADERS = Path(__file__).parents[1] / "kernels" / "cuda"
 _INCLUDES = ("gemm.cuh", "attention.cuh", "rows.cuh")
@@ -27,15 +27,15 @@ def find_nvcc() -> str:
     """
     chosen = os.environ.get("CUDA_HOME")
     wheels = [f"{folder}/nvidia/cu13/bin" for folder in sys.path]
-    places = [*([f"{chosen}/bin"] if chosen else []), os.environ.get("PATH", ""), *wheels, "/usr/local/cuda/bin"]
-    found = shutil.which("nvcc", path=os.pathsep.join(places))
-    if found is None:
+    folders = [*([f"{chosen}/bin"] if chosen else []), os.environ.get("PATH", ""), *wheels, "/usr/local/cuda/bin"]
+    nvcc = shutil.which("nvcc", path=os.pathsep.join(folders))
+    if nvcc is None:
         raise ArtifactError(
             "compiling for CUDA needs nvcc, and there is none: `pip install 'g2p-batch[nvcc]'`, or install NVIDIA's "
             "CUDA toolkit (13 or later) and put it on PATH or into CUDA_HOME, or compile on a machine that has it and "
             "copy the folder"
         )
-    return found
+    return nvcc
 
 
 def compile_device_code(kernels: Iterable[DeviceCode], architectures: Sequence[str], output: Path) -> None:

@@ -29,9 +29,9 @@ class GoldenSet:
 
 def find_golden(contract: Contract) -> GoldenSet | None:
     """Return the golden set of a checkpoint, known by its digest; None if the project has none."""
-    for facts in sorted(shipped("golden").glob(f"*/{FACTS}")):
-        if json.loads(facts.read_text(encoding="utf-8"))["checkpoint_sha256"] == contract.checkpoint_sha256:
-            return GoldenSet(facts.parent, read_tsv(facts.parent / WORDS))
+    for path in sorted(shipped("golden").glob(f"*/{FACTS}")):
+        if json.loads(path.read_text(encoding="utf-8"))["checkpoint_sha256"] == contract.checkpoint_sha256:
+            return GoldenSet(path.parent, read_tsv(path.parent / WORDS))
     return None
 
 
@@ -58,9 +58,9 @@ def make_golden(words: pa.Table, folder: Path, model: str) -> None:
     from g2p_compile.check.transformers_reference import answers, load_reference
 
     checkpoint = load_reference(model)
-    found = answers(checkpoint, words["word"].to_pylist(), words["lang"].to_pylist())
+    reference = answers(checkpoint, words["word"].to_pylist(), words["lang"].to_pylist())
     lines = ["lang\tword\tpron\tlogprob\tmargin"]
-    for lang, word, answer in zip(words["lang"].to_pylist(), words["word"].to_pylist(), found, strict=True):
+    for lang, word, answer in zip(words["lang"].to_pylist(), words["word"].to_pylist(), reference, strict=True):
         lines.append(f"{lang}\t{word}\t{answer.pron}\t{answer.logprob:.4f}\t{answer.margin:.4f}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WORDS).write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -71,7 +71,7 @@ def make_golden(words: pa.Table, folder: Path, model: str) -> None:
         "eos_on_input": False,
         "max_target_bytes": contract.max_target_bytes,
         "decoding": "greedy, float32, transformers",
-        "versions": {**contract.versions, "torch": torch.__version__},
+        "versions": {**contract.versions, "torch": str(torch.__version__)},
     }
     (folder / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 

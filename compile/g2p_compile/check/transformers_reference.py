@@ -51,11 +51,11 @@ def answers(checkpoint: Checkpoint, words: Sequence[str], langs: Sequence[str], 
     contract = checkpoint.contract
     sources = [source_ids(contract, word, lang) for word, lang in zip(words, langs, strict=True)]
     order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-    found: dict[int, Answer] = {}
+    by_source: dict[int, Answer] = {}
     for start in range(0, len(order), batch):
         part = order[start : start + batch]
-        found.update(zip(part, _decode(checkpoint, [sources[i] for i in part]), strict=True))
-    return [found[i] for i in range(len(sources))]
+        by_source.update(zip(part, _decode(checkpoint, [sources[i] for i in part]), strict=True))
+    return [by_source[i] for i in range(len(sources))]
 
 
 def source_ids(contract: Contract, word: str, lang: str) -> list[int]:

@@ -2,22 +2,27 @@
 
 import importlib.util
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from g2p_batch.model.compiled_engine import CompiledEngine
 from g2p_batch.model.contract import Contract, DType, Prefix
 from g2p_batch.model.cpu_engine import CpuEngine
-from g2p_batch.model.greedy import Decoded, decode
-from g2p_batch.model.resolve import Request, open_model
+from g2p_batch.model.greedy import TokenizedChunk, decode_stream
+from g2p_batch.model.progress import Silent
+from g2p_batch.model.resolve import Model
 from g2p_batch.model.shipped import shipped
-from g2p_batch.model.tokenizer import EOS, START, Float32, Int32, detokenize, tokenize
+from g2p_batch.model.threaded import Answers, pronounce
+from g2p_batch.model.tokenizer import EOS, START, Float32, detokenize, text_of, tokenize
 from g2p_compile.build.bind import cacheless_words
 from g2p_compile.check.golden import GoldenSet, find_golden, read_tsv
+from g2p_compile.check.planned_words import planned
 
 AGREEMENT: dict[DType, float] = {"float32": 1.0, "float16": 0.99, "bfloat16": 0.97, "int8": 0.9}
 """Least share of strings that must be the reference's; the golden list is harder than ordinary words are."""
@@ -60,35 +65,28 @@ class Verified:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Tokenised words, with what they came from."""
-
-    words: Sequence[str]
-    langs: Sequence[str]
-    ids: Int32
-    lengths: Int32
-
-
-def verify(request: Request, say: Callable[[str], None], words: pa.Table | None = None) -> Verified:
+def verify(model: Model, say: Callable[[str], None], asked: pa.Table | None = None) -> Verified:
     """Run every check that the model and this machine allow.
 
     Args:
-        request: the model, and how it is compiled.
+        model: what to check.
         say: told when something takes time.
-        words: columns word and lang: compared with the reference instead of the golden words.
+        asked: columns word and lang: compared with the reference instead of the golden words.
 
     Raises:
         G2PError: the model cannot be loaded or compiled.
     """
-    artifact = open_model(request, say)
+    artifact = model.open(say)
     engine, contract = artifact.engine(), artifact.manifest.contract
     golden = find_golden(contract)
     checks = [*_golden(engine, golden)] if golden else [_skip("golden words", "the project has none for this model")]
-    table = words if words is not None else golden.words if golden else None
+    table = asked if asked is not None else golden.words if golden else None
     if table is not None:
-        sources = sources_of(contract, table["word"].to_pylist(), table["lang"].to_pylist())
-        checks += [_reference(engine, request.model, sources, say), prefix_form(engine, contract, sources)]
+        words, langs = table["word"].to_pylist(), table["lang"].to_pylist()
+        checks += [
+            _reference(engine, model.name, planned(words, langs, contract), say),
+            prefix_form(engine, contract, words, langs),
+        ]
     checks.append(published(engine, contract))
     return Verified(contract.name, tuple(checks))
 
@@ -97,19 +95,13 @@ def _skip(name: str, reason: str) -> Check:
     return Check(name, None, reason)
 
 
-def sources_of(contract: Contract, words: Sequence[str], langs: Sequence[str]) -> Sources:
-    """Tokenise words under a contract."""
-    prefixes = pa.array([contract.prefix_for(lang) for lang in langs], pa.string())
-    return Sources(words, langs, *tokenize(pa.array(words, pa.string()), prefixes))
+def _ask(engine: CompiledEngine, contract: Contract, words: pa.Table) -> Answers:
+    """Pronounce planned words on one thread."""
+    return pronounce(words, contract, lambda: engine, 1, Silent())
 
 
-def _strings(decoded: Decoded) -> list[str]:
-    prons: list[str] = detokenize(decoded.ids)[0].to_pylist()
-    return prons
-
-
-def _differences(sources: Sources, wanted: Sequence[str], got: Sequence[str], margins: Sequence[float]) -> list[str]:
-    rows = zip(sources.langs, sources.words, wanted, got, margins, strict=True)
+def _differences(words: pa.Table, wanted: Sequence[str], got: Sequence[str], margins: Sequence[float]) -> list[str]:
+    rows = zip(words["lang"].to_pylist(), words["word"].to_pylist(), wanted, got, margins, strict=True)
     return [
         f"{lang} {word}: {ours!r}, reference {theirs!r} (least margin {margin:.4f})"
         for lang, word, theirs, ours, margin in rows
@@ -118,10 +110,10 @@ def _differences(sources: Sources, wanted: Sequence[str], got: Sequence[str], ma
 
 
 def _compare(
-    name: str, sources: Sources, wanted: list[str], got: list[str], margins: list[float], share: float, extra: str = ""
+    name: str, words: pa.Table, wanted: list[str], got: list[str], margins: list[float], share: float, extra: str = ""
 ) -> Check:
     """Check that at least a share of the strings is the same."""
-    differences = _differences(sources, wanted, got, margins)
+    differences = _differences(words, wanted, got, margins)
     same = len(got) - len(differences)
     note = f"{same:,} of {len(got):,} strings the same{extra}"
     return Check(name, same >= share * len(got), note, tuple(differences))
@@ -129,25 +121,27 @@ def _compare(
 
 def _golden(engine: CompiledEngine, golden: GoldenSet) -> list[Check]:
     table = golden.words
-    sources = sources_of(engine.contract, table["word"].to_pylist(), table["lang"].to_pylist())
+    words = planned(table["word"].to_pylist(), table["lang"].to_pylist(), engine.contract)
     wanted, margins = table["pron"].to_pylist(), table["margin"].to_pylist()
     share = AGREEMENT[engine.dtype]
-    cached = _strings(decode(engine, sources.ids, sources.lengths))
-    checks = [_compare("golden words, cached", sources, wanted, cached, margins, share)]
+    cached = _ask(engine, engine.contract, words).pron.to_pylist()
+    checks = [_compare("golden words, cached", words, wanted, cached, margins, share)]
     if not isinstance(engine, CpuEngine):
         return [*checks, _skip("golden words, cacheless", "only CPUs have this check")]
-    plain = decode_cacheless(engine, sources.ids, sources.lengths)
-    return [*checks, _compare("golden words, cacheless", sources, wanted, plain, margins, share)]
+    plain = decode_cacheless(engine, words)
+    return [*checks, _compare("golden words, cacheless", words, wanted, plain, margins, share)]
 
 
-def decode_cacheless(engine: CpuEngine, ids: Int32, lengths: Int32) -> list[str]:
-    """Decode words by recomputing all tokens at every step: slow, and independent of caches and decoder attention."""
+def decode_cacheless(engine: CpuEngine, words: pa.Table) -> list[str]:
+    """Decode planned words by recomputing all tokens at every step: slow, without caches and decoder attention."""
     bucket = engine.shapes.longest
+    prefixes = pa.array([engine.contract.prefix_for(lang) for lang in words["lang"].to_pylist()], pa.string())
+    ids, lengths = tokenize(words["word"].combine_chunks(), prefixes)
     order = np.argsort(lengths, kind="stable")
     prons = np.empty(len(order), object)
-    words = cacheless_words(engine.shapes)
-    for start in range(0, len(order), words):
-        part = order[start : start + words]
+    together = cacheless_words(engine.shapes)
+    for start in range(0, len(order), together):
+        part = order[start : start + together]
         source = np.ascontiguousarray(ids[part, : lengths[part].max()])
         hidden = engine.encode(bucket, source, lengths[part])
         tokens = np.full((len(part), 1), START, np.int32)
@@ -158,7 +152,7 @@ def decode_cacheless(engine: CpuEngine, ids: Int32, lengths: Int32) -> list[str]
     return list(prons)
 
 
-def _reference(engine: CompiledEngine, model: str, sources: Sources, say: Callable[[str], None]) -> Check:
+def _reference(engine: CompiledEngine, model: str, words: pa.Table, say: Callable[[str], None]) -> Check:
     name = "transformers"
     if not (importlib.util.find_spec("torch") and importlib.util.find_spec("transformers")):
         return _skip(name, "not installed: `pip install 'g2p-batch[export]'`")
@@ -166,23 +160,24 @@ def _reference(engine: CompiledEngine, model: str, sources: Sources, say: Callab
 
     if (Path(model) / "manifest.json").is_file():
         return _skip(name, "a compiled artifact does not hold the checkpoint: pass the checkpoint or its program")
-    say(f"Asking transformers for {len(sources.words):,} words")
-    wanted = answers(load_reference(model), sources.words, sources.langs)
-    got = decode(engine, sources.ids, sources.lengths)
+    say(f"Asking transformers for {len(words):,} words")
+    wanted = answers(load_reference(model), words["word"].to_pylist(), words["lang"].to_pylist())
+    got = _ask(engine, engine.contract, words)
     away: Float32 = np.abs(got.logprob - np.array([answer.logprob for answer in wanted], np.float32))
     extra = f", log-probabilities within {away.max():.1e}, least margin {min(a.margin for a in wanted):.4f}"
     prons, margins = [a.pron for a in wanted], [a.margin for a in wanted]
-    return _compare(name, sources, prons, _strings(got), margins, AGREEMENT[engine.dtype], extra)
+    return _compare(name, words, prons, got.pron.to_pylist(), margins, AGREEMENT[engine.dtype], extra)
 
 
-def prefix_form(engine: CompiledEngine, contract: Contract, sources: Sources) -> Check:
+def prefix_form(engine: CompiledEngine, contract: Contract, words: Sequence[str], langs: Sequence[str]) -> Check:
     """Tell which prefix form the checkpoint was trained with: it is surer of its words under that one."""
     forms: tuple[Prefix, ...] = ("space", "none")
     mean = {}
     for form in forms:
-        asked = sources_of(replace(contract, prefix=form), sources.words, sources.langs)
-        keep = asked.lengths <= engine.shapes.longest.source_bytes
-        mean[form] = float(decode(engine, asked.ids[keep], asked.lengths[keep]).logprob.mean())
+        other = replace(contract, prefix=form)
+        table = planned(words, langs, other)
+        short = table.filter(pc.less_equal(table["src_bytes"], engine.shapes.longest.source_bytes))
+        mean[form] = float(_ask(engine, other, short).logprob.mean())
     likely = max(forms, key=mean.__getitem__)
     figures = ", ".join(f"{form} {mean[form]:.2f}" for form in forms)
     note = f"trained with {likely!r} (mean log-probability of a word: {figures}); the contract says {contract.prefix!r}"
@@ -202,16 +197,24 @@ def published(engine: CompiledEngine, contract: Contract) -> Check:
         return _skip(name, "none are known for this checkpoint")
     differences, failed = [], 0
     for row in rows:
-        asked = sources_of(replace(contract, prefix=row["prefix"]), [row["word"]], [row["lang"]])
-        ids, lengths = asked.ids, asked.lengths
-        if row["eos_on_input"] == "yes":
-            ids, lengths = np.append(ids, np.array([[EOS]], np.int32), axis=1), lengths + 1
-        got = _cut_like(_strings(decode(engine, ids, lengths))[0], row["source"])
+        got = _cut_like(_as_published(engine, contract, row), row["source"])
         if got != row["pron"]:
             differences.append(f"{row['lang']} {row['word']}: {got!r}, published {row['pron']!r} ({row['source']})")
             failed += "non-strict" not in row["source"]
     note = f"{len(rows) - len(differences)} of {len(rows)} the same"
     return Check(name, not failed, note, tuple(differences))
+
+
+def _as_published(engine: CompiledEngine, contract: Contract, row: Mapping[str, Any]) -> str:
+    """Return what the engine says to a published word when it is asked as its publisher asked."""
+    prefix = replace(contract, prefix=row["prefix"]).prefix_for(row["lang"])
+    ids, lengths = tokenize(pa.array([row["word"]]), pa.array([prefix]))
+    if row["eos_on_input"] == "yes":
+        ids, lengths = np.append(ids, np.array([[EOS]], np.int32), axis=1), lengths + 1
+    chunk = TokenizedChunk(np.zeros(1, np.int64), ids, lengths)
+    (finished,) = decode_stream(engine, engine.shapes.longest, [chunk])
+    pron: str = text_of(finished.out.ids)[0][0].as_py()
+    return pron
 
 
 def _cut_like(pron: str, source: str) -> str:

@@ -81,7 +81,7 @@ def load_checkpoint(
         geometry=geometry,
         max_source_bytes=MAX_SOURCE_BYTES,
         max_target_bytes=MAX_TARGET_BYTES,
-        versions={"torch": torch.__version__, "transformers": transformers.__version__},
+        versions={"torch": str(torch.__version__), "transformers": transformers.__version__},
     )
     return Checkpoint(model, contract, _stored_dtype(folder))
 

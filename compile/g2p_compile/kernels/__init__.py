@@ -1,6 +1,6 @@
 """Hand-scheduled kernels: one for every operation of a program, built for a machine."""
 
-from g2p_compile.kernels.cpu.family import KERNELS, CpuKernels
+from g2p_compile.kernels.cpu.cpu_kernels import KERNELS, CpuKernels
 from g2p_compile.kernels.cpu.machine import MACHINES, Machine
 from g2p_compile.kernels.kernel import Call, Kernel, Kernels, Limits, Site
 

@@ -50,10 +50,10 @@ def size() -> Expr:
     return T.int64()
 
 
-def prefetch(place: Expr) -> None:
+def prefetch(element: Expr) -> None:
     """Fetch the line of memory that an element of a buffer is in, to the second-level cache."""
     near = T.int32(2)  # of 0 (no locality) to 3 (the nearest cache)
-    T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", T.address_of(place), T.int32(0), near, T.int32(1)))
+    T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", T.address_of(element), T.int32(0), near, T.int32(1)))
 
 
 class Lanes:

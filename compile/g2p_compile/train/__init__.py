@@ -1,1 +1,1 @@
-"""Train a checkpoint, or fine-tune one on a lexicon: `python -m g2p_compile.train`."""
+"""Train a checkpoint, or fine-tune one on a lexicon: what `g2p-batch train` does."""

@@ -44,7 +44,7 @@ class Mix:
 
 
 @dataclass(frozen=True)
-class Place:
+class Cursor:
     """A point in the order of training: batches taken of which pool, and examples drawn of each tag before it."""
 
     pool: int = 0
@@ -84,8 +84,8 @@ def _tags(examples: Examples) -> str:
     return " ".join(examples.tags)
 
 
-def batches(examples: Examples, mix: Mix, place: Place = Place()) -> Iterator[tuple[Batch, Place]]:
-    """Yield batches without end from a place on, each with the place behind it.
+def batches(examples: Examples, mix: Mix, cursor: Cursor = Cursor()) -> Iterator[tuple[Batch, Cursor]]:
+    """Yield batches without end from a cursor on, each with the cursor behind it.
 
     An example comes again only when all of its tag have come.
 
@@ -95,30 +95,30 @@ def batches(examples: Examples, mix: Mix, place: Place = Place()) -> Iterator[tu
     longest = int(_costs(examples).max())
     if longest > mix.batch_tokens:
         raise UsageError(f"the longest example has {longest} ids: let --batch-tokens be at least that")
-    return _batches(examples, mix, place, shares(examples, mix))
+    return _batches(examples, mix, cursor, shares(examples, mix))
 
 
 def _batches(
-    examples: Examples, mix: Mix, place: Place, odds: npt.NDArray[np.float64]
-) -> Iterator[tuple[Batch, Place]]:
+    examples: Examples, mix: Mix, cursor: Cursor, odds: npt.NDArray[np.float64]
+) -> Iterator[tuple[Batch, Cursor]]:
     deck = _Deck(examples, mix.seed)
-    place = place if place.drawn else replace(place, drawn=(0,) * len(examples.tags))
+    cursor = cursor if cursor.drawn else replace(cursor, drawn=(0,) * len(examples.tags))
     mean = float(_costs(examples).mean())
     rows = max(1, int(_POOL_BATCHES * mix.batch_tokens / mean))
     while True:
-        rng = np.random.default_rng((mix.seed, _POOLS, place.pool))
+        rng = np.random.default_rng((mix.seed, _POOLS, cursor.pool))
         langs = rng.choice(len(odds), rows, p=odds)
-        pool = deck.deal(langs, place.drawn)
+        pool = deck.deal(langs, cursor.drawn)
         prefix = np.where(rng.random(rows) < mix.hidden, len(odds), langs)
         parts = _cut(examples, pool, prefix, mix.batch_tokens)
         rng.shuffle(parts)
-        for number in range(place.batch, len(parts)):
+        for number in range(cursor.batch, len(parts)):
             yield (
                 _batch(examples, pool[parts[number]], prefix[parts[number]]),
-                replace(place, batch=number + 1),
+                replace(cursor, batch=number + 1),
             )
         dealt = np.bincount(langs, minlength=len(odds))
-        place = Place(place.pool + 1, 0, tuple(int(n) for n in np.add(place.drawn, dealt)))
+        cursor = Cursor(cursor.pool + 1, 0, tuple(int(n) for n in np.add(cursor.drawn, dealt)))
 
 
 class _Deck:

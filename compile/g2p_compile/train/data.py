@@ -97,7 +97,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Lexicon:
+class TrainingLexicon:
     """What training files hold.
 
     Attributes:
@@ -117,7 +117,7 @@ class Lexicon:
 
 def read_lexicon(
     source: WordLists, contract: Contract, *, all_variants: bool = False, held_out: pa.Table | None = None
-) -> Lexicon:
+) -> TrainingLexicon:
     """Read lexicons to train on, all into memory: about 30 bytes an example beside their text.
 
     Rows and variants mean what `read_reference` says.
@@ -130,10 +130,9 @@ def read_lexicon(
 
     Raises:
         InputError: a file cannot be read, or nothing is left.
-        UsageError: the options of `source` exclude each other.
     """
-    found = read_reference(source, contract.languages)
-    words = found.words
+    reference = read_reference(source, contract.languages)
+    words = reference.words
     held = np.zeros(len(words), np.bool_) if held_out is None else _among(words, held_out)
     parent = pc.list_parent_indices(words["prons"].combine_chunks()).to_numpy()
     first = np.diff(parent, prepend=-1) > 0
@@ -158,7 +157,7 @@ def read_lexicon(
             f"{', '.join(source.inputs)} holds nothing to train on ({listed(left_out)}): check languages and words"
         )
     good = pairs.filter(pa.array(~bad)).combine_chunks()
-    return Lexicon(_examples(good, contract), found.rows, len(words), found.rejects, left_out)
+    return TrainingLexicon(_examples(good, contract), reference.rows, len(words), reference.rejects, left_out)
 
 
 def read_held_out(source: WordLists, contract: Contract) -> pa.Table:
@@ -169,7 +168,6 @@ def read_held_out(source: WordLists, contract: Contract) -> pa.Table:
 
     Raises:
         InputError: a file cannot be read.
-        UsageError: the options of `source` exclude each other.
     """
     words = read_reference(source, contract.languages).words
     known, long = _masks(words, contract)
@@ -213,8 +211,8 @@ def _bytes(column: pa.ChunkedArray) -> Int64:
 def _among(words: pa.Table, others: pa.Table) -> npt.NDArray[np.bool_]:
     """Tell of words [N] whether they are, in their language, among others."""
     wanted, had = (pc.binary_join_element_wise(table["lang"], table["word"], "\t") for table in (words, others))
-    found: npt.NDArray[np.bool_] = pc.is_in(wanted, pc.unique(had)).to_numpy()
-    return found
+    among: npt.NDArray[np.bool_] = pc.is_in(wanted, pc.unique(had)).to_numpy()
+    return among
 
 
 def _examples(pairs: pa.Table, contract: Contract) -> Examples:

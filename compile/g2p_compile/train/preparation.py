@@ -10,7 +10,7 @@ from g2p_batch.languages import LANGUAGES
 from g2p_batch.words.wordlist import WordLists
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.train.batches import shares
-from g2p_compile.train.data import Lexicon, read_held_out, read_lexicon, sample
+from g2p_compile.train.data import TrainingLexicon, read_held_out, read_lexicon, sample
 from g2p_compile.train.recipe import Recipe
 from g2p_compile.train.start import load_start
 
@@ -44,7 +44,7 @@ class Prepared:
     """
 
     checkpoint: Checkpoint
-    lexicon: Lexicon
+    lexicon: TrainingLexicon
     dev: pa.Table | None
     shares: dict[str, float]
 
@@ -58,16 +58,16 @@ def prepare(recipe: Recipe, files: Files) -> Prepared:
     if files.dev is not None:
         require_rapidfuzz()
     checkpoint = load_start(recipe)
-    known = checkpoint.contract.languages if recipe.start else ()
+    trained = checkpoint.contract.languages if recipe.start else ()
     # A trained model may learn languages that it does not have yet.
-    contract = replace(checkpoint.contract, languages=tuple(sorted({*LANGUAGES, *known})))
+    contract = replace(checkpoint.contract, languages=tuple(sorted({*LANGUAGES, *trained})))
     dev = None if files.dev is None else read_held_out(WordLists((files.dev,), lang=files.lang), contract)
     source = WordLists(tuple(files.train), lang=files.lang)
     lexicon = read_lexicon(source, contract, all_variants=recipe.all_variants, held_out=dev)
     examples = lexicon.examples
     odds = dict(zip(examples.tags, shares(examples, recipe.mix).tolist(), strict=True))
     if dev is not None:
-        dev = sample(dev, {*known, *examples.tags}, files.dev_words, recipe.mix.seed)
+        dev = sample(dev, {*trained, *examples.tags}, files.dev_words, recipe.mix.seed)
     # Only these: what a fine-tuned model knew of other languages fades, so nobody should be answered by it unawares.
     contract = replace(contract, languages=examples.tags)
     return Prepared(replace(checkpoint, contract=contract), lexicon, dev, odds)

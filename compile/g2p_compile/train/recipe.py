@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-import torch
-
-from g2p_batch.model.cpu_families import cpu_features
 from g2p_compile.train.batches import Mix
 
 Optimizer = Literal["adamw", "adafactor"]
@@ -24,9 +21,6 @@ _RATES: dict[tuple[Optimizer, bool], float] = {
     ("adafactor", True): 2e-3,
 }
 """Peak rates by optimizer and whether training starts from trained weights; Adafactor's are relative to their size."""
-
-_FAST_BFLOAT16 = frozenset(("avx512_bf16", "amx_bf16", "bf16"))
-"""CPU features with which bfloat16 is faster than float32, spelled as in /proc/cpuinfo."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +82,3 @@ SCHEDULES: Mapping[Schedule, Callable[[int, Recipe], float]] = {
 def default_rate(optimizer: Optimizer, start: str) -> float:
     """Return a peak rate to begin with."""
     return _RATES[optimizer, bool(start)]
-
-
-def fast_precision(device: str) -> Precision:
-    """Return the precision in which a device is fastest: bfloat16 where it has instructions for it."""
-    fast = torch.cuda.is_bf16_supported() if device.startswith("cuda") else bool(_FAST_BFLOAT16 & cpu_features())
-    return "bfloat16" if fast else "float32"

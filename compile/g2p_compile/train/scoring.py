@@ -37,10 +37,10 @@ def score(checkpoint: Checkpoint, words: pa.Table) -> dict[str, Any]:
     }
     for name, column in columns.items():
         words = words.append_column(name, column)
-    found = evaluate(words, _phones)
+    evaluation = evaluate(words, _phones)
     return {
-        "dev": {tag: {"words": tally.scored} | _shown(tally.rates()) for tag, tally in found.languages.items()},
-        "mean": _shown(found.mean()),
+        "dev": {tag: {"words": tally.scored} | _shown(tally.rates()) for tag, tally in evaluation.languages.items()},
+        "mean": _shown(evaluation.mean()),
     }
 
 

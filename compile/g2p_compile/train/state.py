@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from g2p_batch.errors import RunError
 from g2p_batch.storage.publish import publish
-from g2p_compile.train.batches import Place
+from g2p_compile.train.batches import Cursor
 
 STATE = "state.safetensors"
 
@@ -28,33 +28,33 @@ class Point:
     Attributes:
         step: steps done.
         words: examples trained on.
-        place: where the next batch begins.
+        cursor: where the next batch begins.
         best: least mean character error rate measured so far.
     """
 
     step: int = 0
     words: int = 0
-    place: Place = field(default_factory=Place)
+    cursor: Cursor = field(default_factory=Cursor)
     best: float | None = None
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A state that was read: its point, and the facts that must be the same to go on."""
+    """A state that was read: its point, and its identity, the recipe and the examples, which must stay to go on."""
 
     path: Path
     point: Point
-    facts: Mapping[str, Any]
+    identity: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
 
-    def require(self, facts: Mapping[str, Any]) -> None:
-        """Check that a training with these facts may go on from here.
+    def require(self, identity: Mapping[str, Any]) -> None:
+        """Check that a training of this identity may go on from here.
 
         Raises:
             RunError: it may not; the message names what differs.
         """
-        for name in sorted({*facts, *self.facts}):
-            was, now = self.facts.get(name), facts.get(name)
+        for name in sorted({*identity, *self.identity}):
+            was, now = self.identity.get(name), identity.get(name)
             if was != now:
                 raise RunError(
                     f"{name} was {was!r} in {self.path}, now {now!r}: give what it was, or train into another folder"
@@ -78,7 +78,7 @@ class Saved:
 
 
 def save_state(
-    folder: Path, point: Point, facts: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path, point: Point, identity: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
     """Make a state durable in a folder, in place of an earlier one.
 
@@ -92,13 +92,13 @@ def save_state(
     if torch.cuda.is_available():
         tensors[_RANDOM + "cuda"] = torch.cuda.get_rng_state()
     whole = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    place = point.place
+    cursor = point.cursor
     record = {
         "step": point.step,
         "words": point.words,
-        "place": {"pool": place.pool, "batch": place.batch, "drawn": list(place.drawn)},
+        "place": {"pool": cursor.pool, "batch": cursor.batch, "drawn": list(cursor.drawn)},
         "best": point.best,
-        "facts": dict(facts),
+        "facts": dict(identity),
     }
     metadata = {_RECORD: json.dumps(record, sort_keys=True)}
     publish(folder / STATE, lambda draft: save_file(whole, draft, metadata))
@@ -118,8 +118,8 @@ def load_state(folder: Path) -> Saved | None:
             record = json.loads(file.metadata()[_RECORD])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the handle is no mapping
         place = record["place"]
-        where = Place(place["pool"], place["batch"], tuple(place["drawn"]))
-        point = Point(record["step"], record["words"], where, record["best"])
+        cursor = Cursor(place["pool"], place["batch"], tuple(place["drawn"]))
+        point = Point(record["step"], record["words"], cursor, record["best"])
         return Saved(path, point, record["facts"], tensors)
     except (OSError, SafetensorError, ValueError, LookupError, TypeError) as cause:
         raise RunError(f"{path} is damaged ({cause}): delete it and train again") from None

@@ -111,11 +111,11 @@ class _Training:
         self._checkpoint = checkpoint
         self._model = checkpoint.model.to(watch.device).train()
         self._optimizer = _optimizer(self._model, recipe)
-        self._facts = recipe.to_record() | {"examples": data.examples.digest()}
+        self._identity = recipe.to_record() | {"examples": data.examples.digest()}
         torch.manual_seed(recipe.mix.seed)
         self._point = Point()
         if saved := load_state(folder):
-            saved.require(self._facts)
+            saved.require(self._identity)
             saved.restore(self._model, self._optimizer)
             self._point = saved.point
 
@@ -123,24 +123,25 @@ class _Training:
         recipe, watch = self._recipe, self._watch
         journal = Journal(self._folder, watcher, self._point.step)
         watcher.start(self._point.step, recipe.steps)
-        pace = _Pace()
-        coming = batches(self._data.examples, recipe.mix, self._point.place)
+        interval = _LogInterval()
+        coming = batches(self._data.examples, recipe.mix, self._point.cursor)
         while self._point.step < recipe.steps:
             began = time.monotonic()
-            batch, place = next(coming)
+            batch, cursor = next(coming)
             loss = self._step(batch)
             self._point = replace(
-                self._point, step=self._point.step + 1, words=self._point.words + len(batch.sources), place=place
+                self._point, step=self._point.step + 1, words=self._point.words + len(batch.sources), cursor=cursor
             )
-            pace.add(loss, len(batch.sources), time.monotonic() - began)
+            interval.add(loss, len(batch.sources), time.monotonic() - began)
             watcher.advance(loss)
             last = self._point.step == recipe.steps
             if last or self._point.step % watch.log_steps == 0:
                 rate = recipe.rate_at(self._point.step)
                 journal.write(
-                    {"step": self._point.step, "words": self._point.words, "rate": float(f"{rate:.4g}")} | pace.mean()
+                    {"step": self._point.step, "words": self._point.words, "rate": float(f"{rate:.4g}")}
+                    | interval.mean()
                 )
-                pace = _Pace()
+                interval = _LogInterval()
             if self._data.dev is not None and (last or self._point.step % watch.dev_steps == 0):
                 self._measure(self._data.dev, journal)
             if last or self._point.step % watch.save_steps == 0:
@@ -181,15 +182,15 @@ class _Training:
         return nn.functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
     def _measure(self, words: pa.Table, journal: Journal) -> None:
-        found = score(self._checkpoint, words)
-        journal.write({"step": self._point.step} | found)
-        cer = found["mean"]["cer"]
+        scores = score(self._checkpoint, words)
+        journal.write({"step": self._point.step} | scores)
+        cer = scores["mean"]["cer"]
         if self._point.best is None or cer < self._point.best:
             self._point = replace(self._point, best=cer)
             save_checkpoint(self._checkpoint, self._folder / BEST, self._watch.stored)
 
     def _save(self) -> None:
-        save_state(self._folder, self._point, self._facts, self._model, self._optimizer)
+        save_state(self._folder, self._point, self._identity, self._model, self._optimizer)
         save_checkpoint(self._checkpoint, self._folder / LAST, self._watch.stored)
 
     def _heed(self, stop: Stop) -> None:
@@ -200,7 +201,7 @@ class _Training:
             raise
 
 
-class _Pace:
+class _LogInterval:
     """Loss and speed since the last record."""
 
     def __init__(self) -> None:

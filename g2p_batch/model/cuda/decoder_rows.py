@@ -18,7 +18,7 @@ AHEAD = 1
 """Rounds of steps that the GPU may be ahead of what the host has seen."""
 _STEP_FIELDS = 4
 """Arguments of a step: token, position, slot and source length of each row."""
-_LIVE, _SAID, _LOGPROB, _STATUS_FIELDS = 0, 1, 2, 3
+_LIVE, _COUNT, _LOGPROB, _STATUS_FIELDS = 0, 1, 2, 3
 """Rows of a status, [3, rows] int32, as `rows.cuh` has them."""
 
 
@@ -26,12 +26,12 @@ _LIVE, _SAID, _LOGPROB, _STATUS_FIELDS = 0, 1, 2, 3
 class StepRound:
     """A round of steps in the stream: which words [rows] int64 had which row when it began, and what came of them.
 
-    The copies, status [3, rows] int32 and spoken [rows, T] uint16, are whole when `done` has been waited for.
+    The copies, status [3, rows] int32 and outputs [rows, T] uint16, are whole when `done` has been waited for.
     """
 
     words: Indices
     status: Int32
-    spoken: Array
+    outputs: Array
     done: CudaEvent
 
 
@@ -49,11 +49,11 @@ class DecoderRows:
         self._device, self._clear = device, clear
         self._status = device.zeros((_STATUS_FIELDS, rows), "int32")
         self.state = [*(device.empty((rows,), "int32") for _ in range(_STEP_FIELDS)), self._status]
-        self.spoken = device.zeros((rows, bucket.target_bytes), "uint16")
+        self.outputs = device.zeros((rows, bucket.target_bytes), "uint16")
         ids = bucket.chunk * bucket.source_bytes
         self._ids = device.empty((ids,), "int32")
         self._lengths = device.empty((bucket.chunk,), "int32")
-        self._seats = device.empty((2 * bucket.chunk,), "int32")
+        self._assignments = device.empty((2 * bucket.chunk,), "int32")
         self._hidden_form = hidden
         self._hidden = device.empty((ids, hidden[0]), hidden[1])
         self._staging = Staging(device.stream, ids * 4)
@@ -100,7 +100,7 @@ class DecoderRows:
         view = self._device.view
         return view(self._ids, ids.shape, "int32"), view(self._lengths, source.lengths.shape, "int32")
 
-    def places(self, ids: Any) -> tuple[Any, Any]:
+    def hidden_views(self, ids: Any) -> tuple[Any, Any]:
         """Return where the encoder's output of ids [B, S] goes, [B*S, d_model], and that as [B, S, d_model].
 
         The output of the last chunk was there, and is done with.
@@ -111,15 +111,15 @@ class DecoderRows:
         flat, hidden = (self._device.view(self._hidden, shape, dtype) for shape in shapes)
         return flat, hidden
 
-    def put_seats(self, rows: Int32, lengths: Int32) -> Any:
+    def put_assignments(self, rows: Int32, lengths: Int32) -> Any:
         """Copy rows and source lengths of new words to the device."""
-        seats = np.stack([rows, lengths])
-        self._staging.to_device(self._seats.data_ptr(), seats)
-        return self._device.view(self._seats, seats.shape, "int32")
+        assignments = np.stack([rows, lengths])
+        self._staging.to_device(self._assignments.data_ptr(), assignments)
+        return self._device.view(self._assignments, assignments.shape, "int32")
 
-    def seated_rows(self, count: int) -> Any:
-        """Return the rows that `put_seats` copied."""
-        return self._device.view(self._seats, (count,), "int32")
+    def assigned_rows(self, count: int) -> Any:
+        """Return the rows that `put_assignments` copied."""
+        return self._device.view(self._assignments, (count,), "int32")
 
     def step_arguments(self, rung: int) -> list[Any]:
         """Return token, position, slot and source length of the first rows."""
@@ -127,13 +127,13 @@ class DecoderRows:
 
     def look(self, rung: int) -> StepRound:
         """Copy what came of the first rows to the host, behind what the stream has to do."""
-        status, spoken, done = self._copies[0]
+        status, outputs, done = self._copies[0]
         self._copies.rotate(-1)
         stream = self._device.stream
         stream.to_host(status, self._status.data_ptr())
-        stream.to_host(spoken[:rung], self.spoken.data_ptr())
+        stream.to_host(outputs[:rung], self.outputs.data_ptr())
         done.record(stream)
-        return StepRound(self._words.copy(), status, spoken, done)
+        return StepRound(self._words.copy(), status, outputs, done)
 
     def collect(self, seen: StepRound) -> FinishedWords | None:
         """Free the rows of words that had ended in a round; returns them, if there are any."""
@@ -143,8 +143,8 @@ class DecoderRows:
         if not len(ended):
             return None
         self._words[ended] = -1
-        counts = seen.status[_SAID][ended]
-        ids = seen.spoken[ended, : counts.max()].astype(np.int32)
+        counts = seen.status[_COUNT][ended]
+        ids = seen.outputs[ended, : counts.max()].astype(np.int32)
         ids[np.arange(ids.shape[1]) >= counts[:, None]] = 0
         truncated = ids[np.arange(len(ended)), counts - 1] != EOS
         return FinishedWords(seen.words[ended], Decoded(ids, seen.status[_LOGPROB].view(np.float32)[ended], truncated))

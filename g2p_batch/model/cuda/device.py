@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from g2p_batch.errors import ArtifactError, DeviceError, G2PError
-from g2p_batch.model.contract import Manifest, Tensor
+from g2p_batch.model.contract import Manifest
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.runtime import Array, CudaStream
 
@@ -86,13 +86,6 @@ def _meant(cause: RuntimeError) -> G2PError:
     return DeviceError(f"the GPU failed ({cause}): run the same command again")
 
 
-def values_of(tensor: Tensor, file: Array) -> Array:
-    """Return a packed weight in the bytes of its file."""
-    size = prod(tensor.shape) * np.dtype(tensor.dtype).itemsize
-    values: Array = file[tensor.offset : tensor.offset + size].view(tensor.dtype).reshape(tensor.shape)
-    return values
-
-
 def require_gpu(folder: Path, manifest: Manifest, remedy: str) -> None:
     """Check that this process has a GPU that an artifact was compiled for.
 
@@ -117,8 +110,8 @@ def require_gpu(folder: Path, manifest: Manifest, remedy: str) -> None:
 def device_module(ffi: Any, code: bytes, kernels: Mapping[str, tuple[str, ...]]) -> Any:
     """Return machine code as a module that compiled code can import."""
     launch = ["blockIdx.x", "blockIdx.y", "threadIdx.x", "tirx.use_dyn_shared_memory"]
-    facts = {name: {"name": "", "arg_types": types, "launch_param_tags": launch} for name, types in kernels.items()}
+    functions = {name: {"name": "", "arg_types": types, "launch_param_tags": launch} for name, types in kernels.items()}
     read = ffi.get_global_func("runtime.LoadMetaDataFromJSON")
     return ffi.get_global_func("ffi.Module.create.cuda")(
-        code, "fatbin", read(json.dumps({"tvm_version": "", "func_info": facts})), {}
+        code, "fatbin", read(json.dumps({"tvm_version": "", "func_info": functions})), {}
     )

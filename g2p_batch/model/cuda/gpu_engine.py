@@ -15,7 +15,7 @@ from g2p_batch.model.greedy import FinishedWords, Rows, TokenizedChunk
 from g2p_batch.model.tokenizer import BYTE_OFFSET, Float32, Int32
 
 _CUDA, _CPU, _POOLED = 2, 1, 2
-"""CudaDevice types and allocator of the virtual machine."""
+"""Device types and allocator of the virtual machine."""
 _STEPS = 4
 """Decoder steps between two looks at which words have ended: one graph."""
 
@@ -33,19 +33,21 @@ class GpuEngine(CompiledEngine):
         machine["vm_initialization"](_CUDA, NUMBER, _POOLED, _CPU, 0, _POOLED)
         super().__init__(manifest, machine, weights)
         self.device = device
-        self._clear, self._seat, self._advance = (host_code[name] for name in ("clear", "seat", "advance"))
+        self._clear, self._assign_rows, self._advance = (
+            host_code[name] for name in ("clear", "assign_rows", "advance")
+        )
         self.chunks = self.rounds = 0
         """Encoded and run by `stream`."""
-        self._desks: dict[LengthBucket, DecoderRows] = {}
+        self._decoders: dict[LengthBucket, DecoderRows] = {}
 
     def encode(self, bucket: LengthBucket, ids: Int32, lengths: Int32) -> Any:
         """Encode ids [B, S] of words of `lengths` [B]; returns hidden states [B, S, d_model] on the device."""
         width, dtype = self._hidden
-        place = self.device.empty((ids.size, width), dtype)
+        flat = self.device.empty((ids.size, width), dtype)
         name = f"encoder_{self.shapes.buckets.index(bucket)}"
         with self.device.working():
-            self._call(name, self.device.tensor(ids), self.device.tensor(lengths), place)
-        return self.device.view(place, (*ids.shape, width), dtype)
+            self._call(name, self.device.tensor(ids), self.device.tensor(lengths), flat)
+        return self.device.view(flat, (*ids.shape, width), dtype)
 
     def prefill(self, cache: Caches, hidden: Any, slots: Int32) -> None:
         """Compute the cross-attention keys and values of encoded words into their slots [B]."""
@@ -65,74 +67,74 @@ class GpuEngine(CompiledEngine):
         The host never waits for the step that runs: what it learns is a round old, and by then the next one runs.
         """
         with self.device.working():
-            if not self._desks:
-                self._open_desks()
-            desk = self._desks[bucket]
-            desk.begin()
+            if not self._decoders:
+                self._open_decoders()
+            decoder = self._decoders[bucket]
+            decoder.begin()
             chunks = iter(sources)
             rounds: deque[StepRound] = deque()
             while True:
-                more = desk.fill(chunks, self._start)
-                if desk.occupied:
-                    rounds.append(self._run(desk))
+                more = decoder.fill(chunks, self._start)
+                if decoder.occupied:
+                    rounds.append(self._run(decoder))
                 elif not more and not rounds:
                     return
-                while len(rounds) > (AHEAD if desk.occupied else 0):
-                    ended = desk.collect(rounds.popleft())
+                while len(rounds) > (AHEAD if decoder.occupied else 0):
+                    ended = decoder.collect(rounds.popleft())
                     if ended is not None:
                         yield ended
 
-    def _start(self, desk: DecoderRows, rows: Int32, source: TokenizedChunk) -> None:
+    def _start(self, decoder: DecoderRows, rows: Int32, source: TokenizedChunk) -> None:
         """Encode a chunk and give its words their rows."""
         self.chunks += 1
-        index = desk.caches.bucket
-        ids, lengths = desk.put_source(source)
-        flat, hidden = desk.places(ids)
+        index = decoder.caches.bucket
+        ids, lengths = decoder.put_source(source)
+        flat, hidden = decoder.hidden_views(ids)
         self._call(f"encoder_{index}", ids, lengths, flat)
-        seats = desk.put_seats(rows, source.lengths)
-        self._call(f"prefill_{index}", hidden, desk.seated_rows(len(rows)), *desk.caches.source)
-        self._seat(seats, *desk.state)
+        assignments = decoder.put_assignments(rows, source.lengths)
+        self._call(f"prefill_{index}", hidden, decoder.assigned_rows(len(rows)), *decoder.caches.source)
+        self._assign_rows(assignments, *decoder.state)
 
-    def _run(self, desk: DecoderRows) -> StepRound:
+    def _run(self, decoder: DecoderRows) -> StepRound:
         """Put one round of steps into the stream, and behind it the copy of what came of it."""
         self.rounds += 1
-        rung = self.shapes.rung(desk.reaches)
-        if rung not in desk.graphs:
+        rung = self.shapes.rung(decoder.reaches)
+        if rung not in decoder.graphs:
             with self.device.stream.recording() as made:
-                self._steps(desk, rung)
-            desk.graphs[rung] = made[0]
-        desk.graphs[rung].launch(self.device.stream)
-        return desk.look(rung)
+                self._steps(decoder, rung)
+            decoder.graphs[rung] = made[0]
+        decoder.graphs[rung].launch(self.device.stream)
+        return decoder.look(rung)
 
-    def _steps(self, desk: DecoderRows, rung: int) -> None:
-        arguments = desk.step_arguments(rung)
+    def _steps(self, decoder: DecoderRows, rung: int) -> None:
+        arguments = decoder.step_arguments(rung)
         for _ in range(_STEPS):
-            answers = self._call(f"step_{desk.caches.bucket}", *arguments, *desk.caches.all)
-            self._advance(*answers, *desk.state, desk.spoken, desk.scratch)
+            answers = self._call(f"step_{decoder.caches.bucket}", *arguments, *decoder.caches.all)
+            self._advance(*answers, *decoder.state, decoder.outputs, decoder.scratch)
 
-    def _open_desks(self) -> None:
+    def _open_decoders(self) -> None:
         """Make rows for all buckets, and do once what graphs will do, before the first is recorded.
 
         So the pool gets all the memory that will ever be needed: recording may not allocate, and a pool that runs out
         frees what it holds, also what graphs use. It is the process's, so those of other engines have to go.
         """
-        self._desks = {bucket: self._open_desk(bucket) for bucket in self.shapes.buckets}
+        self._decoders = {bucket: self._open_decoder(bucket) for bucket in self.shapes.buckets}
         for other in _ENGINES:
-            for desk in other._desks.values():
-                desk.graphs.clear()
+            for decoder in other._decoders.values():
+                decoder.graphs.clear()
         _ENGINES.add(self)
 
-    def _open_desk(self, bucket: LengthBucket) -> DecoderRows:
-        # Rows are rounded up to a rung; those behind the bucket's are never seated.
+    def _open_decoder(self, bucket: LengthBucket) -> DecoderRows:
+        # Rows are rounded up to a rung; those behind the bucket's are never assigned.
         rows = self.shapes.rung(bucket.batch)
-        desk = DecoderRows(self.device, bucket, rows, self._hidden, self.open(bucket), self._clear)
-        desk.begin()
+        decoder = DecoderRows(self.device, bucket, rows, self._hidden, self.open(bucket), self._clear)
+        decoder.begin()
         one = np.ones((1, 1), np.int32)
-        self._start(desk, np.zeros(1, np.int32), TokenizedChunk(np.zeros(1, np.int64), one * BYTE_OFFSET, one[0]))
+        self._start(decoder, np.zeros(1, np.int32), TokenizedChunk(np.zeros(1, np.int64), one * BYTE_OFFSET, one[0]))
         for rung in self.shapes.ladder:
             if rung <= rows:
-                self._steps(desk, rung)
-        return desk
+                self._steps(decoder, rung)
+        return decoder
 
     @property
     def _hidden(self) -> tuple[int, str]:

@@ -32,7 +32,7 @@ def _folders() -> Iterator[str]:
 
 
 @cache
-def runtime() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
     """Return the loaded runtime library: the system's, or that of the wheel `nvidia-cuda-runtime`.
 
     Raises:
@@ -53,7 +53,7 @@ def runtime() -> ctypes.CDLL:
 
 
 def _call(name: str, *arguments: Any) -> None:
-    code = getattr(runtime(), name)(*arguments)
+    code = getattr(library(), name)(*arguments)
     if code == _NO_ROOM:
         raise no_room(_reason(name, code))
     if code:
@@ -61,7 +61,7 @@ def _call(name: str, *arguments: Any) -> None:
 
 
 def _reason(name: str, code: int) -> str:
-    describe = runtime().cudaGetErrorString
+    describe = library().cudaGetErrorString
     describe.restype = ctypes.c_char_p
     return f"{name}: {describe(code).decode()} (error {code})"
 
@@ -88,11 +88,11 @@ def device_count() -> int:
         ArtifactError: there is a driver, and it cannot be used.
     """
     try:
-        library = runtime()
+        loaded = library()
     except ArtifactError:
         return 0
     count = ctypes.c_int()
-    code = library.cudaGetDeviceCount(ctypes.byref(count))
+    code = loaded.cudaGetDeviceCount(ctypes.byref(count))
     if code == _NO_DEVICE:
         return 0
     if code:
@@ -129,7 +129,7 @@ class CudaGraph:
     """Recorded work that is started with one call."""
 
     def __init__(self, handle: ctypes.c_void_p) -> None:
-        self._handle, self._destroy = handle, runtime().cudaGraphExecDestroy
+        self._handle, self._destroy = handle, library().cudaGraphExecDestroy
 
     def __del__(self) -> None:
         self._destroy(self._handle)
@@ -143,7 +143,7 @@ class CudaEvent:
     """A place in a stream that can be waited for."""
 
     def __init__(self) -> None:
-        self._handle, self._destroy = ctypes.c_void_p(), runtime().cudaEventDestroy
+        self._handle, self._destroy = ctypes.c_void_p(), library().cudaEventDestroy
         _call("cudaEventCreateWithFlags", ctypes.byref(self._handle), _NO_TIMING)
 
     def __del__(self) -> None:
@@ -204,7 +204,7 @@ class CudaStream:
         try:
             yield made
         except BaseException:
-            runtime().cudaStreamEndCapture(self.handle, ctypes.byref(graph))  # the stream shall be of use again
+            library().cudaStreamEndCapture(self.handle, ctypes.byref(graph))  # the stream shall be of use again
             raise
         _call("cudaStreamEndCapture", self.handle, ctypes.byref(graph))
         _call("cudaGraphInstantiate", ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
@@ -216,7 +216,7 @@ class _Pinned:
     """Bytes of the host that the GPU copies to and from on its own; arrays over them keep them."""
 
     def __init__(self, size: int) -> None:
-        self._pointer, self._free = ctypes.c_void_p(), runtime().cudaFreeHost
+        self._pointer, self._free = ctypes.c_void_p(), library().cudaFreeHost
         _call("cudaMallocHost", ctypes.byref(self._pointer), ctypes.c_size_t(size))
         self.__array_interface__ = {
             "version": 3,

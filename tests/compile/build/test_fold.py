@@ -7,14 +7,14 @@ import pytest
 import torch
 from tvm import relax
 
-from g2p_batch.model.resolve import find_program
+from g2p_batch.model.shipped import BUNDLED
 from g2p_compile.build.fold import fold
 from g2p_compile.program import WEIGHT_NAMES, Program, load_program
 
 
 @pytest.fixture(scope="module")
 def program() -> Program:
-    return load_program(find_program("bundled", lambda _: None))
+    return load_program(BUNDLED)
 
 
 def calls(function: relax.Function) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 from g2p_batch.errors import ArtifactError, UsageError
 from g2p_batch.model.artifact_cache import COMMON_GPUS, DEVICE_CODE, GPU_DTYPES, target_family
 from g2p_batch.model.contract import DType, load_manifest
-from g2p_batch.model.resolve import Request, compile_model
-from g2p_compile.build.builder import nvcc
+from g2p_batch.model.resolve import find_model
+from g2p_compile.build import nvcc
 from g2p_compile.kernels.cuda.gpu_generation import ARCHITECTURES
 
 
@@ -36,7 +36,9 @@ def cuobjdump(*arguments: str) -> str:
 def test_the_bundled_model_becomes_machine_code_for_every_common_gpu(
     compiler: str, dtype: DType, tmp_path: Path
 ) -> None:
-    folder = compile_model(Request(target="cuda", dtype=dtype, architectures=COMMON_GPUS), print, tmp_path / "gpu")
+    folder = find_model("bundled", print, dtype=dtype, target="cuda").compile(
+        print, tmp_path / "gpu", architectures=COMMON_GPUS
+    )
     manifest = load_manifest(folder)
     assert (manifest.target.kind, manifest.target.features) == ("cuda", COMMON_GPUS)
     assert {name.split("_")[0] for name in manifest.functions} == {"encoder", "prefill", "step"}

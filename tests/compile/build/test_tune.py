@@ -3,20 +3,23 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from g2p_batch.errors import UsageError
-from g2p_batch.model import contract, resolve
+from g2p_batch.model import contract
 from g2p_batch.model.contract import load_contract, load_manifest
 from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cpu_families import cpu_family
-from g2p_batch.model.greedy import decode
-from g2p_compile.build.builder import backends, build, tune
+from g2p_batch.model.resolve import find_model
+from g2p_compile.build import backends, tune
+from g2p_compile.build.builder import build
 from g2p_compile.build.tune import fastest, products
 from g2p_compile.kernels import MACHINES
 from g2p_compile.kernels.cpu.register_tiles import ProductShape, Tiles, candidates
 from g2p_compile.program import load_program
+from tests.helpers.decoding import decode
 from tests.helpers.tiny_models import TINY_SHAPES
 
 FAMILY = cpu_family()
@@ -78,15 +81,17 @@ def test_a_tuned_model_is_measured_once_and_then_taken_by_all(tiny_program: Path
     config = tmp_path / "tiny.toml"
     bucket = TINY_SHAPES.longest
     facts = load_contract(tiny_program)
-    longest = replace(bucket, source_bytes=facts.max_source_bytes, target_bytes=facts.max_target_bytes)
+    longest = msgspec.structs.replace(bucket, source_bytes=facts.max_source_bytes, target_bytes=facts.max_target_bytes)
     lines = [f"ladder = {list(TINY_SHAPES.ladder)}", "[[bucket]]"]
-    config.write_text("\n".join([*lines, *(f"{name} = {value}" for name, value in vars(longest).items())]))
-    request = resolve.Request(str(tiny_program), config=config)
+    config.write_text(
+        "\n".join([*lines, *(f"{name} = {value}" for name, value in msgspec.structs.asdict(longest).items())])
+    )
+    model = find_model(str(tiny_program), print, config=config)
     said: list[str] = []
-    tuned = resolve.compile_model(replace(request, tune=True), said.append)
+    tuned = model.compile(said.append, tune=True)
     assert tuned.name.endswith("-tuned")
     assert contract.load_manifest(tuned).tiles
     assert sorted(line.partition(":")[0] for line in said[1:]) == sorted(contract.load_manifest(tuned).tiles)
-    assert resolve.compile_model(request, said.append) == tuned
+    assert model.compile(said.append) == tuned
     with pytest.raises(UsageError, match="--tune measures on this CPU"):
-        resolve.compile_model(replace(request, tune=True, target="sse2"), said.append)
+        replace(model, target="sse2").compile(said.append, tune=True)

@@ -10,11 +10,11 @@ import pytest
 from g2p_batch.errors import ModelError
 from g2p_batch.model.contract import load_contract
 from g2p_batch.model.cpu_engine import Artifact, CpuEngine
-from g2p_batch.model.resolve import Request, compile_model
+from g2p_batch.model.resolve import find_model
 from g2p_batch.model.shipped import BUNDLED, shipped
 from g2p_compile.check import verify as module
 from g2p_compile.check.golden import find_golden, read_tsv
-from g2p_compile.check.verify import Verified, prefix_form, published, sources_of, verify
+from g2p_compile.check.verify import Verified, prefix_form, published, verify
 
 SOME = slice(0, 635, 13)
 
@@ -25,12 +25,12 @@ def quiet(_: str) -> None:
 
 @pytest.fixture(scope="module")
 def engine() -> CpuEngine:
-    return Artifact(compile_model(Request(), quiet)).engine()
+    return Artifact(find_model("bundled", quiet).compile(quiet)).engine()
 
 
 @pytest.fixture(scope="module")
 def whole() -> Verified:
-    return verify(Request(), quiet)
+    return verify(find_model("bundled", quiet), quiet)
 
 
 def test_every_golden_word_of_the_bundled_model_is_exact_cached_and_cacheless(whole: Verified) -> None:
@@ -77,11 +77,11 @@ def test_the_golden_set_is_large_and_covers_every_bundled_language() -> None:
 def test_the_prefix_form_that_the_checkpoint_was_trained_with_is_told(engine: CpuEngine) -> None:
     table = read_tsv(shipped("golden/bundled/words.tsv"))
     words, langs = table["word"].to_pylist()[SOME], table["lang"].to_pylist()[SOME]
-    check = prefix_form(engine, engine.contract, sources_of(engine.contract, words, langs))
+    check = prefix_form(engine, engine.contract, words, langs)
     assert check.held
     assert check.note.startswith("trained with 'space'")
     other = replace(engine.contract, prefix="none")
-    check = prefix_form(engine, other, sources_of(other, words, langs))
+    check = prefix_form(engine, other, words, langs)
     assert check.held is False
     assert check.note.endswith("the contract says 'none'")
 
@@ -117,7 +117,7 @@ def test_a_published_cap_cuts_our_string_where_it_cut_theirs(pron: str, source: 
 def test_the_upstream_checkpoint_gives_what_was_published() -> None:
     hub_id = "charsiu/g2p_multilingual_byT5_tiny_16_layers_100"
     try:
-        found = verify(Request(os.environ.get("G2P_BATCH_CHARSIU", hub_id)), quiet)
+        found = verify(find_model(os.environ.get("G2P_BATCH_CHARSIU", hub_id), quiet), quiet)
     except ModelError as reason:
         pytest.skip(f"set G2P_BATCH_CHARSIU to a local folder of that name: {reason}")
     (check,) = [check for check in found.checks if check.name == "published results"]

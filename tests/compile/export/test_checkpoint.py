@@ -1,20 +1,14 @@
-"""Loading a checkpoint from a folder or the hub: what is accepted, what it means, and what is said when it is not."""
+"""Loading a checkpoint from a folder: what is accepted, and what it means."""
 
-import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import huggingface_hub
 import pytest
 import torch
-from huggingface_hub import errors as hub
-from safetensors.torch import load_file, save_file
-from transformers import BertConfig, MarianConfig, T5ForConditionalGeneration
+from safetensors.torch import load_file
+from transformers import T5ForConditionalGeneration
 
-from g2p_batch.errors import ModelError
 from g2p_batch.model.contract import Contract, Geometry
 from g2p_batch.model.tokenizer import EOS, START
 from g2p_compile.check.transformers_reference import answers
@@ -22,6 +16,7 @@ from g2p_compile.export.checkpoint import Checkpoint, bias_buckets, from_program
 from g2p_compile.export.exporter import export_program
 from g2p_compile.export.stages import Stages
 from g2p_compile.program import load_program
+from tests.helpers.checkpoints import ABSENT, SHAPE, TRANSFORMERS_4, WEIGHTS, changed, saved
 from tests.helpers.tiny_models import Shape, random_checkpoint, random_t5
 
 GEOMETRY = Geometry(
@@ -39,49 +34,6 @@ GEOMETRY = Geometry(
     norm_epsilon=1e-6,
     logit_scale=1.0,
 )
-SHAPE = Shape(decoder_layers=1)
-TRANSFORMERS_4 = {
-    "_name_or_path": "google/byt5-small",
-    "architectures": ["T5ForConditionalGeneration"],
-    "d_ff": 96,
-    "d_kv": 16,
-    "d_model": 64,
-    "decoder_start_token_id": 0,
-    "dropout_rate": 0.1,
-    "eos_token_id": 1,
-    "feed_forward_proj": "gated-gelu",
-    "gradient_checkpointing": False,
-    "initializer_factor": 1.0,
-    "is_encoder_decoder": True,
-    "layer_norm_epsilon": 1e-06,
-    "model_type": "t5",
-    "num_decoder_layers": 1,
-    "num_heads": 4,
-    "num_layers": 2,
-    "pad_token_id": 0,
-    "relative_attention_num_buckets": 32,
-    "tie_word_embeddings": False,
-    "tokenizer_class": "ByT5Tokenizer",
-    "torch_dtype": "float32",
-    "transformers_version": "4.18.0",
-    "use_cache": True,
-    "vocab_size": 384,
-}
-"""A config.json as transformers 4 wrote it: no relative_attention_max_distance, the flag with its old meaning."""
-ABSENT = object()
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-
-
-def saved(folder: Path, model: T5ForConditionalGeneration, config: dict[str, Any] | None = None) -> Path:
-    """Save as transformers does, and put a config.json written by hand in place of its own if one is given."""
-    model.save_pretrained(folder)
-    if config is not None:
-        (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
-    return folder
-
-
-def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {key: value for key, value in (config | changes).items() if value is not ABSENT}
 
 
 def forward(model: T5ForConditionalGeneration) -> torch.Tensor:
@@ -231,194 +183,6 @@ def test_the_reference_and_the_step_agree_on_log_probabilities(own: bool, tie: A
 
 def test_the_reference_decodes_with_more_decoder_than_encoder_layers() -> None:
     assert_reference_and_step_agree(random_checkpoint(Shape(encoder_layers=1, decoder_layers=3)))
-
-
-REFUSED = {
-    "another vocabulary": (
-        changed(TRANSFORMERS_4, vocab_size=32128),
-        "vocab_size is 32128, not 384",
-    ),
-    "another activation": (
-        changed(TRANSFORMERS_4, feed_forward_proj="gated-silu"),
-        "feed_forward_proj is 'gated-silu', not one of gated-gelu, gated-gelu_new, relu",
-    ),
-    "other special tokens": (
-        changed(TRANSFORMERS_4, pad_token_id=1, eos_token_id=2, decoder_start_token_id=ABSENT),
-        "pad_token_id is 1, not 0; eos_token_id is 2, not 1; decoder_start_token_id is None, not 0",
-    ),
-    "impossible sizes": (
-        changed(TRANSFORMERS_4, d_model=0, d_kv="64", num_layers=-1),
-        "d_model is 0, not a positive number; d_kv is '64', not a positive number; "
-        "num_layers is -1, not a positive number",
-    ),
-    "everything at once": (
-        changed(TRANSFORMERS_4, vocab_size=32128, feed_forward_proj="gated-silu", num_heads=0),
-        "vocab_size is 32128, not 384; feed_forward_proj is 'gated-silu', not one of gated-gelu, gated-gelu_new, "
-        "relu; num_heads is 0, not a positive number",
-    ),
-}
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return saved(tmp_path_factory.mktemp("whole") / "checkpoint", random_t5(SHAPE), TRANSFORMERS_4)
-
-
-@pytest.fixture
-def copy(whole: Path, tmp_path: Path) -> Path:
-    """Return a folder with the files of a checkpoint, to spoil."""
-    for path in whole.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return tmp_path
-
-
-def refusal(source: str | Path) -> str:
-    with pytest.raises(ModelError) as caught:
-        load_checkpoint(str(source))
-    assert caught.value.__cause__ is None
-    return str(caught.value)
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_an_unsupported_config_is_refused_with_all_reasons_at_once(case: str, copy: Path) -> None:
-    config, reasons = REFUSED[case]
-    (copy / CONFIG).write_text(json.dumps(config), encoding="utf-8")
-    assert refusal(copy) == f"{copy} is not a supported ByT5 checkpoint: {reasons}"
-
-
-@pytest.mark.parametrize("config", [BertConfig(), MarianConfig(decoder_start_token_id=58100)])
-def test_another_architecture_is_refused_with_all_reasons_at_once(config: Any, tmp_path: Path) -> None:
-    config.save_pretrained(tmp_path)
-    message = refusal(tmp_path)
-    written = json.loads((tmp_path / CONFIG).read_text(encoding="utf-8"))
-    for reason in (
-        f"{tmp_path} is not a supported ByT5 checkpoint: model_type is {written['model_type']!r}, not 't5'; ",
-        f"vocab_size is {written['vocab_size']}, not 384; ",
-        "it has no *.safetensors file (pickled weights are not read: convert them first); ",
-        "d_ff is None, not a positive number; d_kv is None, not a positive number",
-    ):
-        assert reason in message
-
-
-def test_pickled_weights_are_never_read(copy: Path) -> None:
-    (copy / WEIGHTS).unlink()
-    (copy / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
-    assert refusal(copy) == (
-        f"{copy} is not a supported ByT5 checkpoint: it has no *.safetensors file "
-        "(pickled weights are not read: convert them first)"
-    )
-
-
-@pytest.mark.parametrize("text", ["", "{", '{"model_type": "t5",}', "\x00"])
-def test_a_config_that_is_no_json_is_refused(text: str, copy: Path) -> None:
-    (copy / CONFIG).write_text(text, encoding="utf-8")
-    message = refusal(copy)
-    assert message.startswith(f"{copy / CONFIG} cannot be read (")
-    assert message.endswith("): download the checkpoint again")
-
-
-@pytest.mark.parametrize("content", [b"[]", b"null", b"3"])
-def test_a_config_that_is_no_object_is_refused(content: bytes, copy: Path) -> None:
-    (copy / CONFIG).write_bytes(content)
-    assert refusal(copy) == f"{copy / CONFIG} is not a JSON object: download the checkpoint again"
-
-
-def test_a_config_in_another_encoding_is_refused(copy: Path) -> None:
-    (copy / CONFIG).write_bytes(b'{"_name_or_path": "\xe9"}')
-    assert refusal(copy).startswith(f"{copy / CONFIG} cannot be read (")
-
-
-def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == f"{tmp_path} holds no config.json: give the folder of a transformers checkpoint"
-
-
-@pytest.mark.parametrize("kept", [0, 7, 5000, -1])
-def test_damaged_weights_are_refused(kept: int, copy: Path) -> None:
-    (copy / WEIGHTS).write_bytes((copy / WEIGHTS).read_bytes()[:kept])
-    message = refusal(copy)
-    assert message.startswith(f"{copy / WEIGHTS} is damaged (")
-    assert message.endswith("): download the checkpoint again")
-
-
-def test_weights_under_a_name_that_transformers_does_not_know_are_refused(copy: Path) -> None:
-    (copy / WEIGHTS).rename(copy / "weights.safetensors")
-    message = refusal(copy)
-    assert message.startswith(f"{copy} cannot be loaded (")
-    assert message.endswith("): download the checkpoint again")
-
-
-SPOILED: dict[str, Callable[[dict[str, torch.Tensor]], object]] = {
-    "missing": lambda weights: weights.pop("decoder.final_layer_norm.weight"),
-    "of another shape": lambda weights: weights.update({"decoder.final_layer_norm.weight": torch.ones(5)}),
-}
-
-
-@pytest.mark.parametrize("how", SPOILED)
-def test_weights_that_are_not_those_of_the_config_are_refused_and_not_made_up(how: str, copy: Path) -> None:
-    weights = load_file(copy / WEIGHTS)
-    SPOILED[how](weights)
-    save_file(weights, copy / WEIGHTS, metadata={"format": "pt"})
-    assert refusal(copy) == (
-        f"the weights in {copy} are not those of its config.json, missing or of another shape: "
-        "decoder.final_layer_norm.weight. Download the checkpoint again"
-    )
-
-
-def test_a_config_with_more_layers_than_weights_is_refused(copy: Path) -> None:
-    (copy / CONFIG).write_text(json.dumps(changed(TRANSFORMERS_4, num_layers=3)), encoding="utf-8")
-    message = refusal(copy)
-    assert "encoder.block.2.layer.0.SelfAttention.k.weight, " in message
-    assert message.endswith(" and 4 more. Download the checkpoint again")
-
-
-RESPONSE = SimpleNamespace(headers={}, request=None)
-HUB_ID = "charsiu/g2p_multilingual_byT5_tiny_16_layers_100"
-UNREACHABLE = {
-    "no such repository": (hub.RepositoryNotFoundError("404: not found\nhint", response=RESPONSE), "404: not found"),
-    "gated": (hub.GatedRepoError("403: ask for access", response=RESPONSE), "403: ask for access"),
-    "no such revision": (hub.RevisionNotFoundError("no revision x", response=RESPONSE), "no revision x"),
-    "server error": (hub.HfHubHTTPError("503: try later", response=RESPONSE), "503: try later"),
-    "offline and not cached": (hub.LocalEntryNotFoundError("nothing in the cache"), "nothing in the cache"),
-    "offline mode": (hub.OfflineModeIsEnabled("HF_HUB_OFFLINE is set"), "HF_HUB_OFFLINE is set"),
-    "no network": (OSError(101, "Network is unreachable"), "[Errno 101] Network is unreachable"),
-    "a timeout without words": (TimeoutError(), "TimeoutError"),
-}
-
-
-@pytest.mark.parametrize("case", UNREACHABLE)
-def test_a_hub_that_cannot_give_a_checkpoint_says_what_to_do(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    error, reason = UNREACHABLE[case]
-
-    def download(*_: Any, **__: Any) -> str:
-        raise error
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert refusal(HUB_ID) == (
-        f"{HUB_ID} is not a folder here, and the model hub could not give it ({reason}): check the name and the "
-        "network, or download the checkpoint elsewhere and pass its folder"
-    )
-
-
-@pytest.mark.parametrize("source", ["/no/such/folder", "../checkpoints/mine", "a b", "x/y/z"])
-def test_what_is_neither_folder_nor_hub_id_never_reaches_the_hub(source: str) -> None:
-    assert refusal(source) == (
-        f"{source} is neither a folder nor a hub id: give a folder that holds config.json and *.safetensors, "
-        "or an id such as charsiu/g2p_multilingual_byT5_tiny_16_layers_100"
-    )
-
-
-def test_a_hub_id_is_asked_for_its_revision_without_pickles(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {}
-
-    def download(source: str, revision: str, allow_patterns: list[str]) -> str:
-        asked.update(source=source, revision=revision, patterns=allow_patterns)
-        return str(whole)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    contract = load_checkpoint(HUB_ID, revision="abc").contract
-    assert (contract.name, contract.checkpoint) == (HUB_ID.split("/")[1], HUB_ID)
-    assert (asked["source"], asked["revision"]) == (HUB_ID, "abc")
-    assert not [p for p in asked["patterns"] if "bin" in p or p in ("*", "*.pt")]
 
 
 def test_a_program_gives_the_state_dict_of_its_checkpoint_back(tiny_program: Path) -> None:

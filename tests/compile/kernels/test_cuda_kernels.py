@@ -9,7 +9,6 @@ import pytest
 import torch
 import tvm
 
-from g2p_batch.errors import ModelError, UsageError
 from g2p_batch.model.artifact_cache import COMMON_GPUS, GPU_DTYPES, target_family
 from g2p_batch.model.contract import DType
 from g2p_batch.model.cpu_engine import _gpu_runtime, _runtime
@@ -18,8 +17,8 @@ from g2p_compile.build.nvcc import compile_device_code
 from g2p_compile.export import ops
 from g2p_compile.kernels import Call, Limits
 from g2p_compile.kernels.cuda import CudaKernels, gpu
-from g2p_compile.kernels.cuda.device import STORED, DeviceCode
-from g2p_compile.kernels.cuda.tiling import as_stored, choose
+from g2p_compile.kernels.cuda.launch import DeviceCode
+from g2p_compile.kernels.cuda.tiling import as_stored
 from tests.helpers.emulated import build_kernels, require_gpu
 from tests.helpers.gpu_models import NO_CODE
 
@@ -236,47 +235,6 @@ def test_keys_and_values_of_the_source_go_into_their_slots(bench: Bench) -> None
     after = t(cache)
     ops.cache_source(t(x), t(weight), t(slot), after)
     bench.close(bench.wide(bench.device.array(tensors[2])), after)
-
-
-@pytest.mark.parametrize("dtype", GPU_DTYPES)
-def test_numbers_are_stored_to_the_nearest(dtype: DType) -> None:
-    exact = values(1000)
-    stored = as_stored(exact, dtype)
-    assert stored.dtype.name == STORED[dtype]
-    wanted = torch.from_numpy(exact).to(getattr(torch, dtype))
-    assert stored.tobytes() == wanted.view(getattr(torch, STORED[dtype])).numpy().tobytes()
-
-
-def test_a_weight_beyond_float16_is_refused() -> None:
-    with pytest.raises(ModelError, match="too large for float16: use bfloat16"):
-        as_stored(np.array([1e5], np.float32), "float16")
-
-
-def test_sizes_that_no_kernel_has_are_refused() -> None:
-    with pytest.raises(ModelError, match="no multiples of 8"):
-        choose("bfloat16", 60, 64, parts=1, normed=True, kept=0, shared_bytes=99 << 10)
-    with pytest.raises(ModelError, match="KiB of shared memory, this --arch has 99"):
-        choose("float32", 4096, 64, parts=1, normed=True, kept=0, shared_bytes=99 << 10)
-    kernels = CudaKernels(gpu(("sm_80",)), Limits(SOURCE, TARGET), "bfloat16")
-    with pytest.raises(ModelError, match="heads of 24 values"):
-        kernels.make("cross_attention", Call(((None, 48), (None,), (None,), (2, None, None, 2, 24)), (), ()))
-
-
-def test_an_unknown_gpu_is_refused() -> None:
-    with pytest.raises(UsageError, match="--arch sm_70 is not supported: give one or more of sm_80"):
-        gpu(("sm_90", "sm_70"))
-
-
-@pytest.mark.parametrize("architecture", ["sm_80", "sm_86", "sm_90"])
-@pytest.mark.parametrize("dtype", GPU_DTYPES)
-def test_upstream_shapes_fit(architecture: str, dtype: DType) -> None:
-    room = gpu((architecture,)).shared_bytes
-    for inner, outputs, parts, normed, kept in (
-        (256, 1152, 1, True, 0), (256, 1024, 2, True, 0), (1024, 256, 1, False, 0), (256, 384, 1, True, 384),
-        *([] if dtype == "float32" else [(1472, 3584, 2, True, 0), (1472, 384, 1, True, 384)]),
-    ):  # fmt: skip
-        tiling = choose(dtype, inner, outputs, parts=parts, normed=normed, kept=kept, shared_bytes=room)
-        assert tiling.shared_bytes <= room
 
 
 def test_every_float_operation_of_a_step_has_a_kernel() -> None:

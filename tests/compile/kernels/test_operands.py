@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import tvm
@@ -11,16 +12,16 @@ import tvm
 from g2p_batch.errors import UsageError
 from g2p_batch.model.artifact_cache import GPU_DTYPES
 from g2p_batch.model.contract import DTYPES, DType
-from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cpu_families import cpu_family
-from g2p_batch.model.greedy import decode
-from g2p_batch.model.resolve import Request, compile_model
+from g2p_batch.model.resolve import find_model
 from g2p_batch.model.shipped import shipped
+from g2p_batch.model.tokenizer import tokenize
 from g2p_compile.check.golden import read_tsv
-from g2p_compile.check.verify import AGREEMENT, sources_of
+from g2p_compile.check.verify import AGREEMENT
 from g2p_compile.kernels import KERNELS, MACHINES, WEIGHTS, Limits, Site
 from g2p_compile.kernels.cpu.cells import choose_cells
 from g2p_compile.kernels.cpu.gemm import OPERANDS
+from tests.helpers.decoding import decode
 
 NARROW: tuple[DType, ...] = ("bfloat16", "int8")
 
@@ -108,22 +109,23 @@ def test_every_dtype_has_operands_and_an_agreement() -> None:
 def test_a_cpu_without_the_instructions_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("g2p_batch.model.artifact_cache.cpu_family", lambda dtype: None)
     with pytest.raises(UsageError, match="this CPU has no instructions for int8: use float32"):
-        compile_model(Request(dtype="int8"), lambda _: None)
+        find_model("bundled", print, dtype="int8").compile(print)
 
 
 def test_words_are_bitwise_independent_and_agree_with_float32(dtype: DType) -> None:
-    artifact = Artifact(compile_model(Request(dtype=dtype), lambda _: None))
+    artifact = find_model("bundled", print, dtype=dtype).open(print)
     table = read_tsv(shipped("golden/bench.tsv")).slice(0, 400)
-    sources = sources_of(artifact.manifest.contract, table["word"].to_pylist(), table["lang"].to_pylist())
+    prefixes = pa.array(map(artifact.manifest.contract.prefix_for, table["lang"].to_pylist()), pa.string())
+    ids, lengths = tokenize(table["word"].combine_chunks(), prefixes)
     engine = artifact.engine()
-    whole = decode(engine, sources.ids, sources.lengths)
+    whole = decode(engine, ids, lengths)
     for rows in ([7], [399, 3, 100], np.random.default_rng(0).permutation(400)[:90]):
-        part = decode(engine, sources.ids[rows], sources.lengths[rows])
+        part = decode(engine, ids[rows], lengths[rows])
         width = part.ids.shape[1]
         assert (part.ids == whole.ids[rows, :width]).all()
         assert (part.logprob == whole.logprob[rows]).all()
-    exact = Artifact(compile_model(Request(), lambda _: None)).engine()
-    wanted = decode(exact, sources.ids, sources.lengths).ids
+    exact = find_model("bundled", lambda _: None).open(lambda _: None).engine()
+    wanted = decode(exact, ids, lengths).ids
     width = max(wanted.shape[1], whole.ids.shape[1])
     same = (padded(wanted, width) == padded(whole.ids, width)).all(axis=1).mean()
     assert same >= {"bfloat16": 0.985, "int8": 0.96}[dtype]

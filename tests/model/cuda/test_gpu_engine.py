@@ -15,11 +15,12 @@ from g2p_batch.model.artifact_cache import DEVICE_CODE, target_family
 from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
-from g2p_batch.model.greedy import Decoded, StreamingEngine, TokenizedChunk, decode, decode_stream
+from g2p_batch.model.greedy import Decoded, StreamingEngine, TokenizedChunk, decode_stream
 from g2p_compile.build.backends import BACKENDS
 from g2p_compile.build.bind import bind
 from g2p_compile.build.passes import passes_to_executable
 from g2p_compile.program import load_program
+from tests.helpers.decoding import decode
 from tests.helpers.emulated import Emulator
 from tests.helpers.gpu_models import SHAPES, GpuModel, gpu_model
 
@@ -111,7 +112,7 @@ def test_a_round_of_steps_is_one_graph(engine: GpuEngine, emulator: Emulator) ->
     launches, graphs, chunks, rounds = np.subtract(now, before)
     assert graphs == rounds > 2
     layers = engine.contract.geometry
-    # Embedding and norm, five a layer, keys and values a layer, seats; and clearing the rows of each of two streams.
+    # Embedding and norm, five a layer, keys and values a layer, rows assigned; and the rows of two streams cleared.
     assert launches == chunks * (2 + 5 * layers.encoder_layers + layers.decoder_layers + 1) + 2
 
 
@@ -182,11 +183,11 @@ def test_all_memory_is_there_before_the_first_graph(model: GpuModel, monkeypatch
     engine = open_model(model, monkeypatch)
     ids, lengths = words(1, 12, seed=9)
     decode(engine, ids, lengths)
-    monkeypatch.setattr(runtime.runtime(), "cudaMallocHost", None)
+    monkeypatch.setattr(runtime.library(), "cudaMallocHost", None)
     monkeypatch.setattr(engine.device, "empty", None)
     ids, lengths = words(14, SHAPES.longest.source_bytes, seed=10)
     assert len(decode(engine, ids, lengths).ids) == 14
-    assert sum(len(desk.graphs) for desk in engine._desks.values()) > 2
+    assert sum(len(decoder.graphs) for decoder in engine._decoders.values()) > 2
 
 
 def test_an_engine_that_goes_gives_its_memory_back(
@@ -208,9 +209,9 @@ def test_a_further_engine_voids_the_graphs_of_others(
 ) -> None:
     ids, lengths = words(5, 12, seed=12)
     wanted = decode(engine, ids, lengths)
-    assert any(desk.graphs for desk in engine._desks.values())
+    assert any(decoder.graphs for decoder in engine._decoders.values())
     assert same(decode(open_model(model, monkeypatch), ids, lengths), wanted)
-    assert not any(desk.graphs for desk in engine._desks.values())
+    assert not any(decoder.graphs for decoder in engine._decoders.values())
     assert same(decode(engine, ids, lengths), wanted)
 
 

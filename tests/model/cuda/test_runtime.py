@@ -13,13 +13,13 @@ from g2p_batch.model.artifact_cache import GPU_DTYPES
 from g2p_batch.model.contract import DType
 from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
-from g2p_batch.model.greedy import decode
-from g2p_batch.model.resolve import Request, compile_model
+from g2p_batch.model.resolve import find_model
 from g2p_batch.model.shipped import shipped
 from g2p_batch.model.tokenizer import tokenize
 from g2p_compile.check.golden import read_tsv
 from g2p_compile.check.transformers_reference import load_reference
 from g2p_compile.check.verify import verify
+from tests.helpers.decoding import decode
 from tests.helpers.emulated import require_gpu
 
 pytestmark = pytest.mark.cuda
@@ -30,7 +30,7 @@ AGREEMENT: dict[DType, float] = {"float32": 1.0, "float16": 0.995, "bfloat16": 0
 @pytest.fixture(scope="module", params=GPU_DTYPES)
 def engine(request: pytest.FixtureRequest) -> GpuEngine:
     require_gpu()
-    opened = Artifact(compile_model(Request(target="cuda", dtype=request.param), print)).engine()
+    opened = find_model("bundled", print, dtype=request.param, target="cuda").open(print).engine()
     assert isinstance(opened, GpuEngine)
     return opened
 
@@ -43,13 +43,16 @@ def sources(engine: GpuEngine) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_checks_of_the_model_hold(engine: GpuEngine) -> None:
-    found = verify(Request(target="cuda", dtype=engine.dtype), print)
+    found = verify(find_model("bundled", print, dtype=engine.dtype, target="cuda"), print)
     assert found.held, found.to_text()
 
 
 def test_strings_are_those_of_float32_on_the_cpu(engine: GpuEngine) -> None:
     ids, lengths = sources(engine)
-    got, wanted = decode(engine, ids, lengths), decode(Artifact(compile_model(Request(), print)).engine(), ids, lengths)
+    got, wanted = (
+        decode(engine, ids, lengths),
+        decode(Artifact(find_model("bundled", print).compile(print)).engine(), ids, lengths),
+    )
     width = max(got.ids.shape[1], wanted.ids.shape[1])
     one, other = (np.pad(d.ids, ((0, 0), (0, width - d.ids.shape[1]))) for d in (got, wanted))
     assert (one == other).all(axis=1).mean() >= AGREEMENT[engine.dtype]

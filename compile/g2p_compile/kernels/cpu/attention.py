@@ -117,20 +117,20 @@ def encoder_attention(site: Site) -> Kernel:
                     near = partial(lambda query, at: bias[h, lanes.at(reach - 1 + at - query)], query)
                     T.buffer_store(inverse, _softmax(lanes, scores, q, count, near), [q])
                 with T.serial(0, vectors // share) as outer:
-                    places = [across.at(i * across.lanes) for i in range(together * share)]
-                    for place in places:
-                        T.buffer_store(mixed, across.splat(0.0), [place])
+                    indices = [across.at(i * across.lanes) for i in range(together * share)]
+                    for index in indices:
+                        T.buffer_store(mixed, across.splat(0.0), [index])
                     with T.serial(0, own) as j:
                         values = [across.named(part(2, b, j, h, outer * share + v)) for v in range(share)]
                         for q in range(together):
                             weight = across.named(across.splat(scores[q, j]))
-                            for value, place in zip(values, places[q * share : (q + 1) * share], strict=True):
-                                T.buffer_store(mixed, across.fma(weight, value, mixed[place]), [place])
+                            for value, index in zip(values, indices[q * share : (q + 1) * share], strict=True):
+                                T.buffer_store(mixed, across.fma(weight, value, mixed[index]), [index])
                     for q in range(together):
                         with T.If(first + q < own), T.Then():
-                            for v, place in enumerate(places[q * share : (q + 1) * share]):
+                            for v, index in enumerate(indices[q * share : (q + 1) * share]):
                                 at = across.at(h * width + (outer * share + v) * across.lanes)
-                                T.buffer_store(y, mixed[place] * across.splat(inverse[q]), [b, first + q, at])
+                                T.buffer_store(y, mixed[index] * across.splat(inverse[q]), [b, first + q, at])
             # Rows of padding go through the products that follow: finite numbers keep those at full speed.
             with T.serial(0, length - own) as i, T.serial(0, vectors) as v:
                 T.buffer_store(y, across.splat(0.0), [b, own + i, across.at(h * width + v * across.lanes)])
@@ -141,7 +141,7 @@ def encoder_attention(site: Site) -> Kernel:
     return Kernel(built.get(), (Packed((heads, table_width), "float32"),), pad)
 
 
-class _Decoder:
+class _DecoderAttention:
     """Attention of one token a row to cached positions of its slot, all heads of a row together.
 
     Every head's keys of four positions are read before the next four: a slot is read from front to back.
@@ -167,14 +167,14 @@ class _Decoder:
         self._mixed = T.alloc_buffer((self.heads, self.width), "float32")
 
     def append(self, slot: Expr, position: Expr, row: Any) -> None:
-        """Store a position's keys and values: `row` gives the vector of them that begins at a place in [2*H*D]."""
+        """Store a position's keys and values: `row` gives the vector of them that begins at an index in [2*H*D]."""
         lanes = self.cells.lanes
         stored = Lanes(lanes.machine, lanes.lanes // self.cells.parts)
         for kind in range(2):
             with T.serial(0, self.heads) as h, T.serial(0, self.width // lanes.lanes) as v:
                 values = lanes.named(row((kind * self.heads + h) * self.width + v * lanes.lanes))
-                place = [kind, T.cast(slot, "int64"), position, h, stored.at(v * stored.lanes)]
-                T.buffer_store(self._cache, self.cells.pack(values), place)
+                index = [kind, T.cast(slot, "int64"), position, h, stored.at(v * stored.lanes)]
+                T.buffer_store(self._cache, self.cells.pack(values), index)
 
     def attend(self, slots: Any, row: Expr, count: Expr, query: Any, bias: Any, write: Any) -> None:
         """Emit the attention of a row to the first `count` (int64) positions of its slot; the next row's is fetched.
@@ -183,9 +183,9 @@ class _Decoder:
             slots: int32, of all rows.
             row: which one.
             count: at least 1.
-            query: gives the vector of the query that begins at a place in [H*D].
+            query: gives the vector of the query that begins at an index in [H*D].
             bias: gives the biases of a head's keys from a position on, or None.
-            write: stores a vector of the result that begins at a place in [H*D].
+            write: stores a vector of the result that begins at an index in [H*D].
         """
         cells, lanes = self.cells, self.cells.lanes
         per_head = self.width // lanes.lanes // cells.parts
@@ -200,7 +200,7 @@ class _Decoder:
         def start(v: int, p: int) -> int:
             return (v * cells.parts + p) * lanes.lanes
 
-        def place(v: int, p: int) -> Expr:
+        def index(v: int, p: int) -> Expr:
             return lanes.at(start(v, p))
 
         def stored(kind: int, position: Expr, head: Expr, v: int) -> list[Expr]:
@@ -210,8 +210,8 @@ class _Decoder:
             for v in range(per_head):
                 asked = [query(h * self.width + start(v, p)) for p in range(cells.parts)]
                 for p, value in enumerate(cells.arrange([lanes.named(a) for a in asked])):
-                    T.buffer_store(self._query, value, [h, place(v, p)])
-                    T.buffer_store(self._mixed, lanes.splat(0.0), [h, place(v, p)])
+                    T.buffer_store(self._query, value, [h, index(v, p)])
+                    T.buffer_store(self._mixed, lanes.splat(0.0), [h, index(v, p)])
         groups = T.Bind((count + _KEYS - 1) // _KEYS)
         with T.serial(0, groups) as j:
             keys = [T.Bind(tirx.min(j * _KEYS + i, count - 1)) for i in range(_KEYS)]
@@ -219,7 +219,7 @@ class _Decoder:
                 fetch(0, keys, h)
                 sums = [lanes.splat(0.0)] * _KEYS
                 for v in range(per_head):
-                    asked = [lanes.named(self._query[h, place(v, p)]) for p in range(cells.parts)]
+                    asked = [lanes.named(self._query[h, index(v, p)]) for p in range(cells.parts)]
                     for k, key in enumerate(keys):
                         for one, value in zip(asked, stored(0, key, h, v), strict=True):
                             sums[k] = lanes.named(lanes.fma(one, value, sums[k]))
@@ -235,15 +235,15 @@ class _Decoder:
                 fetch(1, keys, h)
                 weights = [lanes.named(lanes.splat(self._scores[h, j * _KEYS + i])) for i in range(_KEYS)]
                 for v in range(per_head):
-                    totals = [self._mixed[h, place(v, p)] for p in range(cells.parts)]
+                    totals = [self._mixed[h, index(v, p)] for p in range(cells.parts)]
                     for weight, key in zip(weights, keys, strict=True):
                         for p, value in enumerate(stored(1, key, h, v)):
                             totals[p] = lanes.named(lanes.fma(weight, value, totals[p]))
                     for p, total in enumerate(totals):
-                        T.buffer_store(self._mixed, total, [h, place(v, p)])
+                        T.buffer_store(self._mixed, total, [h, index(v, p)])
         with T.serial(0, self.heads) as h:
             for v in range(per_head):
-                parts = [lanes.named(self._mixed[h, place(v, p)] * lanes.splat(inverse[h])) for p in range(cells.parts)]
+                parts = [lanes.named(self._mixed[h, index(v, p)] * lanes.splat(inverse[h])) for p in range(cells.parts)]
                 for p, value in enumerate(cells.restore(parts)):
                     write(h * self.width + start(v, p), value)
 
@@ -251,7 +251,7 @@ class _Decoder:
 def self_attention(site: Site) -> Kernel:
     """`ops.self_attention`: the new key and value are written before they are read with the others."""
     heads, reach = site.weights[0]
-    decoder = _Decoder(site, site.limits.target_bytes)
+    decoder = _DecoderAttention(site, site.limits.target_bytes)
     lanes, across, inner = _score_lanes(site), decoder.cells.lanes, heads * decoder.width
     # Entry reach-1-n of the packed table is the bias n tokens back, so that a vector of keys reads it forwards.
     table_width = reach + lanes.lanes
@@ -284,7 +284,7 @@ def self_attention(site: Site) -> Kernel:
 
 def cross_attention(site: Site) -> Kernel:
     """`ops.cross_attention`."""
-    decoder = _Decoder(site, site.limits.source_bytes)
+    decoder = _DecoderAttention(site, site.limits.source_bytes)
     across, inner = decoder.cells.lanes, decoder.heads * decoder.width
     with kernel("cross_attention") as built:
         rows = size()

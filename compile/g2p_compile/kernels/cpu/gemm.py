@@ -18,7 +18,7 @@ from tvm.tirx.script import builder as T
 from g2p_batch.model.contract import DType
 from g2p_compile.kernels.cpu.cells import choose_cells
 from g2p_compile.kernels.cpu.narrow import BFloat16Operands, Int8Pairs, Int8Quads
-from g2p_compile.kernels.cpu.operands import Float32Operands, Layout, Operands
+from g2p_compile.kernels.cpu.operands import Float32Operands, Operands, ProductLayout
 from g2p_compile.kernels.cpu.register_tiles import ProductShape
 from g2p_compile.kernels.kernel import Array, Float32, Kernel, Site
 from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, prefetch, size
@@ -27,7 +27,7 @@ _ROW_TILES = 8
 """Row tiles that run over one column tile of the weight while the nearest cache holds it."""
 
 
-OPERANDS: dict[DType, Callable[[Layout], Operands]] = {
+OPERANDS: dict[DType, Callable[[ProductLayout], Operands]] = {
     "float32": Float32Operands,
     "bfloat16": BFloat16Operands,
     "int8": lambda layout: (Int8Quads if layout.machine.quads else Int8Pairs)(layout),
@@ -44,7 +44,7 @@ Rows = Callable[[Expr, Expr], None]
 class Product:
     """The loops of x [M, K] times a packed weight."""
 
-    layout: Layout
+    layout: ProductLayout
     operands: Operands
     x: Any
     weight: Any
@@ -85,18 +85,18 @@ class Product:
 
     def _tile(self, sums: Any, first: Expr, strip: Expr, end: Expr, block: Expr) -> None:
         lanes, vectors, rows = self.layout.tile.lanes, self.layout.tile.vectors, self.layout.tile.rows
-        places = [lanes.at(i * lanes.lanes) for i in range(rows * vectors)]
-        for i, place in enumerate(places):
-            T.buffer_store(sums, self.operands.start(block, i % vectors), [place])
+        indices = [lanes.at(i * lanes.lanes) for i in range(rows * vectors)]
+        for i, index in enumerate(indices):
+            T.buffer_store(sums, self.operands.start(block, i % vectors), [index])
         own = [tirx.min(first + strip * rows + i, end - 1) for i in range(rows)]
         with T.serial(0, self.operands.words) as k:
             self._prefetch(block + 1, strip * self.operands.words + k)
             for i in range(rows):
                 value = self.operands.step(self.x, own[i], first, k)
                 for v in range(vectors):
-                    place = places[i * vectors + v]
+                    index = indices[i * vectors + v]
                     column = self.weight[block, k, lanes.at(v * lanes.lanes)]
-                    T.buffer_store(sums, self.operands.dot(value, column, sums[place]), [place])
+                    T.buffer_store(sums, self.operands.dot(value, column, sums[index]), [index])
 
     def _prefetch(self, block: Expr, step: Expr) -> None:
         """Fetch the next column tile little by little while this one is at work, so that it is near in time.
@@ -108,10 +108,10 @@ class Product:
         prefetch(self.weight[block, at // columns, at % columns])
 
 
-def _operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[Layout, Operands]:
+def _operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[ProductLayout, Operands]:
     """Choose tile and number format for `parts` weights [outputs, K] side by side."""
     tile = site.tiles.choose(site.machine, ProductShape(site.weights[-1][1], outputs, parts))
-    layout = Layout(site.machine, tile, site.weights[-1][1], outputs * parts, normed)
+    layout = ProductLayout(site.machine, tile, site.weights[-1][1], outputs * parts, normed)
     # Instructions on several values at once want whole vectors; odd shapes run in float32.
     whole = tile.lanes.lanes == site.machine.lanes and layout.inner % tile.lanes.lanes == 0
     return layout, OPERANDS[site.dtype if whole else "float32"](layout)
@@ -136,10 +136,10 @@ def _gemm(
         y = buffer("y", (rows, outputs))
 
         def store(row: Expr, block: Expr, values: list[Expr]) -> None:
-            places = [lanes.at((block * share + v) * lanes.lanes) for v in range(share)]
-            before = [] if kept is None else [kept[row, place] for place in places]
-            for place, value in zip(places, epilogue(lanes, values, before), strict=True):
-                T.buffer_store(y, value, [row, place])
+            indices = [lanes.at((block * share + v) * lanes.lanes) for v in range(share)]
+            before = [] if kept is None else [kept[row, index] for index in indices]
+            for index, value in zip(indices, epilogue(lanes, values, before), strict=True):
+                T.buffer_store(y, value, [row, index])
 
         Product(layout, operands, x, weight, site.constants[0] if normed else None).run(store)
     return Kernel(built.get(), operands.packed(), _packer(operands, normed))
@@ -246,8 +246,8 @@ def greedy_head(site: Site) -> Kernel:
 
         def store(row: Expr, block: Expr, values: list[Expr]) -> None:
             for v, value in enumerate(values):
-                place = lanes.at((block * tile.vectors + v) * lanes.lanes)
-                T.buffer_store(logits, value * lanes.splat(scale), [row % group, place])
+                index = lanes.at((block * tile.vectors + v) * lanes.lanes)
+                T.buffer_store(logits, value * lanes.splat(scale), [row % group, index])
 
         def choose(first: Expr, end: Expr) -> None:
             whole = lanes.at(0)

@@ -11,7 +11,7 @@ import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from g2p_compile.kernels.cpu.operands import Converted, Layout, in_words, side_by_side
+from g2p_compile.kernels.cpu.operands import Converted, ProductLayout, in_words, side_by_side
 from g2p_compile.kernels.kernel import Array, Float32, Packed
 from g2p_compile.kernels.vector import Expr, buffer
 
@@ -112,7 +112,7 @@ class BFloat16Operands(Converted):
     def prepare(self, x: Any, first: Expr, end: Expr, epsilon: float | None) -> None:
         with T.serial(0, end - first) as i:
             normed = self.normed_row(x, first + i, epsilon)
-            self.convert(i, lambda place: T.call_extern("int32x8", "g2p_to_bfloat16", normed(place)))
+            self.convert(i, lambda index: T.call_extern("int32x8", "g2p_to_bfloat16", normed(index)))
 
     def start(self, block: Expr, v: int) -> Expr:
         return T.broadcast(T.float32(0.0), 16)
@@ -181,7 +181,7 @@ class Int8Quads(Converted):
             largest = lanes.max(self._largest[whole])
             T.buffer_store(self._scales, largest * T.float32(1.0 / 127.0), [i])
             inverse = lanes.named(lanes.splat(T.float32(127.0) / largest))
-            self.convert(i, lambda place: T.call_extern(word, "g2p_to_int8", normed(place) * inverse))
+            self.convert(i, lambda index: T.call_extern(word, "g2p_to_int8", normed(index) * inverse))
 
     def _columns(self, block: Expr, v: int) -> Expr:
         return self.lanes.at(block * self.layout.tile.columns + v * self.lanes.lanes)
@@ -202,7 +202,7 @@ class Int8Pairs(Int8Quads):
 
     per_word = 2
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: ProductLayout) -> None:
         super().__init__(layout)
         lanes, pair_dot = self.lanes.lanes, layout.machine.pair_dot
         sizes = {

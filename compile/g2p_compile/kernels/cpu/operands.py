@@ -19,7 +19,7 @@ from g2p_compile.kernels.vector import Expr, Lanes, buffer, lanes_dividing
 
 
 @dataclass(frozen=True)
-class Layout:
+class ProductLayout:
     """A product as far as its operands depend on it: x [M, inner] times `outputs` columns in tiles."""
 
     machine: Machine
@@ -101,7 +101,7 @@ def row_scale(machine: Machine, x: Any, row: Expr, epsilon: float) -> Expr:
 class Float32Operands:
     """Rows are read where they are; a norm's gain lies in the weight, and 1 / rms multiplies the sums."""
 
-    layout: Layout
+    layout: ProductLayout
     words: int = field(init=False)
     sums: str = "float32"
     instructions: str = ""
@@ -148,7 +148,7 @@ class Converted:
 
     per_word: int
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: ProductLayout) -> None:
         self.layout, self.lanes = layout, layout.tile.lanes
         self._gain: Any = None
 
@@ -160,13 +160,13 @@ class Converted:
     def normed_row(self, x: Any, row: Expr, epsilon: float | None) -> Any:
         """Return where a row stands normed: x itself, or a buffer."""
         if epsilon is None:
-            return lambda place: x[row, place]
+            return lambda index: x[row, index]
         lanes = self.lanes
         scale = lanes.named(lanes.splat(row_scale(self.layout.machine, x, row, epsilon)))
         with T.serial(0, self.layout.inner // lanes.lanes) as k:
-            place = lanes.at(k * lanes.lanes)
-            T.buffer_store(self._row, x[row, place] * scale * self._gain[place], [place])
-        return lambda place: self._row[place]
+            index = lanes.at(k * lanes.lanes)
+            T.buffer_store(self._row, x[row, index] * scale * self._gain[index], [index])
+        return lambda index: self._row[index]
 
     def step(self, x: Any, row: Expr, first: Expr, k: Expr) -> Expr:
         return T.broadcast(self._words[row - first, k], self.lanes.lanes)

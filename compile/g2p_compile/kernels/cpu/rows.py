@@ -17,8 +17,8 @@ def embed(site: Site) -> Kernel:
         table = buffer("table", (vocabulary, width))
         y = buffer("y", (rows, width))
         with T.serial(0, rows) as i, T.serial(0, width // lanes.lanes) as k:
-            place = lanes.at(k * lanes.lanes)
-            T.buffer_store(y, table[T.cast(ids[i], "int64"), place], [i, place])
+            index = lanes.at(k * lanes.lanes)
+            T.buffer_store(y, table[T.cast(ids[i], "int64"), index], [i, index])
     return Kernel(built.get(), (Packed((vocabulary, width), "float32"),), _as_it_is)
 
 
@@ -35,8 +35,8 @@ def rms_norm(site: Site) -> Kernel:
         with T.serial(0, rows) as i:
             scale = lanes.named(lanes.splat(row_scale(site.machine, x, i, epsilon)))
             with T.serial(0, width // lanes.lanes) as k:
-                place = lanes.at(k * lanes.lanes)
-                T.buffer_store(y, gain[place] * (x[i, place] * scale), [i, place])
+                index = lanes.at(k * lanes.lanes)
+                T.buffer_store(y, gain[index] * (x[i, index] * scale), [i, index])
     return Kernel(built.get(), (Packed((width,), "float32"),), _as_it_is)
 
 

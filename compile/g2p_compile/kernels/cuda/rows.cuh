@@ -26,11 +26,11 @@ DEVICE void rms_norm(const float* x, const float* gain, T* y, int64_t rows, floa
 
 // Rows of the decoder, each the word that has it: four arguments of a step [rows], and what has come of it,
 // status [3, rows]: whether it is live, tokens said, and log-probability (float32).
-struct Desk {
+struct DecoderRows {
   int *token, *position, *slot, *length, *status;
   int64_t rows;
   DEVICE int& live(int64_t row) const { return status[row]; }
-  DEVICE int& said(int64_t row) const { return status[rows + row]; }
+  DEVICE int& count(int64_t row) const { return status[rows + row]; }
   DEVICE float& logprob(int64_t row) const { return reinterpret_cast<float*>(status + 2 * rows)[row]; }
   DEVICE void leave(int64_t row, int scratch) const {
     token[row] = 0, position[row] = 0, slot[row] = scratch, length[row] = 1, live(row) = 0;
@@ -43,31 +43,32 @@ DEVICE int64_t own_thread() { return int64_t{blockIdx.x} * blockDim.x + threadId
 
 // Make all rows inert.
 DEVICE void clear(int* token, int* position, int* slot, int* length, int* status, int64_t rows, int scratch) {
-  const Desk desk{token, position, slot, length, status, rows};
-  if (own_thread() < rows) desk.leave(own_thread(), scratch);
+  const DecoderRows decoder{token, position, slot, length, status, rows};
+  if (own_thread() < rows) decoder.leave(own_thread(), scratch);
 }
 
-// Give rows to words: seats [2, words] holds their rows and source lengths. A row's number is its word's slot.
-DEVICE void seat(const int* seats, int* token, int* position, int* slot, int* length, int* status, int64_t words, int64_t rows) {
+// Give rows to words: assignments [2, words] holds their rows and source lengths. A row's number is its word's slot.
+DEVICE void assign_rows(const int* assignments, int* token, int* position, int* slot, int* length, int* status,
+                        int64_t words, int64_t rows) {
   const int64_t i = own_thread();
   if (i >= words) return;
-  const Desk desk{token, position, slot, length, status, rows};
-  const int row = seats[i];
-  token[row] = START, position[row] = 0, slot[row] = row, length[row] = seats[words + i];
-  desk.live(row) = 1, desk.said(row) = 0, desk.logprob(row) = 0.0f;
+  const DecoderRows decoder{token, position, slot, length, status, rows};
+  const int row = assignments[i];
+  token[row] = START, position[row] = 0, slot[row] = row, length[row] = assignments[words + i];
+  decoder.live(row) = 1, decoder.count(row) = 0, decoder.logprob(row) = 0.0f;
 }
 
 // Take in one step's tokens and their log-probabilities, of the first `stepped` rows: words that end become inert and
-// keep what they said, spoken [rows, reach].
+// keep what they said, outputs [rows, reach].
 DEVICE void advance(const int* chosen, const float* gain, int* token, int* position, int* slot, int* length, int* status,
-                    uint16_t* spoken, int64_t stepped, int64_t rows, int64_t reach, int scratch) {
+                    uint16_t* outputs, int64_t stepped, int64_t rows, int64_t reach, int scratch) {
   const int64_t row = own_thread();
-  const Desk desk{token, position, slot, length, status, rows};
-  if (row >= stepped || !desk.live(row)) return;
+  const DecoderRows decoder{token, position, slot, length, status, rows};
+  if (row >= stepped || !decoder.live(row)) return;
   const int at = position[row], next = chosen[row];
-  spoken[row * reach + at] = static_cast<uint16_t>(next);
-  desk.logprob(row) += gain[row];
-  desk.said(row) = at + 1;
+  outputs[row * reach + at] = static_cast<uint16_t>(next);
+  decoder.logprob(row) += gain[row];
+  decoder.count(row) = at + 1;
   token[row] = next, position[row] = at + 1;
-  if (next == EOS || at + 1 == reach) desk.leave(row, scratch);
+  if (next == EOS || at + 1 == reach) decoder.leave(row, scratch);
 }

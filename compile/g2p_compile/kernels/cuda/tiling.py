@@ -14,7 +14,7 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True)
-class Cut:
+class BlockTile:
     """Tile of a block, its warps in rows by columns, and how many tiles of the weight are on their way."""
 
     rows: int
@@ -24,10 +24,15 @@ class Cut:
 
 
 # Widest first. All have four warps of at least 16 rows and two tiles of 8 columns.
-_WIDE = (Cut(64, 128, (2, 2), 3), Cut(32, 128, (1, 4), 3), Cut(16, 128, (1, 4), 3), Cut(16, 64, (1, 4), 2))
-_HEAD = (Cut(32, 64, (1, 4), 3), Cut(16, 64, (1, 4), 3), Cut(16, 64, (1, 4), 2))
-FEW_ROWS = Cut(32, 128, (1, 4), 3)
-"""For products of few columns and few rows: more blocks. Its weight lies as for `Cut(64, 128, ...)`."""
+_WIDE = (
+    BlockTile(64, 128, (2, 2), 3),
+    BlockTile(32, 128, (1, 4), 3),
+    BlockTile(16, 128, (1, 4), 3),
+    BlockTile(16, 64, (1, 4), 2),
+)
+_HEAD = (BlockTile(32, 64, (1, 4), 3), BlockTile(16, 64, (1, 4), 3), BlockTile(16, 64, (1, 4), 2))
+FEW_ROWS = BlockTile(32, 128, (1, 4), 3)
+"""For products of few columns and few rows: more blocks. Its weight lies as for `BlockTile(64, 128, ...)`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Tiling:
     outputs: int
     parts: int
     normed: bool
-    cut: Cut
+    tile: BlockTile
     kept: int = 0
     """float32 values of each row that stay in shared memory beside the tiles."""
 
@@ -56,26 +61,26 @@ class Tiling:
     @property
     def tiles(self) -> int:
         """Tiles along the columns."""
-        return -(-self.outputs * self.parts // self.cut.columns)
+        return -(-self.outputs * self.parts // self.tile.columns)
 
     @property
     def shared_bytes(self) -> int:
         """Shared memory of a block."""
-        own = self.cut.rows * ROW_BYTES
-        weight = self.cut.columns * ROW_BYTES
+        own = self.tile.rows * ROW_BYTES
+        weight = self.tile.columns * ROW_BYTES
         if self.normed:
-            return self.steps * own + self.cut.stages * weight + 4 * self.kept * self.cut.rows
-        return self.cut.stages * (weight + own)
+            return self.steps * own + self.tile.stages * weight + 4 * self.kept * self.tile.rows
+        return self.tile.stages * (weight + own)
 
     @property
     def packed_shape(self) -> tuple[int, ...]:
         """Shape of the packed weight."""
-        return self.tiles, self.steps, self.cut.columns, self.depth
+        return self.tiles, self.steps, self.tile.columns, self.depth
 
     def plan(self, c_type: str) -> str:
         """Return the type that describes it in C++."""
-        warps = f"{self.cut.warps[0]}, {self.cut.warps[1]}"
-        sizes = f"{self.inner}, {self.outputs}, {self.cut.rows}, {self.cut.columns}, {warps}, {self.cut.stages}"
+        warps = f"{self.tile.warps[0]}, {self.tile.warps[1]}"
+        sizes = f"{self.inner}, {self.outputs}, {self.tile.rows}, {self.tile.columns}, {warps}, {self.tile.stages}"
         return f"Plan<{c_type}, {sizes}, {str(self.normed).lower()}, {self.parts}>"
 
     def pack(self, *weights: Float32) -> Array:
@@ -85,23 +90,25 @@ class Tiling:
             ModelError: a weight is too large for float16.
         """
         rows = np.stack([w.reshape(-1, 8, self.inner) for w in weights], axis=1).reshape(-1, self.inner)
-        whole = np.zeros((self.tiles * self.cut.columns, self.steps * self.depth), np.float32)
+        whole = np.zeros((self.tiles * self.tile.columns, self.steps * self.depth), np.float32)
         whole[: len(rows), : self.inner] = rows
-        pieces = whole.reshape(self.tiles, self.cut.columns, self.steps, PIECES, -1).swapaxes(1, 2)
-        at = np.arange(PIECES) ^ (np.arange(self.cut.columns)[:, None] % PIECES)
+        pieces = whole.reshape(self.tiles, self.tile.columns, self.steps, PIECES, -1).swapaxes(1, 2)
+        at = np.arange(PIECES) ^ (np.arange(self.tile.columns)[:, None] % PIECES)
         swizzled = np.take_along_axis(pieces, at[None, None, :, :, None], axis=3)
         return as_stored(swizzled.reshape(self.packed_shape), self.dtype)
 
 
 def choose(dtype: str, inner: int, outputs: int, *, parts: int, normed: bool, kept: int, shared_bytes: int) -> Tiling:
-    """Return the widest cut that fits into a block's shared memory.
+    """Return the widest tiling that fits into a block's shared memory.
 
     Raises:
         ModelError: none does, or the sizes are no multiples of 8.
     """
     if inner % 8 or outputs % 8:
         raise ModelError(f"a weight of {outputs} by {inner} has no kernel for CUDA: its sizes are no multiples of 8")
-    tilings = [Tiling(dtype, inner, outputs, parts, normed, cut, kept) for cut in _cuts(normed=normed, kept=kept)]
+    tilings = [
+        Tiling(dtype, inner, outputs, parts, normed, tile, kept) for tile in _block_tiles(normed=normed, kept=kept)
+    ]
     fitting = next((t for t in tilings if t.shared_bytes <= shared_bytes), None)
     if fitting is None:
         least = min(t.shared_bytes for t in tilings)
@@ -112,7 +119,7 @@ def choose(dtype: str, inner: int, outputs: int, *, parts: int, normed: bool, ke
     return fitting
 
 
-def _cuts(*, normed: bool, kept: int) -> Iterable[Cut]:
+def _block_tiles(*, normed: bool, kept: int) -> Iterable[BlockTile]:
     if kept:
         return _HEAD
     return _WIDE if normed else _WIDE[:1]

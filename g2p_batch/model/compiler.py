@@ -1,0 +1,85 @@
+"""The one door to the compiler: whatever of this package needs `g2p_compile` asks here, and it is loaded only then."""
+
+import importlib.util
+from pathlib import Path
+
+from g2p_batch.errors import ModelError
+from g2p_batch.model.contract import Contract, DType, Prefix, Shapes
+from g2p_batch.model.cpu_families import Family
+from g2p_batch.model.progress import Say
+from g2p_batch.storage.publish import new_folder
+
+
+def sources() -> Path:
+    """Return the folder of the compiler's sources."""
+    import g2p_compile
+
+    return Path(g2p_compile.__path__[0])
+
+
+def require_exporter(model: str) -> None:
+    """Check that what converts the checkpoint `model` is installed.
+
+    Raises:
+        ModelError: torch or transformers is not.
+    """
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
+        raise ModelError(
+            f"{model} is a checkpoint, and converting one needs torch and transformers: "
+            "`pip install 'g2p-batch[export]'`, or export it on another machine and pass the program's folder"
+        )
+
+
+def checkpoint_digest(source: str, revision: str | None) -> str:
+    """Return one sha256 over the files of a checkpoint, fetched first if it is on a hub.
+
+    Raises:
+        ModelError: it cannot be found or reached.
+    """
+    from g2p_compile.export import sources
+
+    return sources.checkpoint_digest(sources.locate(source, revision))
+
+
+def export(
+    source: str, revision: str | None, prefix: Prefix, languages: tuple[str, ...], folder: Path, name: str | None = None
+) -> Contract:
+    """Export a checkpoint into a folder, which appears whole or not at all; returns its contract.
+
+    Args:
+        source: folder or hub id of the checkpoint.
+        revision: of the hub.
+        prefix: how the checkpoint was told the language.
+        languages: tags that it was trained on.
+        folder: where to put the program; absent or empty.
+        name: short name kept in the contract; the last part of the source by default.
+
+    Raises:
+        ModelError: as `load_checkpoint` says.
+        OutputError: the folder cannot be written, or is not empty.
+    """
+    from g2p_compile.export.checkpoint import load_checkpoint
+    from g2p_compile.export.exporter import export_program
+
+    checkpoint = load_checkpoint(source, revision=revision, prefix=prefix, languages=languages, name=name)
+    with new_folder(folder) as draft:
+        return export_program(checkpoint, draft)
+
+
+def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: Path, tuned: Say | None) -> None:
+    """Compile a program into a folder, which appears whole or not at all.
+
+    Args:
+        program: folder of the program.
+        family: hardware to compile for.
+        shapes: buckets and batch ladder.
+        dtype: number format.
+        folder: where to put the artifact; absent or empty.
+        tuned: choose tiles by measuring them, and tell what was found; None takes the usual ones.
+
+    Raises:
+        ModelError, ArtifactError, UsageError, OutputError: as their messages say.
+    """
+    from g2p_compile.build import builder
+
+    builder.build(program, family, shapes, dtype, folder, tuned)

@@ -1,0 +1,27 @@
+"""`languages`."""
+
+from tests.cli.commandline import Ran, run
+
+
+def test_languages_finds_by_name_and_by_code() -> None:
+    assert run("languages", "norweg") == Ran(
+        0,
+        "tag  name              bcp47  script  bundled  note\nnob  Norwegian Bokmål  nb     Latn    yes\n",
+        "",
+    )
+    assert run("languages", "de-AT").stdout.splitlines()[1].split() == ["ger", "German", "de", "Latn", "yes"]
+
+
+def test_languages_lists_all_and_marks_those_of_the_bundled_model() -> None:
+    rows = run("languages").stdout.splitlines()
+    assert len(rows) == 101
+    assert next(row for row in rows if row.startswith("eng-us")).split() == [
+        *("eng-us", "English,", "American", "en-US", "Latn", "yes")
+    ]
+    assert [row.split()[:3] for row in rows if row.startswith("uzb")] == [["uzb", "Uzbek", "uz"]]
+
+
+def test_languages_without_a_hit_names_the_nearest() -> None:
+    ran = run("languages", "Germn")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "did you mean ger (German)" in ran.stderr

@@ -1,0 +1,114 @@
+"""The command `train`: its options, what it refuses, and its dry run."""
+
+import dataclasses
+from pathlib import Path
+
+import click
+import pytest
+
+from g2p_batch import cli
+from g2p_compile.train.batches import Mix
+from g2p_compile.train.preparation import Files
+from g2p_compile.train.recipe import OPTIMIZERS, PRECISIONS, SCHEDULES, Recipe
+from g2p_compile.train.start import NAMED
+from g2p_compile.train.state import STATE
+from g2p_compile.train.training import Watch
+from tests.helpers.training import MAPPINGS, lexicon, quick, run, toy
+
+
+def test_a_training_is_neither_overwritten_nor_gone_on_with_otherwise(tmp_path: Path) -> None:
+    data, other = toy(tmp_path / "toy.tsv"), lexicon(tmp_path / "other.tsv", [("ita", "a", "a")])
+    assert quick(data, tmp_path / "run").exit_code == 0
+    state = tmp_path / "run" / STATE
+    before = state.read_bytes()
+    told = {
+        f"{tmp_path}/run holds a training: give --resume to go on with it": quick(data, tmp_path / "run"),
+        "examples was '": quick(other, tmp_path / "run", "--resume"),
+        f"clip was 1.0 in {state}, now 2.0": quick(data, tmp_path / "run", "--resume", "--clip", "2"),
+        "seed was 0 in": quick(data, tmp_path / "run", "--resume", "--seed", "1"),
+    }
+    for message, ran in told.items():
+        assert ran.exit_code == 1, message
+        assert message in ran.output
+    assert state.read_bytes() == before
+    state.write_bytes(before[:1000])
+    damaged = quick(data, tmp_path / "run", "--resume")
+    assert (damaged.exit_code, "is damaged" in damaged.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--shape", "huge"), 2, "--shape huge is neither one of tiny_8, tiny_12, tiny_16, small, bundled nor"),
+        (("--shape", "heads=0"), 2, "heads=0"),
+        (("--from", "bundled", "--shape", "tiny_8"), 2, "--shape and --from exclude each other"),
+        (("--from", "no/such/folder/here"), 1, "neither a folder nor a hub id"),
+        (("--weight", "eng-us"), 2, "--weight eng-us is no language and positive number"),
+        (("--weight", "fra=2"), 2, "--weight names fra, of which there is no example: there are eng-us ger"),
+        (("--batch-tokens", "3"), 2, "let --batch-tokens be at least that"),
+        (("--lang", "xyz"), 1, "no language has the tag 'xyz'"),
+        (("--device", "warp"), 2, "--device warp cannot be used"),
+        (("--dev", "nowhere.tsv"), 1, "nowhere.tsv does not exist"),
+    ],
+)
+def test_wrong_options_are_told(tmp_path: Path, options: tuple[str, ...], code: int, message: str) -> None:
+    ran = run(toy(tmp_path / "toy.tsv"), "-o", tmp_path / "run", *("--steps", "1"), *options)
+    assert (ran.exit_code, message in ran.output) == (code, True), ran.output
+
+
+def test_files_without_anything_to_train_on_are_told(tmp_path: Path) -> None:
+    path = lexicon(tmp_path / "a.tsv", [("qqq", "a", "a"), ("ita", "o" * 200, "o")])
+    ran = run(path, "--dry-run")
+    assert ran.exit_code == 1
+    assert f"{path} holds nothing to train on (unknown_language 1, too_long 1)" in ran.output
+    dev = lexicon(tmp_path / "dev.tsv", [("pol", "a", "a")])
+    ran = run(toy(tmp_path / "toy.tsv"), "--dev", dev, "--dry-run")
+    assert (ran.exit_code, "--dev holds no word that could be asked: give words of eng-us ger" in ran.output) == (
+        1,
+        True,
+    )
+
+
+def test_a_dry_run_shows_what_would_be_used_and_trains_nothing(tmp_path: Path) -> None:
+    ran = run(toy(tmp_path / "toy.tsv"), "--weight", "ger=3", "--dry-run")
+    assert ran.exit_code == 0
+    assert ran.stdout.splitlines() == [
+        "language  examples  drawn",
+        f"eng-us    {len(MAPPINGS['eng-us'])}        {0.25:.1%}",
+        f"ger       {len(MAPPINGS['ger'])}        {0.75:.1%}",
+    ]
+
+
+def test_training_needs_a_folder_and_a_dry_run_does_not(tmp_path: Path) -> None:
+    ran = run(toy(tmp_path / "toy.tsv"))
+    assert (ran.exit_code, ran.stderr.splitlines()[-1]) == (2, "Error: Missing option '-o'.")
+
+
+def test_options_have_the_defaults_and_choices_of_a_recipe() -> None:
+    command = cli.main.commands["train"]
+    defaults = command.make_context("train", ["words.tsv"]).params
+    fields = {
+        field.name: field.default
+        for config in (Recipe, Mix, Watch, Files)
+        for field in dataclasses.fields(config)
+        if field.default is not dataclasses.MISSING
+    }
+    depending = {"shape", "start", "rate", "warmup", "precision"}
+    assert set(fields) - set(defaults) == set()
+    assert {name: defaults[name] for name in set(fields) - depending} == {
+        name: fields[name] for name in set(fields) - depending
+    }
+    choices = {p.name: tuple(p.type.choices) for p in command.params if isinstance(p.type, click.Choice)}
+    assert choices == {
+        "optimizer": OPTIMIZERS,
+        "schedule": tuple(SCHEDULES),
+        "precision": PRECISIONS,
+        "stored": PRECISIONS,
+    }
+
+
+def test_help_tells_the_defaults_that_depend_on_something() -> None:
+    text = " ".join(run("--help").stdout.split())
+    assert f"Random weights: {', '.join(NAMED)}, or sizes" in text
+    assert f"[default: {Recipe.shape}]" in text
+    assert f"[default: {Recipe.warmup}, or a tenth of --steps]" in text

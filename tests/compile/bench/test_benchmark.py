@@ -1,0 +1,94 @@
+"""The benchmark's subjects compute what they claim, and its figures are the words'. No test looks at a clock."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from g2p_batch.errors import UsageError
+from g2p_batch.model.resolve import find_model
+from g2p_batch.model.threaded import Answers
+from g2p_compile.bench import Options, bench, ceiling
+from g2p_compile.bench.flops import Work, model_flops
+from g2p_compile.bench.profile import tokens_of
+from g2p_compile.check.transformers_reference import answers, load_reference
+from g2p_compile.export.checkpoint import Checkpoint
+from g2p_compile.export.widen import SHAPES, random_checkpoint, widen
+
+WORDS, LANGS = ["hello", "gatto", "π", "Straße"], ["eng-us", "ita", "gre", "ger"]
+TABLE = pa.table({"word": WORDS, "lang": LANGS})
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Checkpoint:
+    return load_reference("bundled")
+
+
+@pytest.mark.parametrize("shape", ["tiny_8", "tiny_12", "tiny_16"])
+def test_a_widened_checkpoint_gives_the_same_strings_in_the_shape_asked_for(bundled: Checkpoint, shape: str) -> None:
+    wide = widen(bundled, shape)
+    assert len(wide.model.encoder.block) == SHAPES[shape]["encoder_layers"]
+    assert wide.model.encoder.block[-1].layer[-1].DenseReluDense.wi_0.out_features == SHAPES[shape]["d_ff"]
+    found, wanted = (answers(checkpoint, WORDS, LANGS) for checkpoint in (wide, bundled))
+    assert [a.pron for a in found] == [a.pron for a in wanted]
+
+
+def test_a_random_checkpoint_is_the_same_for_the_same_seed(bundled: Checkpoint) -> None:
+    one, two, other = (random_checkpoint(bundled, "tiny_8", seed) for seed in (1, 1, 2))
+    assert torch.equal(one.model.shared.weight, two.model.shared.weight)
+    assert not torch.equal(one.model.shared.weight, other.model.shared.weight)
+
+
+def test_all_contestants_run_on_all_subjects_and_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ceiling, "_TRIALS", 1)
+    report = bench(
+        find_model("bundled", quiet), Options(TABLE, ("random:tiny_8",), rounds=1, workers=1, forced_steps=5), quiet
+    )
+    assert [subject.name for subject in report.subjects] == ["bundled", "random tiny_8, 5 tokens a word"]
+    for subject in report.subjects:
+        assert [line.name for line in subject.lines] == ["g2p-batch", "transformers"]
+        assert [line.same_strings for line in subject.lines] == [4, 4]
+        assert all(line.words_per_s > 0 and len(line.rounds) == 1 for line in subject.lines)
+        assert (subject.skipped, subject.work.words) == ((), 4)
+        assert subject.cost.artifact_bytes > 1e6
+        assert 0 < subject.profile.encoder.share <= 1
+        assert 0 < subject.profile.decoder.share <= 1
+    # Prefixes like "<ita>: " are seven bytes, "<eng-us>: " is ten; ß and π are two each.
+    assert report.subjects[1].work == Work.of(np.array([15, 12, 9, 14], np.int32), np.full(4, 5))
+    raw = json.loads(report.to_json())
+    assert raw["subjects"][0]["lines"][1]["name"] == "transformers"
+    assert raw["ceilings"]["float32"] > 1e8
+
+
+def test_an_unknown_shape_is_refused_before_anything_is_measured() -> None:
+    with pytest.raises(UsageError, match="'huge' is no shape: give one of tiny_8"):
+        bench(find_model("bundled", quiet), Options(TABLE, ("huge",), rounds=1), quiet)
+
+
+def test_the_arithmetic_of_a_model_is_that_of_its_matrix_products(bundled: Checkpoint) -> None:
+    geometry = replace(
+        bundled.contract.geometry,
+        **{"d_model": 4, "d_ff": 8, "d_kv": 3, "heads": 2, "encoder_layers": 2, "decoder_layers": 1, "vocab": 16},
+    )
+    # One word of 3 bytes and 2 tokens. Projections 4 x 6, four of them: 192 operations; gated feed-forward 192.
+    encoder = 2 * (3 * (192 + 192) + 3 * 3 * 24)
+    cross_keys_values = 3 * 96
+    decoder = 2 * (192 + 96 + 192) + (1 + 2) * 24 + 2 * 3 * 24
+    head = 2 * 128
+    work = Work.of(np.array([3], np.int32), np.array([2]))
+    assert work == Work(words=1, source=3, source_pairs=9, tokens=2, token_pairs=3, crossed=6)
+    assert model_flops(geometry, work) == encoder + cross_keys_values + decoder + head
+    plain = replace(geometry, gated=False)
+    assert model_flops(geometry, work) - model_flops(plain, work) == (2 * 3 + 2) * 64
+
+
+def test_the_tokens_of_an_answer_are_its_bytes_and_its_end_unless_it_was_cut() -> None:
+    answers = Answers(pa.array(["oː", "", "ɑɑ"]), np.zeros(3, np.float32), np.array([0, 0, 1], bool), np.zeros(3, bool))
+    assert tokens_of(answers, limit=4).tolist() == [4, 1, 4]
