@@ -14,7 +14,7 @@ from g2p_batch.model.contract import Contract, digest, load_contract
 
 PREFIX = "g2p."
 """Namespace of the external functions that stand for the operations of `ops`."""
-PROGRAM, WEIGHTS, CONTRACT = "program.json", "weights.safetensors", "contract.json"
+PROGRAM, WEIGHTS = "program.json", "weights.safetensors"
 WEIGHT_NAMES = "weight_names"
 """Attribute of a Relax function: the names of its last parameters in `weights.safetensors`."""
 

@@ -32,7 +32,7 @@ def export(model: str, output: Path, prefix: contract.Prefix | None, name: str |
     from g2p_batch.model.resolve import BUNDLED_NAME, model_config
     from g2p_batch.storage.publish import require_new_folder
 
-    if model == BUNDLED_NAME or (Path(model) / "contract.json").is_file():
+    if model == BUNDLED_NAME or contract.is_program(Path(model)):
         raise errors.UsageError(f"{model} is a program already: give it to `compile` or `generate --model`")
     require_new_folder(output)
     compiler.require_exporter(model)

@@ -48,13 +48,13 @@ def _cached(root: Path) -> Iterator[tuple[str, str]]:
     except PermissionError:
         yield "cache", f"{root} (may not be read: set G2P_BATCH_CACHE to a folder you own)"
         return
-    for path in (*sorted(root.glob("*/manifest.json")), *sorted(root.glob("programs/*/contract.json"))):
+    for path in (*sorted(root.glob(f"*/{contract.MANIFEST}")), *sorted(root.glob(f"programs/*/{contract.CONTRACT}"))):
         yield f"  {path.parent.name[:12]}", f"{_described(path)}, {folder_size(path.parent)}"
 
 
 def _described(path: Path) -> str:
     try:
-        if path.name == artifact_cache.MANIFEST:
+        if path.name == contract.MANIFEST:
             made = contract.load_manifest(path.parent)
             tuned = ", tuned" if made.tiles else ""
             return f"{made.contract.name} compiled for {made.target.machine}, {made.dtype}{tuned}"

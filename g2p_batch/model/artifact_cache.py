@@ -14,7 +14,7 @@ from g2p_batch.model.contract import DTYPES, Contract, DType, LengthBucket, Shap
 from g2p_batch.model.cpu_families import FAMILIES, Family, cpu_family
 from g2p_batch.model.shipped import shipped
 
-LIBRARY, WEIGHTS, MANIFEST = "model.so", "weights.bin", "manifest.json"
+LIBRARY, WEIGHTS = "model.so", "weights.bin"
 DEVICE_CODE = "kernels.fatbin"
 GPU_DTYPES: tuple[DType, ...] = ("float32", "bfloat16", "float16")
 COMMON_GPUS = ("sm_80", "sm_90")

@@ -12,8 +12,10 @@ import msgspec
 
 from g2p_batch.errors import ArtifactError, ModelError
 
+CONTRACT, MANIFEST = "contract.json", "manifest.json"
+"""The file by which one knows a program, and an artifact."""
 FORMAT = 2
-"""Version of the files `contract.json` and `manifest.json`."""
+"""Version of both files."""
 
 Prefix = Literal["space", "none"]
 DType = Literal["float32", "bfloat16", "int8", "float16"]
@@ -193,6 +195,16 @@ def save_json(path: Path, record: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def is_program(folder: Path) -> bool:
+    """Tell whether a folder is that of a program."""
+    return (folder / CONTRACT).is_file()
+
+
+def is_artifact(folder: Path) -> bool:
+    """Tell whether a folder is that of an artifact."""
+    return (folder / MANIFEST).is_file()
+
+
 def load_contract(folder: Path) -> Contract:
     """Read `contract.json` of a program.
 
@@ -200,7 +212,7 @@ def load_contract(folder: Path) -> Contract:
         ModelError: the folder holds no program, or one of another format version.
     """
     remedy = "export the checkpoint with `g2p-batch export MODEL -o DIR`"
-    return _load(folder / "contract.json", Contract, ModelError, remedy)
+    return _load(folder / CONTRACT, Contract, ModelError, remedy)
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -210,7 +222,7 @@ def load_manifest(folder: Path) -> Manifest:
         ArtifactError: the folder holds no whole artifact, or one of another format version.
     """
     remedy = "compile the model again with `g2p-batch compile`"
-    return _load(folder / "manifest.json", Manifest, ArtifactError, remedy)
+    return _load(folder / MANIFEST, Manifest, ArtifactError, remedy)
 
 
 class _Versioned(msgspec.Struct):

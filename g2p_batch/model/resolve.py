@@ -12,7 +12,17 @@ from g2p_batch.errors import ArtifactError, UsageError
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model import artifact_cache, compiler
 from g2p_batch.model.compiled_engine import CompiledEngine
-from g2p_batch.model.contract import DTYPES, Contract, DType, Kind, Prefix, load_contract, load_manifest
+from g2p_batch.model.contract import (
+    DTYPES,
+    Contract,
+    DType,
+    Kind,
+    Prefix,
+    is_artifact,
+    is_program,
+    load_contract,
+    load_manifest,
+)
 from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cpu_families import Family, cpu_name
 from g2p_batch.model.progress import Say
@@ -77,7 +87,7 @@ class Model:
     @property
     def is_compiled(self) -> bool:
         """Whether its user gave a compiled model."""
-        return (self.folder / artifact_cache.MANIFEST).is_file()
+        return is_artifact(self.folder)
 
     def compile(
         self, say: Say, folder: Path | None = None, *, tune: bool = False, architectures: tuple[str, ...] = ()
@@ -115,7 +125,7 @@ class Model:
             folder = tuned if tune else root / key
             # Tiles change no result: whoever asks for the model may have the faster one.
             for cached in (tuned, folder):
-                if (cached / artifact_cache.MANIFEST).is_file():
+                if is_artifact(cached):
                     return cached
         say(f"Compiling {self.contract.name} for {_described(self.target, family)} (once)")
         compiler.build(self.folder, family, shapes, self.dtype, folder, say if tune else None)
@@ -168,7 +178,7 @@ class CompiledModel:
         return Artifact(folder).engine()
 
     def _local_folder(self) -> Path:
-        if (self.folder / artifact_cache.MANIFEST).is_file():
+        if is_artifact(self.folder):
             return self.folder
         if self.bundled is None:
             raise ArtifactError(f"{platform.node()} has no {self.folder}: {_SHARE}")
@@ -203,7 +213,7 @@ def find_model(
     """
     if dtype not in DTYPES:
         raise UsageError(f"{dtype!r} is no dtype of this version: give one of {', '.join(DTYPES)}")
-    if (Path(name) / artifact_cache.MANIFEST).is_file():
+    if is_artifact(Path(name)):
         manifest = load_manifest(Path(name))
         return Model(name, Path(name), manifest.contract, manifest.dtype, target, config)
     folder = _program(name, say)
@@ -214,14 +224,14 @@ def _program(name: str, say: Say) -> Path:
     """Return the folder of a model's program, exporting a checkpoint into the cache first if need be."""
     if name == BUNDLED_NAME:
         return BUNDLED
-    if (Path(name) / "contract.json").is_file():
+    if is_program(Path(name)):
         return Path(name)
     compiler.require_exporter(name)
     config = model_config(name)
     digest = compiler.checkpoint_digest(config.source, config.revision)
     content = f"{digest} {config.prefix} {config.languages} {artifact_cache.exporter_digest()}"
     folder = artifact_cache.writable_root() / "programs" / hashlib.sha256(content.encode()).hexdigest()
-    if not (folder / "contract.json").is_file():
+    if not is_program(folder):
         say(f"Exporting {config.source} (once)")
         compiler.export(config.source, config.revision, config.prefix, config.languages, folder)
     return folder

@@ -1,8 +1,9 @@
-"""What a run costs beside its words: `python -m tests.lab.costs speed|cores|workers|small FOLDER`.
+"""What a run costs beside its words: `python -m tests.lab.costs speed|cores|workers|tasks|small FOLDER`.
 
 All with the bundled model. `speed` shows words/s by the size of the list, the time in which nothing is decoded apart.
 `cores` shows how much faster two workers decode than one, in turn. `workers` shows the memory of one worker and of two.
-`small` compiles random weights in the largest upstream shape.
+`tasks` shows how long one driver with two workers takes, and two tasks of an array with one each, in turn, on an idle
+machine and with another process on its last core. `small` compiles random weights in the largest upstream shape.
 """
 
 import argparse
@@ -11,8 +12,10 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
@@ -29,6 +32,8 @@ SIZES = {100: 5, 1000: 5, 10_000: 3, 200_000: 1}
 WORKERS = 2
 EACH, ROUNDS = 10_000, 5
 """Words of a list, and how often one worker and two decode one."""
+PLANNED = (600, 4000, 20_000)
+"""Words of a list that a driver and tasks run."""
 DTYPES = tuple(dtype for dtype in contract.DTYPES if cpu_family(dtype))
 """All that this CPU has kernels for."""
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
@@ -126,6 +131,44 @@ def _pss(process: int) -> int:
     return int(found[1]) if found else 0
 
 
+def tasks(folder: Path) -> None:
+    """Let one driver do a plan, and tasks that have a fixed part of it each."""
+    program = str(folder / "bin" / "g2p-batch")
+    ways = {
+        "driver": [["--workers", str(WORKERS)]],
+        "tasks": [["--workers", "1", "--shards", f"{index}/{WORKERS}"] for index in range(WORKERS)],
+    }
+    print(f"int8, {WORKERS} workers; medians of {ROUNDS} rounds, in seconds")  # noqa: T201
+    for words, busy in itertools.product(PLANNED, (False, True)):
+        make_list(folder / "words.tsv", words)
+        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        for number, way in itertools.product(range(ROUNDS), ways):
+            place = f"{words}-{busy}-{number}-{way}.run"
+            plan = [program, "plan", "words.tsv", "--dtype", "int8", "--shard-words", "2000", "--run-dir", place]
+            subprocess.run(plan, check=True, capture_output=True)
+            with _last_core_busy() if busy else nullcontext():
+                started = time.perf_counter()
+                children = [
+                    subprocess.Popen([program, "run", place, *part], stderr=subprocess.DEVNULL) for part in ways[way]
+                ]
+                codes = [child.wait() for child in children]
+                seconds[way].append(time.perf_counter() - started)
+            assert not any(codes), (place, codes)
+        told = ", ".join(f"{way} {median(values):.2f}" for way, values in seconds.items())
+        print(f"{words:,} words, {'a core busy' if busy else 'idle'}: {told}", flush=True)  # noqa: T201
+
+
+@contextmanager
+def _last_core_busy() -> Iterator[None]:
+    core = max(os.sched_getaffinity(0))
+    process = subprocess.Popen(["taskset", "-c", str(core), sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def small(folder: Path) -> None:
     """Export random weights in the shape `small`, and compile them for this CPU."""
     from g2p_compile.build.builder import build
@@ -147,7 +190,13 @@ def small(folder: Path) -> None:
         print(f"small, {dtype}, {family.name}: {told}")  # noqa: T201
 
 
-STEPS: dict[str, Callable[[Path], None]] = {"speed": speed, "cores": cores, "workers": workers, "small": small}
+STEPS: dict[str, Callable[[Path], None]] = {
+    "speed": speed,
+    "cores": cores,
+    "workers": workers,
+    "tasks": tasks,
+    "small": small,
+}
 
 
 def main() -> None:

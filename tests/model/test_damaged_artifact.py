@@ -13,7 +13,8 @@ import pytest
 
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model import cpu_engine as engine_module
-from g2p_batch.model.artifact_cache import LIBRARY, MANIFEST, WEIGHTS
+from g2p_batch.model.artifact_cache import LIBRARY, WEIGHTS
+from g2p_batch.model.contract import MANIFEST
 from g2p_batch.model.cpu_engine import Artifact
 from tests.helpers.decoding import decode
 from tests.helpers.tiny_models import tiny_words

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import tvm
 
-from g2p_batch.model.artifact_cache import LIBRARY, MANIFEST, WEIGHTS, artifact_key
-from g2p_batch.model.contract import CompileTarget, DType, Manifest, Shapes, Tensor, digest, save_json
+from g2p_batch.model.artifact_cache import LIBRARY, WEIGHTS, artifact_key
+from g2p_batch.model.contract import MANIFEST, CompileTarget, DType, Manifest, Shapes, Tensor, digest, save_json
 from g2p_batch.model.cpu_families import Family
 from g2p_batch.storage.publish import new_folder, require_new_folder
 from g2p_compile.build.backends import BACKENDS

@@ -12,10 +12,10 @@ import pyarrow as pa
 from pyarrow import csv
 
 from g2p_batch.errors import InputError
-from g2p_batch.model.contract import Contract
+from g2p_batch.model.contract import CONTRACT, Contract
 from g2p_batch.model.shipped import shipped
 
-WORDS, FACTS = "words.tsv", "contract.json"
+WORDS = "words.tsv"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class GoldenSet:
 
 def find_golden(contract: Contract) -> GoldenSet | None:
     """Return the golden set of a checkpoint, known by its digest; None if the project has none."""
-    for path in sorted(shipped("golden").glob(f"*/{FACTS}")):
+    for path in sorted(shipped("golden").glob(f"*/{CONTRACT}")):
         if json.loads(path.read_text(encoding="utf-8"))["checkpoint_sha256"] == contract.checkpoint_sha256:
             return GoldenSet(path.parent, read_tsv(path.parent / WORDS))
     return None
@@ -73,7 +73,7 @@ def make_golden(words: pa.Table, folder: Path, model: str) -> None:
         "decoding": "greedy, float32, transformers",
         "versions": {**contract.versions, "torch": str(torch.__version__)},
     }
-    (folder / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / CONTRACT).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
-from g2p_batch.model.contract import Contract
+from g2p_batch.model.contract import Contract, is_program
 from g2p_batch.model.resolve import BUNDLED_NAME, model_config
 from g2p_batch.model.shipped import BUNDLED
 from g2p_batch.model.tokenizer import EOS, START, detokenize
 from g2p_compile.export.checkpoint import Checkpoint, from_program, load_checkpoint
-from g2p_compile.program import CONTRACT, load_program
+from g2p_compile.program import load_program
 
 BATCH = 64
 """Words at a time; sorted by length, this is near transformers' best on CPUs."""
@@ -34,7 +34,7 @@ class Answer:
 def load_reference(model: str) -> Checkpoint:
     """Load a model for the reference: `bundled`, the folder of a program, a checkpoint's folder, or a hub id."""
     program = BUNDLED if model == BUNDLED_NAME else Path(model)
-    if (program / CONTRACT).is_file():
+    if is_program(program):
         return from_program(load_program(program))
     config = model_config(model)
     return load_checkpoint(config.source, revision=config.revision, prefix=config.prefix, languages=config.languages)

@@ -18,11 +18,11 @@ from torch.export import Dim
 from tvm import relax
 from tvm.relax.frontend.torch import from_exported_program
 
-from g2p_batch.model.contract import Contract, digest, save_json
+from g2p_batch.model.contract import CONTRACT, Contract, digest, save_json
 from g2p_compile.export import ops
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.export.stages import Stages
-from g2p_compile.program import CONTRACT, PREFIX, PROGRAM, WEIGHT_NAMES, WEIGHTS
+from g2p_compile.program import PREFIX, PROGRAM, WEIGHT_NAMES, WEIGHTS
 
 # Which operations write into an argument, and into which: its place among the tensor arguments.
 _IN_PLACE = {"cache_source": 3, "self_attention": 4}

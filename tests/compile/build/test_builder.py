@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from g2p_batch.errors import ArtifactError, OutputError
-from g2p_batch.model.artifact_cache import LIBRARY, MANIFEST, WEIGHTS
-from g2p_batch.model.contract import digest, load_manifest, save_json
+from g2p_batch.model.artifact_cache import LIBRARY, WEIGHTS
+from g2p_batch.model.contract import MANIFEST, digest, load_manifest, save_json
 from g2p_batch.model.cpu_families import cpu_family
 from g2p_compile.build import builder as build_module
 from g2p_compile.build.builder import build
