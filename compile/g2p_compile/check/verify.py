@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.model.compiled_engine import CompiledEngine
-from g2p_batch.model.contract import Contract, DType, Prefix
+from g2p_batch.model.contract import Contract, DType, Prefix, is_artifact
 from g2p_batch.model.cpu_engine import CpuEngine
 from g2p_batch.model.greedy import TokenizedChunk, decode_stream
 from g2p_batch.model.progress import Silent
@@ -158,7 +158,7 @@ def _reference(engine: CompiledEngine, model: str, words: pa.Table, say: Callabl
         return _skip(name, "not installed: `pip install 'g2p-batch[export]'`")
     from g2p_compile.check.transformers_reference import answers, load_reference
 
-    if (Path(model) / "manifest.json").is_file():
+    if is_artifact(Path(model)):
         return _skip(name, "a compiled artifact does not hold the checkpoint: pass the checkpoint or its program")
     say(f"Asking transformers for {len(words):,} words")
     wanted = answers(load_reference(model), words["word"].to_pylist(), words["lang"].to_pylist())
