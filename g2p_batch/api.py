@@ -2,10 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, get_args, overload
 
 import numpy as np
 import pyarrow as pa
@@ -15,20 +16,20 @@ from g2p_batch import languages
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
 from g2p_batch.formats.lexicon import entries
 from g2p_batch.model.contract import Contract, DType
+from g2p_batch.model.cpu_families import usable_cores
 from g2p_batch.model.devices import parse_device, use_one
 from g2p_batch.model.greedy import Engine, Indices
 from g2p_batch.model.progress import Silent
 from g2p_batch.model.resolve import BUNDLED_NAME, find_model
-from g2p_batch.model.threaded import Answers, pronounce
 from g2p_batch.words import delimited
-from g2p_batch.words.filter import Normalize, distinct, filter_rows
+from g2p_batch.words.asking import ask
+from g2p_batch.words.filter import Normalize, SpellingMode, Unseen, WordFilter, distinct
 from g2p_batch.words.wordlist import ROWS
 
 _ASKED = ("word", "lang")
-_ANSWERED = ("pron", "logprob", "status")
+_ANSWERED = ("pron", "logprob", "status", "asked")
 _TEXT = (pa.string(), pa.large_string(), pa.string_view(), pa.null())
 _ABSENT = -1
-_NORMALIZE: Normalize = "nfc"
 
 _log = logging.getLogger("g2p_batch")
 
@@ -38,12 +39,18 @@ class G2P:
 
     Opening it compiles the model if this machine has not done so yet; the logger `g2p_batch` then says so.
 
+    Engines, with their caches, are kept between calls.
+
     Args:
         model: `bundled`, the folder of a compiled model, a program or a checkpoint, or a hub id.
         dtype: number format of the compiled model.
         device: `cpu`, or `cuda:0` for the first GPU; a process uses one GPU, which has to be said first.
         target_config: target configuration to compile with; the shipped one by default.
-        workers: most threads per call, each with caches of its own; one on a GPU.
+        workers: most threads per call, each with caches of its own; by default the cores that the process may use, and
+            one on a GPU.
+        normalize: Unicode form given to words.
+        spelling: `on` to ask for words as the model learnt to spell, `off` to ask for them as they are.
+        unseen: `keep` or `reject` words with characters that the model never saw.
 
     Raises:
         ModelError: the model cannot be found, reached or supported.
@@ -58,20 +65,33 @@ class G2P:
         dtype: DType = "float32",
         device: str = "cpu",
         target_config: str | Path | None = None,
-        workers: int = 1,
+        workers: int | None = None,
+        normalize: Normalize = "nfc",
+        spelling: SpellingMode = "on",
+        unseen: Unseen = "keep",
     ) -> None:
-        if not isinstance(workers, int) or workers < 1:
+        if workers is not None and (not isinstance(workers, int) or workers < 1):
             raise UsageError(f"workers is {workers!r}: give a whole number of at least 1")
+        for name, value, values in (
+            ("normalize", normalize, get_args(Normalize)),
+            ("spelling", spelling, get_args(SpellingMode)),
+            ("unseen", unseen, get_args(Unseen)),
+        ):
+            if value not in values:
+                raise UsageError(f"{name} is {value!r}: give one of {', '.join(values)}")
         config = None if target_config is None else Path(target_config)
         hardware = parse_device(device)
-        if hardware.kind == "cuda" and workers > 1:
+        is_gpu = hardware.kind == "cuda"
+        if is_gpu and workers not in (None, 1):
             raise UsageError(f"workers is {workers}, and a GPU has one: leave it out")
         use_one(hardware)
         resolved = find_model(str(model), _log.info, dtype=dtype, target=hardware.kind, config=config)
         self._artifact = resolved.open(_log.info)
-        self._workers = workers
-        # On a GPU its caches take seconds to make, and calls would disturb each other.
-        self._kept = self._artifact.engine() if hardware.kind == "cuda" else None
+        self._workers = workers or (1 if is_gpu else usable_cores())
+        # On a GPU caches take seconds to make, and calls would disturb each other.
+        self._engines = _Engines(self._artifact.engine, self._workers, in_turns=is_gpu)
+        self._filter = WordFilter(self.contract, normalize, spelling, unseen)
+        self._filtering = threading.Lock()
 
     @property
     def contract(self) -> Contract:
@@ -87,41 +107,49 @@ class G2P:
     def __call__(self, words: pa.Table) -> pa.Table: ...
 
     @overload
-    def __call__(self, words: Iterable[str], lang: str) -> list[str]: ...
+    def __call__(self, words: Iterable[str], lang: str | Sequence[str]) -> list[str]: ...
 
-    def __call__(self, words: Any, lang: str | None = None) -> Any:
+    def __call__(self, words: Any, lang: str | Sequence[str] | None = None) -> Any:
         """Pronounce words; none of them, however odd, costs another its pronunciation.
 
         Args:
-            words: N strings of one language; or a table of N rows with text columns `word` and `lang`, and any others
-                but `pron`, `logprob` and `status`.
-            lang: the language of a list: a tag of the model or a BCP-47 tag. A table says it row by row.
+            words: N strings; or a table of N rows with text columns `word` and `lang`, and any others but `pron`,
+                `logprob`, `status` and `asked`.
+            lang: the language of a list, or N languages, one for each word: tags of the model or BCP-47 tags. A table
+                says it row by row.
 
         Returns:
             For a list, N pronunciations, in order; one is empty where the word cannot be pronounced. For a table, its
-            N rows and columns as they are, and three columns more: `pron` string, `logprob` float32 (of the whole
-            pronunciation), and `status` string. The status of a pronounced word is one of
+            N rows and columns as they are, and four columns more: `pron` string, `logprob` float32 and `asked` string,
+            as `formats.lexicon.LEXICON` says, and `status` string. The status of a pronounced word is one of
             `formats.lexicon.STATUSES`; of one that cannot be pronounced it is the reason, one of `filter.REASONS`, and
-            `pron` and `logprob` are null.
+            the other three are null.
 
         Raises:
             UnknownLanguageError: `lang` is no language, or not one of the model's.
             InputError: the table lacks a column, has one twice, or has something other than text in it.
-            UsageError: a list without `lang`, a table with it, or a list that does not hold strings.
+            UsageError: a list without `lang`, or with more or fewer languages than words; a table with it; or a list
+                that does not hold strings.
         """
         if isinstance(words, pa.Table):
             if lang is not None:
                 raise UsageError("a table says its languages in its column lang: leave out the argument lang")
             return self._answer_table(words)
-        if not isinstance(lang, str):
-            raise UsageError("say the language of the words: G2P(...)(words, lang='eng-us')")
-        return self._answer_list(words, supported_tag(lang, self.contract))
-
-    def _answer_list(self, words: Iterable[str], tag: str) -> list[str]:
         octets = pa.array(_encoded(words), pa.binary())
-        answers = self._answer(octets, pa.repeat(pa.scalar(tag), len(octets)))
+        answers = self._answer(octets, self._tags(lang, len(octets)))
         prons: list[str] = pc.fill_null(answers.pron, "").to_pylist()
         return prons
+
+    def _tags(self, lang: str | Sequence[str] | None, words: int) -> pa.Array:
+        """Return the model's tags [N] of a list's languages."""
+        if isinstance(lang, str):
+            return pa.repeat(pa.scalar(supported_tag(lang, self.contract)), words)
+        if not isinstance(lang, Sequence) or not all(isinstance(one, str) for one in lang):
+            raise UsageError("say the language of the words: G2P(...)(words, lang='eng-us'), or one for each word")
+        if len(lang) != words:
+            raise UsageError(f"there are {words:,} words and {len(lang):,} languages: give one for each word, or one")
+        tags = {one: supported_tag(one, self.contract) for one in set(lang)}
+        return pa.array([tags[one] for one in lang], pa.string())
 
     def _answer_table(self, table: pa.Table) -> pa.Table:
         word, lang = (_octets(table, name) for name in _ASKED)
@@ -132,26 +160,48 @@ class G2P:
             table = table.append_column(name, column)
         return table
 
-    def _pronounce(self, words: pa.Table) -> Answers:
-        if self._kept is None:
-            return pronounce(words, self.contract, self._artifact.engine, self._workers, Silent())
-        kept: Engine = self._kept
-        with _turns:
-            return pronounce(words, self.contract, lambda: kept, 1, Silent())
-
     def _answer(self, octets: pa.Array, lang: pa.Array) -> "_Answered":
         """Pronounce words, binary [N], of languages, string [N]."""
         word, invalid = delimited.decode(octets)
         unread = pc.if_else(pa.array(invalid), delimited.INVALID_UTF8, pa.scalar(None, pa.string()))
         rows = pa.record_batch([np.arange(len(word), dtype=np.int64), word, lang, unread], schema=ROWS)
-        good, bad = filter_rows(rows, self.contract, _NORMALIZE)
+        with self._filtering:
+            good, bad, _ = self._filter(rows)
         first, which = distinct(good)
         words = pa.Table.from_batches([good.take(first)])
-        lexicon = entries(words, self._pronounce(words))
+        with self._engines.lent() as engine:
+            lexicon = entries(words, ask(words, self.contract, engine, self._workers, Silent()))
         places = _spread(which, good["row"], len(rows))
-        pron, logprob, status = (lexicon[name].take(places) for name in _ANSWERED)
+        pron, logprob, status, asked = (lexicon[name].take(places) for name in _ANSWERED)
         reasons = bad["reason"].take(_spread(np.arange(len(bad)), bad["row"], len(rows)))
-        return _Answered(pron, logprob, pc.coalesce(status, reasons))
+        return _Answered(pron, logprob, pc.coalesce(status, reasons), asked)
+
+
+class _Engines:
+    """Engines that calls are lent and give back; some are kept."""
+
+    def __init__(self, make: Callable[[], Engine], kept: int, in_turns: bool) -> None:
+        self._make, self._kept = make, kept
+        self._turns = _turns if in_turns else nullcontext()
+        self._free: list[Engine] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def lent(self) -> Iterator[Callable[[], Engine]]:
+        """Give a function that returns an engine at each call, for the time of the context."""
+        taken: list[Engine] = []
+
+        def engine() -> Engine:
+            with self._lock:
+                free = self._free.pop() if self._free else None
+            taken.append(free or self._make())
+            return taken[-1]
+
+        with self._turns:
+            yield engine
+            # After an error they are not kept: nobody knows what they were about.
+            with self._lock:
+                self._free = [*self._free, *taken][: self._kept]
 
 
 class Predictor:
@@ -164,6 +214,7 @@ class Predictor:
         model: `bundled`, the folder of a compiled model, a program or a checkpoint, or a hub id; a folder is one that
             every machine sees.
         dtype: number format of the compiled model.
+        device: as of `G2P`.
         target_config: target configuration to compile with; the shipped one by default.
     """
 
@@ -172,12 +223,13 @@ class Predictor:
         model: str | Path = BUNDLED_NAME,
         *,
         dtype: DType = "float32",
+        device: str = "cpu",
         target_config: str | Path | None = None,
     ) -> None:
-        self._arguments = (str(model), dtype, None if target_config is None else str(target_config))
+        self._arguments = (str(model), dtype, device, None if target_config is None else str(target_config))
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        """Return a table of N rows with `pron`, `logprob` and `status`, as `G2P` does.
+        """Return a table of N rows with `pron`, `logprob`, `status` and `asked`, as `G2P` does.
 
         Raises:
             ModelError, ArtifactError, UsageError: as `G2P` does when it is made.
@@ -188,23 +240,23 @@ class Predictor:
         return g2p(table)
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield record batches with `pron`, `logprob` and `status`: a function for Spark's `mapInArrow`."""
+        """Yield record batches with what `G2P` tells of their rows: a function for Spark's `mapInArrow`."""
         for batch in batches:
             yield from self(pa.Table.from_batches([batch])).to_batches()
 
 
 class _OneEngine(G2P):
-    """Keeps its engine between calls, which take turns."""
+    """Has one engine, for which calls take turns."""
 
-    def __init__(self, model: str, dtype: DType, target_config: str | None) -> None:
-        super().__init__(model, dtype=dtype, target_config=target_config)
-        self._kept = self._artifact.engine()
+    def __init__(self, model: str, dtype: DType, device: str, target_config: str | None) -> None:
+        super().__init__(model, dtype=dtype, device=device, target_config=target_config, workers=1)
+        self._engines = _Engines(self._artifact.engine, 1, in_turns=True)
 
 
 _opened = cache(_OneEngine)
 _opening = threading.Lock()
 _turns = threading.Lock()
-"""Of all calls to engines that are kept."""
+"""Of all calls to engines of which there is one."""
 
 
 class _Answered(NamedTuple):
@@ -213,6 +265,7 @@ class _Answered(NamedTuple):
     pron: pa.Array
     logprob: pa.Array
     status: pa.Array
+    asked: pa.Array
 
 
 def supported_tag(lang: str, contract: Contract) -> str:

@@ -6,7 +6,7 @@ What writes lexicons is loaded by what does so: a plan or a task starts sooner w
 import time
 from typing import TYPE_CHECKING
 
-from g2p_batch.counts import count_of, listed
+from g2p_batch.counts import count_of, listed, ranked
 from g2p_batch.errors import OutputError
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model.progress import Say
@@ -94,10 +94,16 @@ def plan_run(options: PlanOptions, say: Say) -> Plan:
 
 
 def _warn(plan: Plan, say: Say) -> None:
-    """Tell what to know of the languages of a plan, once each; a model may have others, of which nothing is known."""
+    """Tell what to know of the languages of a plan, once each, and which letters of it look like others.
+
+    A model may have languages of which nothing is known.
+    """
     for tag in sorted(plan.languages):
         if (language := LANGUAGES.get(tag)) and language.warning:
             say(f"Note: {tag}: {language.warning}")
+    if plan.look_alikes:
+        named = listed(ranked(plan.look_alikes))
+        say(f"Note: letters of another script in words, taken for those that they look like: {named}")
 
 
 def run_plan(run_dir: Location, task: ArrayTask, decoding: Decoding) -> None:

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from g2p_batch import G2P, Predictor
 from g2p_batch.api import supported_tag
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
 from g2p_batch.formats.lexicon import STATUSES
+from g2p_batch.model.contract import load_contract
+from g2p_batch.model.shipped import BUNDLED
 from g2p_batch.words.filter import REASONS
-from tests.helpers.fake_engine import logprob_of
-from tests.helpers.fake_model import CONTRACT, Opened, install
+from tests.helpers.fake_engine import FakeEngine, logprob_of
+from tests.helpers.fake_model import ANSWERS, CONTRACT, FakeArtifact, FakeManifest, Opened, install
 
 COMPOSED, DECOMPOSED = "\u00e9t\u00e9", "e\u0301te\u0301"
 
@@ -80,7 +83,7 @@ ROWS: list[tuple[bytes | None, str | None, str | None, str]] = [
 ]
 
 
-def test_a_table_keeps_its_rows_and_columns_and_gains_three(g2p: G2P) -> None:
+def test_a_table_keeps_its_rows_and_columns_and_gains_four(g2p: G2P) -> None:
     table = pa.table(
         {
             "number": range(len(ROWS)),
@@ -89,8 +92,8 @@ def test_a_table_keeps_its_rows_and_columns_and_gains_three(g2p: G2P) -> None:
         }
     )
     answered = g2p(table)
-    assert answered.schema.names == ["number", "lang", "word", "pron", "logprob", "status"]
-    assert answered.schema.types[3:] == [pa.string(), pa.float32(), pa.string()]
+    assert answered.schema.names == ["number", "lang", "word", "pron", "logprob", "status", "asked"]
+    assert answered.schema.types[3:] == [pa.string(), pa.float32(), pa.string(), pa.string()]
     assert answered.select(["number", "lang"]).equals(table.select(["number", "lang"]))
     assert list(zip(answered["pron"].to_pylist(), answered["status"].to_pylist(), strict=True)) == [
         (pron, status) for _, _, pron, status in ROWS
@@ -118,7 +121,7 @@ def test_tables_in_chunks_slices_and_without_rows_work(g2p: G2P) -> None:
     part = pa.table({"word": ["x", "hello", "y"], "lang": ["fra", "eng-us", "fra"]})
     table = pa.concat_tables([part.slice(1), part.slice(0, 0), part])
     assert g2p(table)["pron"].to_pylist() == ["həˈloʊ", "y", "x", "həˈloʊ", "y"]
-    assert g2p(part.slice(0, 0)).schema.names == ["word", "lang", "pron", "logprob", "status"]
+    assert g2p(part.slice(0, 0)).schema.names == ["word", "lang", "pron", "logprob", "status", "asked"]
     nothing = pa.table({"word": pa.nulls(2), "lang": pa.nulls(2)})
     assert g2p(nothing)["status"].to_pylist() == ["empty", "empty"]
 
@@ -150,8 +153,8 @@ def test_a_table_of_another_shape_is_refused(g2p: G2P, table: pa.Table, message:
         (("hello", "fra"), "words is of type str: give a list of strings"),
         ((3, "fra"), "words is of type int: give a list of strings"),
         ((["a", 1.5], "fra"), "words[1] is of type float: give a list of strings"),
-        ((["a"],), "say the language of the words: G2P(...)(words, lang='eng-us')"),
-        ((["a"], 3), "say the language of the words: G2P(...)(words, lang='eng-us')"),
+        ((["a"],), "say the language of the words: G2P(...)(words, lang='eng-us'), or one for each word"),
+        ((["a"], 3), "say the language of the words: G2P(...)(words, lang='eng-us'), or one for each word"),
         (
             (pa.table({"word": ["a"], "lang": ["fra"]}), "fra"),
             "a table says its languages in its column lang: leave out the argument lang",
@@ -207,6 +210,58 @@ def test_calls_from_several_threads_do_not_meet(opened: list[Opened], workers: i
     assert [answers[i] for i in range(len(lists))] == lists
 
 
+def test_words_of_several_languages_may_be_one_list(g2p: G2P) -> None:
+    assert g2p(["hello", "hello", "h"], lang=["en-US", "fra", "fra"]) == ["həˈloʊ", "hello", ""]
+    assert g2p([], lang=[]) == []
+    with pytest.raises(UsageError, match="there are 2 words and 1 languages: give one for each word, or one"):
+        g2p(["a", "b"], lang=["fra"])
+    with pytest.raises(UnknownLanguageError, match="no language has the tag 'klingon'"):
+        g2p(["a", "b"], lang=["fra", "klingon"])
+
+
+def test_engines_are_kept_between_calls_and_one_a_core_by_default(
+    opened: list[Opened], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr("g2p_batch.api.usable_cores", lambda: 3)
+    monkeypatch.setattr(FakeArtifact, "engine", lambda _self: made.append(1) or FakeEngine(ANSWERS))
+    g2p, words = G2P(), [f"{'abcdefghij'[i % 10] * (i % 37 + 1)}{i}" for i in range(200)]
+    for _ in range(3):
+        assert g2p(words, "fra") == words
+    assert len(made) == 3
+
+
+def test_words_are_spelt_as_on_the_command_line(opened: list[Opened], monkeypatch: pytest.MonkeyPatch) -> None:
+    contract = replace(CONTRACT, alphabets=load_contract(BUNDLED).alphabets)
+    monkeypatch.setattr(FakeArtifact, "manifest", FakeManifest(contract))
+    words = ["“Hello,”", "New York", "hello🙂", "1984", "hello"]
+    table = pa.table({"word": words, "lang": ["eng-us"] * 5})
+    answered = [
+        ("həˈloʊ", "ok", "hello"),
+        ("newyork", "ok", "new york"),
+        ("həˈloʊ", "unseen_character", "hello"),
+        (None, "no_known_letter", None),
+        ("həˈloʊ", "ok", None),
+    ]
+    assert list(zip(*(G2P()(table)[name].to_pylist() for name in ("pron", "status", "asked")), strict=True)) == answered
+    assert G2P(spelling="off")(words, "eng-us") == ["“Hello,”", "New York", "hello🙂", "", "həˈloʊ"]
+    assert G2P(unseen="reject")(words, "eng-us") == ["həˈloʊ", "newyork", "", "", "həˈloʊ"]
+
+
+@pytest.mark.parametrize("option", ["normalize", "spelling", "unseen"])
+def test_options_have_values_that_are_named(opened: list[Opened], option: str) -> None:
+    wrong: Any = {option: "sometimes"}
+    with pytest.raises(UsageError, match=f"{option} is 'sometimes': give one of "):
+        G2P(**wrong)
+
+
+def test_a_predictor_says_where_to_decode(opened: list[Opened]) -> None:
+    Predictor("a-device", device="cpu")(pa.table({"word": ["h"], "lang": ["fra"]}))
+    assert opened == [Opened("a-device", "cpu", "float32")]
+    with pytest.raises(UsageError, match="--device gpu is neither cpu nor cuda"):
+        Predictor("a-device", device="gpu")(pa.table({"word": ["h"], "lang": ["fra"]}))
+
+
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, g2p_batch; print(sorted({'numpy', 'pyarrow', 'duckdb', 'tvm_ffi', 'click'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -234,7 +289,7 @@ def test_a_predictor_maps_batches_as_spark_hands_them(opened: list[Opened], g2p:
     assert len(batches) == 3
     answered = list(Predictor("spark").batches(iter([*batches, batches[0].slice(0, 0)])))
     assert all(isinstance(batch, pa.RecordBatch) for batch in answered)
-    assert answered[0].schema.names == ["word", "lang", "pron", "logprob", "status"]
+    assert answered[0].schema.names == ["word", "lang", "pron", "logprob", "status", "asked"]
     assert pa.Table.from_batches(answered).to_pylist() == g2p(table).to_pylist()
 
 

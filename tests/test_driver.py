@@ -116,7 +116,7 @@ def test_scores_tell_the_status_of_every_word(tmp_path: Path) -> None:
     job = job_in(tmp_path).written(scores=True)
     job()
     rows = [line.split("\t") for line in job.lexicon().splitlines()[1:]]
-    assert {word: status for word, _, _, _, status in rows} == {
+    assert {word: status for word, _, _, _, status, _ in rows} == {
         "台灣": "ok",
         "hello": "ok",
         "eau": "ok",
@@ -127,7 +127,7 @@ def test_scores_tell_the_status_of_every_word(tmp_path: Path) -> None:
         "h": "empty",
         "lentokonesuihkuturbiini": "ok",
     }
-    assert all(float(logprob) < 0 for _, _, _, logprob, _ in rows)
+    assert all(float(logprob) < 0 for _, _, _, logprob, _, _ in rows)
 
 
 def test_bad_rows_of_every_kind_cost_no_other_row(tmp_path: Path) -> None:
@@ -164,6 +164,7 @@ def test_parquet_holds_the_same_lexicon_and_where_it_comes_from(tmp_path: Path) 
         "g2p-batch.prefix": "space",
         "g2p-batch.dtype": "float32",
         "g2p-batch.normalization": "nfc",
+        "g2p-batch.spelling": "on",
     }
 
 
@@ -182,6 +183,8 @@ def test_the_summary_counts_every_row_once(tmp_path: Path) -> None:
         "duplicates": 1,
         "rejected": 2,
         "rejects": {"empty": 1, "unknown_language": 1},
+        "spelling": {},
+        "look_alikes": {},
         "variants_left_out": {},
         "unknown_symbols": {},
         "phones_outside": {},
@@ -191,6 +194,7 @@ def test_the_summary_counts_every_row_once(tmp_path: Path) -> None:
         "languages": {"fra": 3, "eng-us": 1, "fin": 1, "ger": 1, "ita": 1, "mri": 1, "nan": 1, "ron": 1},
         "lexicon": str(job.output.path),
         "rejects_file": str(job.options.run_dir / "rejects.tsv"),
+        "review_file": str(job.options.run_dir / "review.tsv"),
         "summary_file": str(job.options.run_dir / "run-summary.json"),
     }
 
@@ -202,7 +206,8 @@ def test_the_closing_summary_reads_like_this(tmp_path: Path) -> None:
         "13 rows read: 10 words, 1 duplicate, 2 rejected.\n"
         "8 languages: fra 3, eng-us 1, fin 1, ger 1, ita 1 and 3 more.\n"
         f"Rejected: empty 1, unknown_language 1; see {job.options.run_dir}/rejects.tsv.\n"
-        "To check: empty 1, invalid 1, invalid_utf8 1, truncated 1; see the column `status` (in TSV with --scores).\n"
+        "To check: empty 1, invalid 1, invalid_utf8 1, truncated 1; "
+        f"see {job.options.run_dir}/review.tsv.\n"
         "12.3 s in all, 0.0 s to decode: 2,500 words/s.\n"
         f"Lexicon: {job.output.path}"
     )

@@ -26,7 +26,7 @@ LAYERS = {
     "formats": "errors languages model storage words",
     "evaluation": "counts errors formats languages words",
     "run": "counts errors formats languages model phones signals storage words",
-    "workers": "counts errors formats model run signals storage",
+    "workers": "counts errors formats model run signals storage words",
     "reporting": "counts evaluation formats languages run storage words",
     "driver": "counts errors languages model run signals storage words workers",
     "api": "errors formats languages model words",

@@ -15,7 +15,10 @@ from g2p_batch.workers.shard import RunContext
 from g2p_batch.workers.worker import Message, ShardRunner
 from tests.cli.commandline import run
 
-TOOLS = ("cli.", "storage", "formats.", "phones.", "languages", "counts", "signals", "model.contract", "model.shipped")
+TOOLS = (
+    *("cli.", "storage", "formats.", "phones.", "languages", "counts", "signals", "model.contract", "model.shipped"),
+    "words.spelling.characters",
+)
 """Parts and modules that are met on the way more than once, or for one format only."""
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +71,7 @@ def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(LocalProcesses, "start_worker", lambda _backend, context: _Worker(context))
     monkeypatch.setattr(LocalProcesses, "messages", said)
-    Path("words.tsv").write_text("word\tlang\nhello\teng-us\nbonjour\tfra\nx\tfra\n\tfra\n", encoding="utf-8")
+    Path("words.tsv").write_text("word\tlang\nhello\teng-us\n“bonjour!”\tfra\nx\tfra\n\tfra\n", encoding="utf-8")
     Path("old.dict").write_text("x\tks\n", encoding="utf-8")
     command = ("generate", "words.tsv", "--lexicon", "fra=old.dict", "--phones", "ipa", "--workers", "1", "-o")
     assert run(*command, "once.tsv").exit_code == 0  # modules are loaded, the model is compiled

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from g2p_batch.cli.held_words import list_lang_option, unique_words
+from g2p_batch.cli.held_words import asked_texts, list_lang_option
 from g2p_batch.cli.main import device_option, dtype_option, main, say
 from g2p_batch.model import cpu_families
 from g2p_batch.model.devices import Device, use_one
@@ -86,7 +86,7 @@ def bench(
     if plot_path:
         run.require_plot(plot_path)
     subject = find_model(model, say, dtype=options["dtype"], target=device.kind)
-    table = unique_words(words or str(shipped("golden/bench.tsv")), lang, subject.contract)
+    table = asked_texts(words or str(shipped("golden/bench.tsv")), lang, subject.contract)
     table = table.take(list(range(len(table))) * options["copies"])
     workers = 1 if device.kind == "cuda" else options["workers"]
     report = run.bench(subject, run.Options(table, shapes, options["rounds"], workers, options["peers"]), say)

@@ -154,6 +154,8 @@ def _paragraphs(evaluation: "Evaluation", subject: Mapping[str, Any]) -> Iterato
     yield table(list(_rates(evaluation)))
     if evaluation.calibrations:
         yield "\n".join(_calibrated(name, tenth) for name, tenth in evaluation.calibrations.items())
+    if len(evaluation.all_statuses) > 1 or evaluation.lowest:
+        yield table(list(_signs(evaluation)))
     if any(evaluation.errors.values()):
         lines = [
             _errors(tag, counts) for tag, counts in (("all words", evaluation.all_errors), *evaluation.errors.items())
@@ -170,6 +172,19 @@ def _rates(evaluation: "Evaluation") -> Iterator[list[str]]:
     yield ["language", "words", *(name.upper().replace("ANY_", "any ") for name in shown)]
     for tag, words, rates in rows:
         yield [tag, words, *("-" if rates[name] is None else f"{rates[name]:.4f}" for name in shown)]
+
+
+def _signs(evaluation: "Evaluation") -> Iterator[list[str]]:
+    """Yield the rows of a table of what tells wrong words: each status, and the lowest-scored tenth, by language."""
+    statuses = [status for status in sorted(evaluation.all_statuses) if status != "ok"]
+    yield ["language", "wrong", *statuses, "lowest-scored tenth"]
+    rows = [(tag, counts, evaluation.statuses.get(tag, {})) for tag, counts in evaluation.languages.items()]
+    for tag, counts, by_status in (*rows, ("all words", evaluation.total, evaluation.all_statuses)):
+        tenth = evaluation.calibrations.get("logprob") if tag == "all words" else evaluation.lowest.get(tag)
+        if counts.scored:
+            shown = [by_status.get(status) for status in statuses]
+            cells = [f"{one.wrong:,} of {one.words:,}" if one else "-" for one in shown]
+            yield [tag, f"{counts.any_wrong:,}", *cells, f"{tenth.held:.1%}" if tenth else "-"]
 
 
 def _calibrated(name: str, tenth: "Calibration") -> str:

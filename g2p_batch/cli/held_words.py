@@ -18,15 +18,16 @@ def _of_words(ctx: click.Context, _option: click.Parameter, value: str | None) -
 list_lang_option = click.option("--lang", metavar="TAG", callback=_of_words, help="Language of all words of FILE.")
 
 
-def unique_words(path: str, lang: str | None, contract: Contract) -> Any:
-    """Return the words of a list that can be pronounced, once each: a table with word and lang."""
+def asked_texts(path: str, lang: str | None, contract: Contract) -> Any:
+    """Return what a model is asked for the words of a list, each text once: a table with word and lang."""
     import pyarrow as pa
 
-    from g2p_batch.words.filter import WORDS, distinct, filter_rows
+    from g2p_batch.words.asking import texts_of
+    from g2p_batch.words.filter import WORDS, WordFilter
     from g2p_batch.words.wordlist import WordLists, read
 
-    good = [filter_rows(batch, contract, "nfc")[0] for batch in read(WordLists((path,), lang=lang))]
-    words = pa.Table.from_batches(good, WORDS)
+    parted = WordFilter(contract)
+    words = pa.Table.from_batches([parted(batch).good for batch in read(WordLists((path,), lang=lang))], WORDS)
     if not len(words):
         raise errors.InputError(f"{path} holds no word that {contract.name} can pronounce: check words and languages")
-    return words.take(distinct(words)[0])
+    return texts_of(words, contract).table

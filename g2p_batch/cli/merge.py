@@ -15,7 +15,7 @@ from g2p_batch.storage.locations import Location
 @output_options
 @memory_option
 @click.option("--partial", is_flag=True, help="Write what is there while shards are missing, and say which.")
-@click.option("--strict", is_flag=True, help="Write nothing but the rejects if the format cannot hold a word.")
+@click.option("--strict", is_flag=True, help="Write nothing but the rejects if a word is left out.")
 def merge_(run_dir: Location, **options: Any) -> None:
     """Write the lexicon of a run.
 

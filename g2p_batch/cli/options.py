@@ -102,7 +102,13 @@ def configured(ctx: click.Context, _parameter: click.Parameter, path: Path | Non
     ctx.default_map = {options[key].name: value for key, value in settings.items()}
 
 
-_KINDS = {bool: "true or false", int: "a whole number", str: "text in quotes", list: "a list of texts in quotes"}
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+    list: "a list of texts in quotes",
+}
 
 
 def _kind(option: click.Option) -> type:
@@ -110,11 +116,15 @@ def _kind(option: click.Option) -> type:
         return bool
     if option.multiple:
         return list
+    if isinstance(option.type, click.types.FloatParamType):
+        return float
     return int if isinstance(option.type, click.IntRange) else str
 
 
 def _is(value: Any, wanted: type) -> bool:
     texts = value if isinstance(value, list) else []
+    if wanted is float:
+        return type(value) in (int, float)
     return type(value) is wanted and all(type(text) is str for text in texts)
 
 

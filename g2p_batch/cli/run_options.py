@@ -42,6 +42,20 @@ input_options = all_of(
         show_default=True,
         help="Most words decoded and committed together, when a run is planned; changes no output.",
     ),
+    click.option(
+        "--spelling",
+        type=click.Choice(["on", "off"]),
+        default="on",
+        show_default=True,
+        help="Ask for words as the model learnt to spell (docs/spelling.md), or as they are.",
+    ),
+    click.option(
+        "--unseen",
+        type=click.Choice(["keep", "reject"]),
+        default="keep",
+        show_default=True,
+        help="Words with characters that the model never saw: pronounce and flag them, or reject them.",
+    ),
     click.option("--strict", is_flag=True, help="Fail if any row is rejected."),
     click.option("--restart", is_flag=True, help="Discard what an earlier run left in the run directory."),
 )
@@ -64,8 +78,20 @@ output_options = all_of(
     click.option(
         "--scores",
         is_flag=True,
-        help="Also write log-probability and status to TSV and JSON lines, and lexiconp.txt to kaldi-dict; Parquet "
-        "always has them.",
+        help="Also write log-probability, status and what was asked to TSV and JSON lines, and lexiconp.txt to "
+        "kaldi-dict; Parquet always has them.",
+    ),
+    click.option(
+        "--drop",
+        type=click.Choice(["truncated", "repeated", "invalid_utf8", "invalid", "empty", "unseen_character", "acronym"]),
+        multiple=True,
+        help="Reject words of this status; may be repeated.",
+    ),
+    click.option(
+        "--min-logprob",
+        type=float,
+        metavar="X",
+        help="Reject pronunciations with a lower log-probability.",
     ),
     click.option(
         "--phones",
@@ -179,6 +205,8 @@ def plan_options(
         model=str(Path(model.name).absolute()) if Path(model.name).exists() else model.name,
         dtype=model.dtype,
         normalize=options["normalize"],
+        spelling=options["spelling"],
+        unseen=options["unseen"],
         memory=options["memory"],
         shard_words=options["shard_words"],
         strict=options["strict"],
@@ -190,6 +218,7 @@ def plan_options(
 
 def lexicon_output(options: Mapping[str, Any]) -> "LexiconOutput":
     """Return what to write; `--phone-map` and `--phone-set` are read."""
+    from g2p_batch.run.conform import Unwanted
     from g2p_batch.run.output import LexiconOutput
 
     return LexiconOutput(
@@ -201,6 +230,7 @@ def lexicon_output(options: Mapping[str, Any]) -> "LexiconOutput":
         partial=options.get("partial", False),
         strict=options["strict"],
         phones=_phonetics(options),
+        unwanted=Unwanted(tuple(sorted({*options["drop"]})), options["min_logprob"]),
         space_in_word=options["space_in_word"],
         tokens=options["tokens"],
     )

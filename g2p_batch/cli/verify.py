@@ -3,7 +3,7 @@
 import click
 
 from g2p_batch import errors
-from g2p_batch.cli.held_words import list_lang_option, unique_words
+from g2p_batch.cli.held_words import asked_texts, list_lang_option
 from g2p_batch.cli.main import device_option, dtype_option, main, say
 from g2p_batch.model import contract
 from g2p_batch.model.devices import Device, use_one
@@ -38,7 +38,7 @@ def verify(model: str, dtype: contract.DType, device: Device, words: str | None,
     from g2p_compile.check.verify import verify as run
 
     subject = find_model(model, say, dtype=dtype, target=device.kind)
-    table = unique_words(words, lang, subject.contract) if words else None
+    table = asked_texts(words, lang, subject.contract) if words else None
     checks = run(subject, say, table)
     click.echo(checks.to_text())
     if not checks.held:

@@ -4,13 +4,14 @@ from collections import Counter
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.counts import counted
 from g2p_batch.evaluation.calibration import calibration, mean_logprob, tokens
 from g2p_batch.evaluation.edits import Distances, Edit, Ints, distances, edits, require_rapidfuzz, symbols
-from g2p_batch.evaluation.error_rates import ErrorCounts, Evaluation
+from g2p_batch.evaluation.error_rates import ErrorCounts, Evaluation, StatusCounts
 
 
 class Segmenter(Protocol):
@@ -65,7 +66,25 @@ def evaluate(words: pa.Table, segmenter: Segmenter | None = None) -> Evaluation:
             for name, score in scores.items()
             if pc.any(score.is_valid())
         },
+        **_by_language(pairs, characters.nearest > 0),
     )
+
+
+def _by_language(pairs: "_Pairs", wrong: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Return `statuses` and `lowest` of an evaluation; `wrong` [N] tells of hypotheses."""
+    statuses: dict[str, dict[str, StatusCounts]] = {}
+    lowest = {}
+    for tag in sorted(pairs.lang.unique().to_pylist()):
+        of_tag = pc.equal(pairs.lang, tag)
+        bad = wrong[of_tag.to_numpy(zero_copy_only=False)]
+        status, logprob = pairs.status.filter(of_tag), pairs.logprob.filter(of_tag)
+        rows = pa.table({"status": status, "wrong": pa.array(bad, pa.int64())}).group_by("status")
+        for row in rows.aggregate([("wrong", "count"), ("wrong", "sum")]).sort_by("status").to_pylist():
+            if row["status"] is not None:
+                statuses.setdefault(tag, {})[row["status"]] = StatusCounts(row["wrong_count"], row["wrong_sum"])
+        if pc.any(logprob.is_valid()):
+            lowest[tag] = calibration(logprob, bad)
+    return {"statuses": statuses, "lowest": lowest}
 
 
 class _Pairs:
@@ -75,13 +94,14 @@ class _Pairs:
         lang: string [N].
         pron: string [N], the hypotheses.
         logprob: float32 [N].
+        status: string [N], null where unknown.
         variants: string [V].
         starts: [N + 1] int64, where the variants of each word begin.
     """
 
     def __init__(self, words: pa.Table) -> None:
-        self.lang, self.pron, self.logprob, prons = (
-            _whole(words, name) for name in ("lang", "pron", "logprob", "prons")
+        self.lang, self.pron, self.logprob, self.status, prons = (
+            _whole(words, name) for name in ("lang", "pron", "logprob", "status", "prons")
         )
         self.variants = prons.flatten()
         self.starts = _starts(prons)

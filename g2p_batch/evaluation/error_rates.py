@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from g2p_batch.evaluation.calibration import Calibration
@@ -70,6 +70,17 @@ class ErrorCounts:
 
 
 @dataclass(frozen=True)
+class StatusCounts:
+    """Scored words of one status: how many, and those of them that are no variant."""
+
+    words: int = 0
+    wrong: int = 0
+
+    def __add__(self, other: "StatusCounts") -> "StatusCounts":
+        return StatusCounts(self.words + other.words, self.wrong + other.wrong)
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Pronunciations beside a reference.
 
@@ -78,12 +89,16 @@ class Evaluation:
         unscored: words without a hypothesis, by reason.
         errors: edits from the phones of the nearest variants to those of the hypotheses, by language.
         calibrations: by the name of a score; of scores that any word has.
+        statuses: by language and status of the words that have one.
+        lowest: the lowest-scored tenth of each language, by log-probability.
     """
 
     languages: Mapping[str, ErrorCounts]
     unscored: Mapping[str, int]
     errors: Mapping[str, Counter[Edit]]
     calibrations: Mapping[str, Calibration]
+    statuses: Mapping[str, Mapping[str, StatusCounts]] = field(default_factory=dict)
+    lowest: Mapping[str, Calibration] = field(default_factory=dict)
 
     @property
     def total(self) -> ErrorCounts:
@@ -94,6 +109,15 @@ class Evaluation:
     def all_errors(self) -> Counter[Edit]:
         """The errors of all languages."""
         return sum(self.errors.values(), Counter[Edit]())
+
+    @property
+    def all_statuses(self) -> dict[str, StatusCounts]:
+        """Scored words by status, of all languages."""
+        total: dict[str, StatusCounts] = {}
+        for statuses in self.statuses.values():
+            for status, counts in statuses.items():
+                total[status] = total.get(status, StatusCounts()) + counts
+        return total
 
     def mean(self) -> dict[str, float | None]:
         """Return each rate as the mean over the languages that have it, however many words they have."""
@@ -109,9 +133,11 @@ class Evaluation:
             "unscored": dict(self.unscored),
             "errors": {tag: _listed(errors) for tag, errors in self.errors.items()},
             "all errors": _listed(self.all_errors),
-            "calibrations": {
-                name: asdict(one) | {"held": one.held, "most": one.most, "lift": one.lift}
-                for name, one in self.calibrations.items()
+            "calibrations": {name: _calibrated(one) for name, one in self.calibrations.items()},
+            "lowest-scored tenth": {tag: _calibrated(one) for tag, one in self.lowest.items()},
+            "statuses": {
+                tag: {status: asdict(counts) for status, counts in statuses.items()}
+                for tag, statuses in self.statuses.items()
             },
         }
         return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
@@ -121,6 +147,10 @@ def commonest(errors: Counter[Edit], most: int) -> list[tuple[Edit, int]]:
     """Return the most frequent errors with their counts, ties by phone."""
     ranked = sorted(errors.items(), key=lambda pair: (-pair[1], pair[0][0] or "", pair[0][1] or ""))
     return ranked[:most]
+
+
+def _calibrated(one: Calibration) -> dict[str, Any]:
+    return asdict(one) | {"held": one.held, "most": one.most, "lift": one.lift}
 
 
 def _mean(rates: list[float | None]) -> float | None:

@@ -79,6 +79,15 @@ def read_reference(source: WordLists, tags: Collection[str] = (), stdin: BinaryI
     return Reference(words, rows, {reason: count for reason, count in rejects.items() if count})
 
 
+def readable_words(source: WordLists) -> pa.Table:
+    """Read words with their languages, all into memory; columns `lang` and `word`.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return _readable(read(source), ())[0]
+
+
 def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Table:
     """Look the words of a reference up in a lexicon, and return the first pronunciation that it gives to each.
 

@@ -18,7 +18,7 @@ _NULL = "null"
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
-    """Write all rows, and with scores also `logprob` and `status`."""
+    """Write all rows, and with scores also `logprob`, `status` and `asked`."""
     with path.open("wb") as file:
         for batch in batches:
             cells = {
@@ -31,6 +31,7 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
             if options.scores:
                 cells["logprob"] = pc.fill_null(batch["logprob"].cast(pa.string()), _NULL)
                 cells["status"] = _string(batch["status"])
+                cells["asked"] = pc.fill_null(_string(batch["asked"]), _NULL)
             write_lines(file, [_object(cells)], "")
 
 

@@ -13,6 +13,7 @@ from g2p_batch.errors import UsageError
 from g2p_batch.model.threaded import Answers
 from g2p_batch.model.tokenizer import Bool
 from g2p_batch.words.control_characters import has_control
+from g2p_batch.words.spelling import ACRONYM, SEPARATOR, UNSEEN_CHARACTER
 
 LEXICON = pa.schema(
     [
@@ -24,19 +25,38 @@ LEXICON = pa.schema(
         pa.field("logprob", pa.float32()),
         pa.field("source", pa.string(), nullable=False),
         pa.field("status", pa.string(), nullable=False),
+        pa.field("asked", pa.string()),
         pa.field("input_row", pa.int64(), nullable=False),
     ]
 )
 """One row per word and variant.
 
-`phones` is null where they follow from the pronunciation and from the options of whoever writes them.
+`phones` is null where they follow from the pronunciation and from the options of whoever writes them. `logprob` is the
+natural logarithm of the probability that the model gives to this output, summed over its tokens and over the parts of
+the word: how sure the model is, which says little of whether it is right. `asked` is what the model was asked, parts
+parted by a blank, and null where that is the word.
 """
 
-STATUSES = ("truncated", "invalid_utf8", "invalid", "empty", "ok")
+REVIEW = pa.schema(
+    [
+        ("input_row", pa.int64()),
+        ("lang", pa.string()),
+        ("word", pa.string()),
+        ("pron", pa.string()),
+        ("logprob", pa.float32()),
+        ("status", pa.string()),
+        ("asked", pa.string()),
+    ]
+)
+"""Columns of rows that somebody should look at."""
+
+STATUSES = ("truncated", "repeated", "invalid_utf8", "invalid", "empty", UNSEEN_CHARACTER, ACRONYM, "ok")
 """What became of a word; of several that hold, the first counts.
 
-truncated: the output met the longest length. invalid_utf8: bytes that are not UTF-8 were dropped. invalid: control
-characters or line separators were dropped. empty: the model gave no output.
+truncated: the output met the longest length. repeated: it says a piece four times or more in a row. invalid_utf8: bytes
+that are not UTF-8 were dropped. invalid: control characters or line separators were dropped. empty: the model gave no
+output. unseen_character: the word holds what the model never saw in training. acronym: it is of capitals without a
+vowel letter, and may be said letter by letter.
 """
 
 _UNPRINTABLE = r"[\p{Cc}\p{Zl}\p{Zp}]"
@@ -75,37 +95,50 @@ def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
     """Join words and answers into rows of schema `LEXICON`, without phones.
 
     Args:
-        words: N rows with `word` string, `lang` string and `row` int64, no nulls.
+        words: N rows of schema `filter.WORDS`.
         answers: N answers, in the same order.
     """
     pron = answers.pron.cast(pa.string())
     invalid = has_control(answers.pron, separators=True)
     if invalid.any():
         pron = pc.replace_substring_regex(pron, _UNPRINTABLE, "")
+    word = _flat(words["word"])
+    said = (answers.truncated, answers.repeated, answers.invalid_utf8, invalid, _empty(pron))
     columns = {
-        "word": _flat(words["word"]),
+        "word": word,
         "lang": _flat(words["lang"]),
         "rank": np.ones(len(words), np.int8),
         "pron": pron,
         "phones": pa.nulls(len(words), LEXICON.field("phones").type),
         "logprob": answers.logprob,
         "source": pa.repeat("model", len(words)),
-        "status": _status(answers.truncated, answers.invalid_utf8, invalid, _empty(pron)),
+        "status": _status(_flat(words["doubt"]), *said),
+        "asked": _asked(_flat(words["asked"]), word),
         "input_row": _flat(words["row"]),
     }
     return pa.record_batch(columns, schema=LEXICON)
+
+
+def _asked(asked: pa.Array, word: pa.Array) -> pa.Array:
+    """Return what was asked for words [N], as it is shown: null where that is the word."""
+    if asked.null_count == len(asked):
+        return asked
+    shown = pc.replace_substring(asked, SEPARATOR, " ")
+    return pc.if_else(pc.equal(shown, word), pa.scalar(None, pa.string()), shown)
 
 
 def _empty(texts: pa.Array) -> Bool:
     return np.asarray(pc.binary_length(texts).to_numpy() == 0)
 
 
-def _status(*conditions: Bool) -> pa.Array:
-    """Return the status [N] of the first condition [N] that holds, else the last."""
-    indices = np.full(len(conditions[0]), len(STATUSES) - 1, np.int8)
-    for index, condition in reversed([*enumerate(conditions)]):
-        indices[np.flatnonzero(condition)] = index
-    return pa.array(STATUSES).take(pa.array(indices))
+def _status(doubt: pa.Array, *conditions: Bool) -> pa.Array:
+    """Return the status [N] of the first condition [N] that holds, else the doubt [N], else the last."""
+    none = doubt.null_count == len(doubt)
+    status = pa.repeat(STATUSES[-1], len(doubt)) if none else pc.fill_null(doubt, STATUSES[-1])
+    for name, condition in reversed([*zip(STATUSES, conditions, strict=False)]):
+        if condition.any():
+            status = pc.if_else(pa.array(condition), name, status)
+    return status
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:

@@ -10,21 +10,21 @@ import pyarrow.compute as pc
 
 from g2p_batch.formats.entries import Entry, batched, text_lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
-from g2p_batch.formats.lexicon import WriteOptions
+from g2p_batch.formats.lexicon import REVIEW, WriteOptions
 from g2p_batch.formats.rules import BOM, CONTROL_RULES, first_reason
 from g2p_batch.formats.word_lines import write_lines
 from g2p_batch.words.control_characters import has_control
 
 PLAIN = ("word", "lang", "pron")
 PHONES = ("phones",)
-SCORES = ("logprob", "status")
+SCORES = ("logprob", "status", "asked")
 REJECTS = ("row", "lang", "word", "reason")
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
-    """Write a lexicon as `word`, `lang`, `pron`, then if asked for `phones`, and `logprob` and `status`.
+    """Write a lexicon as `word`, `lang`, `pron`, then if asked for `phones`, and `logprob`, `status` and `asked`.
 
     Cells hold no tab and no line break, which `refuse` sees to.
     """
@@ -86,6 +86,19 @@ def write_rejects(rejects: Iterable[pa.RecordBatch], path: Path) -> None:
         _write_header(file, REJECTS)
         for batch in rejects:
             write_lines(file, [batch["row"], *(_printable(batch[name]) for name in REJECTS[1:])], "\t")
+
+
+def write_review(rows: Iterable[pa.RecordBatch], path: Path) -> None:
+    """Write the words whose pronunciation is to be looked at.
+
+    Args:
+        rows: batches of schema `lexicon.REVIEW`.
+        path: the file to make.
+    """
+    with path.open("wb") as file:
+        _write_header(file, ("row", *REVIEW.names[1:]))
+        for batch in rows:
+            write_lines(file, batch.columns, "\t")
 
 
 def _entries(path: Path) -> Iterator[Entry]:

@@ -117,6 +117,7 @@ def artifact_key(contract: Contract, family: Family, shapes: Shapes, dtype: DTyp
         "program": dict(contract.files),
         "prefix": contract.prefix,
         "languages": contract.languages,
+        "alphabets": contract.alphabets,
         "target": msgspec.to_builtins(family),
         "shapes": msgspec.to_builtins(shapes),
         "dtype": dtype,

@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from g2p_batch.errors import ModelError
+from g2p_batch.model.alphabet import Alphabets
 from g2p_batch.model.contract import Contract, DType, Prefix, Shapes
 from g2p_batch.model.cpu_families import Family
 from g2p_batch.model.progress import Say
@@ -42,7 +43,13 @@ def checkpoint_digest(source: str, revision: str | None) -> str:
 
 
 def export(
-    source: str, revision: str | None, prefix: Prefix, languages: tuple[str, ...], folder: Path, name: str | None = None
+    source: str,
+    revision: str | None,
+    prefix: Prefix,
+    languages: tuple[str, ...],
+    alphabets: Alphabets,
+    folder: Path,
+    name: str | None = None,
 ) -> Contract:
     """Export a checkpoint into a folder, which appears whole or not at all; returns its contract.
 
@@ -51,6 +58,7 @@ def export(
         revision: of the hub.
         prefix: how the checkpoint was told the language.
         languages: tags that it was trained on.
+        alphabets: characters of its training words.
         folder: where to put the program; absent or empty.
         name: short name kept in the contract; the last part of the source by default.
 
@@ -61,7 +69,9 @@ def export(
     from g2p_compile.export.checkpoint import load_checkpoint
     from g2p_compile.export.exporter import export_program
 
-    checkpoint = load_checkpoint(source, revision=revision, prefix=prefix, languages=languages, name=name)
+    checkpoint = load_checkpoint(
+        source, revision=revision, prefix=prefix, languages=languages, alphabets=alphabets, name=name
+    )
     with new_folder(folder) as draft:
         return export_program(checkpoint, draft)
 

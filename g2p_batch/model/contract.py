@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from g2p_batch.errors import ArtifactError, ModelError
+from g2p_batch.model.alphabet import Alphabets
 
 CONTRACT, MANIFEST = "contract.json", "manifest.json"
 """The file by which one knows a program, and an artifact."""
@@ -72,6 +73,8 @@ class Contract:
     versions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of the files beside the contract, by file name."""
+    alphabets: Alphabets = field(default_factory=dict)
+    """Characters of the training words, of languages for which they are known."""
     format: int = FORMAT
 
     def prefix_for(self, lang: str) -> str:

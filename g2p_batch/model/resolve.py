@@ -11,6 +11,7 @@ import msgspec
 from g2p_batch.errors import ArtifactError, UsageError
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model import artifact_cache, compiler
+from g2p_batch.model.alphabet import ALPHABET, Alphabets, read_alphabets, to_json
 from g2p_batch.model.compiled_engine import CompiledEngine
 from g2p_batch.model.contract import (
     DTYPES,
@@ -40,6 +41,20 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefix: Prefix = "space"
     languages: tuple[str, ...] = tuple(LANGUAGES)
     revision: str | None = None
+    alphabet: str | None = None
+    """File of the alphabets of its training words; a relative one lies beside this configuration."""
+
+    def alphabets(self) -> Alphabets:
+        """Read the alphabets: those of the configuration, or those beside the weights; of other checkpoints none.
+
+        Raises:
+            ModelError: the file cannot be read.
+        """
+        beside = Path(self.source) / ALPHABET
+        if self.alphabet is None:
+            return read_alphabets(beside) if beside.is_file() else {}
+        alphabets = read_alphabets(Path(self.alphabet))
+        return {tag: alphabet for tag, alphabet in alphabets.items() if tag in self.languages}
 
 
 def model_config(model: str) -> ModelConfig:
@@ -61,6 +76,8 @@ def _read_config(path: Path) -> ModelConfig:
         raise UsageError(f"{path} is not a model configuration ({cause}): see configs/models") from None
     if unknown := set(config.languages) - set(LANGUAGES):
         raise UsageError(f"{path}: unknown languages {sorted(unknown)}: see `g2p-batch languages`")
+    if config.alphabet is not None:
+        config = msgspec.structs.replace(config, alphabet=str(path.parent / config.alphabet))
     return config
 
 
@@ -229,11 +246,13 @@ def _program(name: str, say: Say) -> Path:
     compiler.require_exporter(name)
     config = model_config(name)
     digest = compiler.checkpoint_digest(config.source, config.revision)
-    content = f"{digest} {config.prefix} {config.languages} {artifact_cache.exporter_digest()}"
+    alphabets = config.alphabets()
+    facts = f"{config.prefix} {config.languages} {hashlib.sha256(to_json(alphabets)).hexdigest()}"
+    content = f"{digest} {facts} {artifact_cache.exporter_digest()}"
     folder = artifact_cache.writable_root() / "programs" / hashlib.sha256(content.encode()).hexdigest()
     if not is_program(folder):
         say(f"Exporting {config.source} (once)")
-        compiler.export(config.source, config.revision, config.prefix, config.languages, folder)
+        compiler.export(config.source, config.revision, config.prefix, config.languages, alphabets, folder)
     return folder
 
 

@@ -26,6 +26,7 @@ from g2p_batch.model.greedy import (
     retries,
 )
 from g2p_batch.model.progress import Progress
+from g2p_batch.model.repetition import repeated
 from g2p_batch.model.tokenizer import Bool, text_of, tokens_of
 
 
@@ -38,16 +39,19 @@ class Answers:
         logprob: [N] float32.
         truncated: [N] bool.
         invalid_utf8: [N] bool.
+        repeated: [N] bool, as `repetition.repeated` says.
     """
 
     pron: pa.Array
     logprob: npt.NDArray[np.float32]
     truncated: Bool
     invalid_utf8: Bool
+    repeated: Bool
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Answers":
         """Return the answers of `rows`, [n] int64, in that order."""
-        return Answers(self.pron.take(rows), self.logprob[rows], self.truncated[rows], self.invalid_utf8[rows])
+        flags = (self.truncated[rows], self.invalid_utf8[rows], self.repeated[rows])
+        return Answers(self.pron.take(pa.array(rows)), self.logprob[rows], *flags)
 
 
 def pronounce(
@@ -58,7 +62,7 @@ def pronounce(
     Answers do not depend on the number of workers or on timing.
 
     Args:
-        words: N rows of schema `filter.WORDS`.
+        words: N rows with columns `word`, as the model is asked, `lang`, and `src_bytes` of prefix and word.
         contract: the model's contract.
         engines: makes an engine; called once per worker that is needed, in this thread, and not at all without words.
         workers: most threads, at least 1.
@@ -71,7 +75,7 @@ def pronounce(
         ArtifactError: the engines are too short for the contract.
     """
     if not len(words):
-        return _placed([], 0)
+        return _placed([], words)
     first = engines()
     shapes = first.shapes
     _require_room(shapes, contract)
@@ -86,7 +90,7 @@ def pronounce(
         with closing(crew.run(cut)) as done:
             for piece in done:
                 pieces.append(piece)
-                short = piece.answers.truncated & can_retry(piece.bucket, shapes)
+                short = piece.truncated & can_retry(piece.bucket, shapes)
                 again.append(piece.rows[short])
                 progress.advance(len(short) - int(short.sum()))
         with closing(crew.run(list(retries(np.concatenate(again), src_bytes, shapes)))) as done:
@@ -95,7 +99,7 @@ def pronounce(
                 progress.advance(len(piece.rows))
     finally:
         progress.close()
-    return _placed(pieces, len(words))
+    return _placed(pieces, words)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,10 @@ class _Piece:
 
     bucket: LengthBucket
     rows: Indices
-    answers: Answers
+    pron: pa.Array
+    logprob: npt.NDArray[np.float32]
+    truncated: Bool
+    invalid_utf8: Bool
 
 
 class _Words:
@@ -193,23 +200,21 @@ def _work(
 def _piece(bucket: LengthBucket, finished: FinishedWords) -> _Piece:
     out = finished.out
     pron, invalid = text_of(out.ids)
-    return _Piece(bucket, finished.rows, Answers(pron, out.logprob, out.truncated, invalid))
+    return _Piece(bucket, finished.rows, pron, out.logprob, out.truncated, invalid)
 
 
-def _placed(pieces: Sequence[_Piece], words: int) -> Answers:
+def _placed(pieces: Sequence[_Piece], words: pa.Table) -> Answers:
     """Bring the answers into the order of the words; the last piece that holds a word counts."""
     rows = np.concatenate([np.zeros(0, np.int64), *(piece.rows for piece in pieces)])
-    order = np.zeros(words, np.int64)
+    order = np.zeros(len(words), np.int64)
     order[rows] = np.arange(len(rows))
-    answers = [piece.answers for piece in pieces]
-    prons = [pa.array([], pa.large_string()), *(answer.pron for answer in answers)]
-    whole = Answers(
-        pa.concat_arrays(prons),
-        np.concatenate([np.zeros(0, np.float32), *(answer.logprob for answer in answers)]),
-        np.concatenate([np.zeros(0, np.bool_), *(answer.truncated for answer in answers)]),
-        np.concatenate([np.zeros(0, np.bool_), *(answer.invalid_utf8 for answer in answers)]),
+    prons = pa.concat_arrays([pa.array([], pa.large_string()), *(piece.pron for piece in pieces)]).take(pa.array(order))
+    logprob = np.concatenate([np.zeros(0, np.float32), *(piece.logprob for piece in pieces)])[order]
+    truncated, invalid = (
+        np.concatenate([np.zeros(0, np.bool_), *(getattr(piece, name) for piece in pieces)])[order]
+        for name in ("truncated", "invalid_utf8")
     )
-    return whole.take(order)
+    return Answers(prons, logprob, truncated, invalid, repeated(prons, _whole(words["word"])))
 
 
 def _require_room(shapes: Shapes, contract: Contract) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from g2p_batch.counts import counted
 from g2p_batch.formats.kind import Format
-from g2p_batch.formats.lexicon import LEXICON, WriteOptions
+from g2p_batch.formats.lexicon import LEXICON, REVIEW, WriteOptions
 from g2p_batch.formats.word_lines import by_word
 from g2p_batch.phones import PhoneSet, Style, coverage, segment
 from g2p_batch.words.filter import REJECTS
@@ -35,6 +35,29 @@ class Phonetics:
     named: bool = False
 
 
+@dataclass(frozen=True)
+class Unwanted:
+    """Answers of a model that are not to be in a lexicon.
+
+    Attributes:
+        statuses: of words that are left out.
+        min_logprob: least log-probability of a pronunciation that is not.
+    """
+
+    statuses: tuple[str, ...] = ()
+    min_logprob: float | None = None
+
+    def reason(self, rows: pa.RecordBatch) -> pa.Array:
+        """Return for each of N rows null, or its status or `LOW_LOGPROB` where it is not wanted; string [N]."""
+        reason = pa.nulls(len(rows), pa.string())
+        if self.min_logprob is not None:
+            is_low = pc.fill_null(pc.less(rows["logprob"], self.min_logprob), False)
+            reason = pc.if_else(is_low, LOW_LOGPROB, reason)
+        if self.statuses:
+            reason = pc.if_else(pc.is_in(rows["status"], pa.array(self.statuses)), rows["status"], reason)
+        return pc.if_else(pc.equal(rows["source"], "model"), reason, pa.scalar(None, pa.string()))
+
+
 @dataclass
 class Losses:
     """What fitting met, over all rows."""
@@ -51,14 +74,25 @@ class Losses:
     """Rows with any of these."""
 
 
+LOW_LOGPROB = "low_logprob"
+"""Why a pronunciation is left out that the model is less sure of than its user wants."""
+
 _NOTHING_LOST = pa.RecordBatch.from_pylist([], REJECTS)
 
 
 class Conformer:
-    """Fits a stream of rows to a format, and keeps what is lost in a temporary file."""
+    """Fits a stream of rows to a format, and keeps what is lost, and what is to be looked at, in temporary files."""
 
-    def __init__(self, lexicon_format: Format, options: WriteOptions, phonetics: Phonetics, file: Path) -> None:
-        self._format, self._options, self._phonetics, self._file = lexicon_format, options, phonetics, file
+    def __init__(
+        self,
+        lexicon_format: Format,
+        options: WriteOptions,
+        phonetics: Phonetics,
+        unwanted: Unwanted,
+        scratch: Path,
+    ) -> None:
+        self._format, self._options, self._phonetics, self._unwanted = lexicon_format, options, phonetics, unwanted
+        self._refused, self._doubtful = scratch / "refused", scratch / "doubtful"
         self._repeated = None if lexicon_format.repeats is None else lexicon_format.repeats()
         self.losses = Losses()
 
@@ -68,16 +102,34 @@ class Conformer:
         Args:
             batches: rows of that schema; those of a word are adjacent and have the same `input_row`.
         """
-        with pq.ParquetWriter(self._file, REJECTS, compression="lz4") as refused:
+        with (
+            pq.ParquetWriter(self._refused, REJECTS, compression="lz4") as refused,
+            pq.ParquetWriter(self._doubtful, REVIEW, compression="lz4") as doubtful,
+        ):
             for batch in by_word(batches):
-                held, lost = self._parted(self._with_phones(batch))
-                if len(lost):
-                    refused.write_batch(lost)
+                wanted, unwanted = self._parted(batch, self._unwanted.reason(batch))
+                if not len(wanted):
+                    refused.write_batch(unwanted)
+                    continue
+                spoken = self._with_phones(wanted)
+                held, lost = self._parted(spoken, self._reason(spoken))
+                for rejects in (unwanted, lost):
+                    if len(rejects):
+                        refused.write_batch(rejects)
+                to_check = held.filter(pc.not_equal(held["status"], "ok"))
+                if len(to_check):
+                    columns = [to_check[name] for name in REVIEW.names]
+                    doubtful.write_batch(pa.record_batch(columns, schema=REVIEW))
                 yield held
 
     def refused(self) -> Iterator[pa.RecordBatch]:
-        """Yield the words of which the format holds no variant, when `rows` has come to its end."""
-        with pq.ParquetFile(self._file) as file:
+        """Yield the words of which no variant is wanted, or the format holds none, when `rows` came to its end."""
+        with pq.ParquetFile(self._refused) as file:
+            yield from file.iter_batches()
+
+    def doubtful(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows whose status is not `ok` (`REVIEW`), when `rows` has come to its end."""
+        with pq.ParquetFile(self._doubtful) as file:
             yield from file.iter_batches()
 
     def _with_phones(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -111,9 +163,8 @@ class Conformer:
         order[lacking] = len(batch) + np.arange(len(lacking))
         return pa.concat_arrays([phones, segmented.phones]).take(pa.array(order))
 
-    def _parted(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-        """Return the rows that the format holds, and the words of which it holds none (`REJECTS`)."""
-        reason = self._reason(batch)
+    def _parted(self, batch: pa.RecordBatch, reason: pa.Array) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Return the rows without a `reason` [N] against them, and the words of which no row is so (`REJECTS`)."""
         if reason.null_count == len(batch):
             return batch, _NOTHING_LOST
         held = reason.is_null()

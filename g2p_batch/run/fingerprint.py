@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from g2p_batch.errors import InputError, RunError
+from g2p_batch.model.alphabet import Alphabets
 from g2p_batch.model.contract import Contract
+from g2p_batch.storage.checksummed_json import sha256_of
 from g2p_batch.storage.locations import STDIN, Location
 from g2p_batch.storage.store import FileVersion
 
@@ -45,12 +47,11 @@ class Fingerprint:
     """Each of them by the name that its user knows."""
 
 
-def planning_options(lists: "WordLists", normalize: str, lexicons: Sequence[str]) -> dict[str, Any]:
+def planning_options(lists: "WordLists", lexicons: Sequence[str]) -> dict[str, Any]:
     """Return the options of planning that change what a run puts out, by the names that its user knows.
 
     Args:
         lists: the word lists.
-        normalize: how words are prepared.
         lexicons: the existing lexicons, as their user gave them.
     """
     return {
@@ -58,7 +59,6 @@ def planning_options(lists: "WordLists", normalize: str, lexicons: Sequence[str]
         "--lang": lists.lang,
         "--lang-column": lists.lang_column,
         "--word-column": lists.word_column,
-        "--normalize": normalize,
     }
 
 
@@ -71,6 +71,7 @@ def model_options(contract: Contract, dtype: str, tool: str) -> dict[str, Any]:
         "languages of the model": ",".join(contract.languages),
         "longest input in bytes": contract.max_source_bytes,
         "longest output in tokens": contract.max_target_bytes,
+        "alphabets of the model": _digest(contract.alphabets),
         TOOL: tool,
     }
 
@@ -164,6 +165,10 @@ def _whole(file: "InputFile") -> Input:
     """Return what standard input held, reading the rest of it."""
     sha256 = file.digest()
     return Input(file.path, file.version().size_bytes, 0, sha256)
+
+
+def _digest(alphabets: Alphabets) -> str:
+    return sha256_of(repr(sorted((tag, sorted(letters.items())) for tag, letters in alphabets.items())).encode())
 
 
 def _remedy(first: str) -> str:

@@ -12,14 +12,13 @@ import pyarrow.parquet as pq
 
 from g2p_batch.errors import RunError, UsageError
 from g2p_batch.formats.registry import read_lexicon
-from g2p_batch.model.contract import Contract
 from g2p_batch.run.run_directory import PLAN, RunDir
 from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database
 from g2p_batch.storage.locations import Location
 from g2p_batch.storage.publish import writing
 from g2p_batch.storage.tables import decoded
-from g2p_batch.words.filter import Normalize, filter_rows
+from g2p_batch.words.filter import WordFilter
 from g2p_batch.words.wordlist import ROWS
 
 _ANSWER_COLUMNS = pa.schema(
@@ -29,6 +28,7 @@ _ANSWER_COLUMNS = pa.schema(
         ("logprob", pa.float32()),
         ("source", pa.string()),
         ("status", pa.string()),
+        ("asked", pa.string()),
     ]
 )
 """What is said of a word, as the columns of `LEXICON` have it."""
@@ -80,6 +80,7 @@ class ExistingLexicon:
                     "logprob": _logarithm(batch["prob"]),
                     "source": pa.repeat("lexicon", len(batch)),
                     "status": pa.repeat("ok", len(batch)),
+                    "asked": pa.nulls(len(batch), pa.string()),
                 }
             )
 
@@ -143,8 +144,7 @@ class EarlierRun:
 def stage_entries(
     lexicons: Sequence[ExistingLexicon | EarlierRun],
     lang: str | None,
-    contract: Contract,
-    normalize: Normalize,
+    words: WordFilter,
     database: Database,
     scratch: Path,
 ) -> Path:
@@ -153,8 +153,7 @@ def stage_entries(
     Args:
         lexicons: at least one; the first that holds a word is the one that counts.
         lang: language of lexicons that neither name languages nor were given one.
-        contract: says which languages and lengths the model takes; other entries are of no use and left out.
-        normalize: how words are prepared.
+        words: parts the rows of word lists; it learns here which words they hold that no model need be asked.
         database: finds the first lexicon that holds a word.
         scratch: a folder for files.
 
@@ -167,16 +166,14 @@ def stage_entries(
         RunError: data of an earlier run is damaged.
         OutputError: the disk does not hold the entries.
     """
-    keys, into, first = Keys(contract), scratch / "entries", scratch / "first-entries"
+    keys, into, first = Keys(words.contract), scratch / "entries", scratch / "first-entries"
     rows_before = 0
     with writing(into), pq.ParquetWriter(into, _ENTRIES, compression="lz4", use_dictionary=False) as file:
         for number, holder in enumerate(lexicons):
             for batch in holder.answers(lang):
                 rows = np.arange(len(batch))
                 unread = pa.nulls(len(batch), pa.string())
-                good, _ = filter_rows(
-                    pa.record_batch([rows, batch["word"], batch["lang"], unread], schema=ROWS), contract, normalize
-                )
+                good = words.of_lexicon(pa.record_batch([rows, batch["word"], batch["lang"], unread], schema=ROWS))
                 key = keys.of(good["lang"], good["src_bytes"])
                 columns = [batch[name].take(good["row"]) for name in _ANSWER_COLUMNS.names]
                 order = pc.add(good["row"], rows_before)

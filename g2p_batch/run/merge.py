@@ -19,8 +19,8 @@ from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.conform import Conformer, Losses
 from g2p_batch.run.output import LexiconOutput, stamp
-from g2p_batch.run.rejects import planned_files, publish_rejects
-from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, Receipt, RunDir, shard_name
+from g2p_batch.run.rejects import planned_files, publish_rejects, publish_review
+from g2p_batch.run.run_directory import REJECTS_TSV, REVIEW_TSV, SUMMARY, Plan, Receipt, RunDir, shard_name
 from g2p_batch.run.status import busy_s, named, statuses
 from g2p_batch.run.summary import Summary
 from g2p_batch.signals import Stop
@@ -110,9 +110,12 @@ def _write(
     options = replace(output.write_options, provenance=_provenance(plan))
 
     def conformed() -> tuple[Conformer, Iterator[pa.RecordBatch]]:
-        conformer = Conformer(output.format, options, output.phonetics, scratch / "refused")
-        ordered = database.ordered(files, LEXICON.names, output.sort_columns, _ROWS) if files else iter(())
-        return conformer, conformer.rows(ordered)
+        conformer = Conformer(output.format, options, output.phonetics, output.unwanted, scratch)
+        # A column without values is not worth sorting.
+        lacking = [] if plan.spelling or plan.looked_up else ["asked"]
+        names = [name for name in LEXICON.names if name not in lacking]
+        ordered = database.ordered(files, names, output.sort_columns, _ROWS) if files else iter(())
+        return conformer, conformer.rows(map(_whole, ordered))
 
     if output.strict:
         conformer, rows = conformed()
@@ -120,13 +123,21 @@ def _write(
         if refused := ranked(conformer.losses.refused):
             publish_rejects(run, plan, conformer.refused())
             raise InputError(
-                f"{output.format.name} cannot hold {count_of(sum(refused.values()), 'word')} ({listed(refused)}), "
-                f"listed in {run.root / REJECTS_TSV}: choose another --format, or write without --strict"
+                f"{count_of(sum(refused.values()), 'word')} left out of a lexicon of format {output.format.name} "
+                f"({listed(refused)}), listed in {run.root / REJECTS_TSV}: choose another --format, or write without "
+                "--strict"
             )
     conformer, rows = conformed()
     written = {str(path.absolute()): stamp(path) for path in _published(output, rows, options)}
     publish_rejects(run, plan, conformer.refused())
+    publish_review(run, conformer.doubtful())
     return written, conformer.losses
+
+
+def _whole(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows with all columns of `LEXICON`; those that are lacking are null."""
+    has = set(rows.schema.names)
+    return pa.record_batch({f.name: rows[f.name] if f.name in has else pa.nulls(len(rows), f.type) for f in LEXICON})
 
 
 def _published(output: LexiconOutput, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Location]:
@@ -162,6 +173,7 @@ def _provenance(plan: Plan) -> dict[str, str]:
         "g2p-batch.prefix": options[fingerprint.PREFIX],
         "g2p-batch.dtype": plan.dtype,
         "g2p-batch.normalization": plan.normalize,
+        "g2p-batch.spelling": options["--spelling"],
     }
 
 
@@ -185,6 +197,8 @@ def _summary(
         looked_up=plan.known,
         duplicates=plan.duplicates,
         rejects=ranked(Counter(plan.rejects) + losses.refused),
+        spelling=ranked(plan.spelling),
+        look_alikes=ranked(plan.look_alikes),
         variants_left_out=ranked(losses.variants),
         statuses=statuses(receipts),
         languages=ranked(plan.languages),
@@ -195,6 +209,7 @@ def _summary(
         decode_seconds=round(busy_s(receipts), 3),
         lexicon=str(output.path),
         rejects_file=str(run.root / REJECTS_TSV),
+        review_file=str(run.root / REVIEW_TSV),
         summary_file=str(run.root / SUMMARY),
         provenance=_provenance(plan),
         plan=plan.id,

@@ -18,7 +18,7 @@ from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database, database
 from g2p_batch.storage.memory import Memory
 from g2p_batch.storage.publish import publish, scratch_folder
-from g2p_batch.words.filter import Normalize
+from g2p_batch.words.filter import Normalize, WordFilter
 from g2p_batch.words.wordlist import WordLists, read
 
 _ROWS = 65536
@@ -55,11 +55,12 @@ def lacking(
         InputError: an input cannot be read.
         OutputError: neither memory nor disk hold the words.
     """
-    anyone = replace(contract, languages=tuple({*contract.languages, *LANGUAGES}), max_source_bytes=_ANY_LENGTH)
+    tags = tuple({*contract.languages, *LANGUAGES})
+    words = WordFilter(replace(contract, languages=tags, max_source_bytes=_ANY_LENGTH, alphabets={}), normalize)
     with scratch_folder(Path(gettempdir()), "oov") as scratch, database(memory, scratch) as sorter:
-        staged = stage(read(source), anyone, normalize, scratch)
-        entries = stage_entries(lexicons, source.lang, anyone, normalize, sorter, scratch)
-        yield Lacking(staged.rows_in, staged.rejects, _words(staged, entries, Keys(anyone), sorter))
+        staged = stage(read(source), words, scratch)
+        entries = stage_entries(lexicons, source.lang, words, sorter, scratch)
+        yield Lacking(staged.rows_in, staged.rejects, _words(staged, entries, Keys(words.contract), sorter))
 
 
 def write_words(words: Iterable[pa.RecordBatch], path: Path | None, stream: IO[bytes]) -> int:
@@ -89,5 +90,5 @@ def write_words(words: Iterable[pa.RecordBatch], path: Path | None, stream: IO[b
 
 
 def _words(staged: Staged, entries: Path, keys: Keys, sorter: Database) -> Iterator[pa.RecordBatch]:
-    for batch in sorter.first_rows(staged.words_file, _ROWS, without=entries):
+    for batch in sorter.first_rows(staged.words_files, _ROWS, without=entries):
         yield pa.record_batch([batch["word"], keys.read(batch["key"])[0]], names=["word", "lang"])

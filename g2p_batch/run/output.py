@@ -12,7 +12,7 @@ from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.registry import format_for
 from g2p_batch.formats.sherpa import tokens
 from g2p_batch.phones import PhoneMap, PhoneSet, Style
-from g2p_batch.run.conform import Phonetics
+from g2p_batch.run.conform import Phonetics, Unwanted
 from g2p_batch.storage import store_at
 from g2p_batch.storage.checksummed_json import sha256_of
 from g2p_batch.storage.locations import Location, Url, inside, located
@@ -38,8 +38,9 @@ class LexiconOutput:
         scores: write log-probability and status where the format makes them optional.
         memory: most memory for sorting.
         partial: write what is there while shards are missing.
-        strict: write nothing but the rejects if the format cannot hold a word.
+        strict: write nothing but the rejects if a word is not wanted, or the format cannot hold it.
         phones: how phones are written.
+        unwanted: which answers are rejected.
         space_in_word: one character for a blank in words, where the format cannot hold blanks.
         tokens: a sherpa-onnx `tokens.txt` that has to hold every phone.
 
@@ -56,6 +57,7 @@ class LexiconOutput:
     partial: bool = False
     strict: bool = False
     phones: Phonetics = field(default_factory=Phonetics)
+    unwanted: Unwanted = field(default_factory=Unwanted)
     space_in_word: str | None = None
     tokens: Path | None = None
 
@@ -171,6 +173,7 @@ class LexiconOutput:
             "order": self.order,
             "scores": self.scores,
             "space_in_word": self.space_in_word,
+            "unwanted": {"drop": [*self.unwanted.statuses], "min_logprob": self.unwanted.min_logprob},
             "phones": style | {"asked": self.phonetics.asked},
             "sha256 of --phone-map, --phone-set and --tokens": [phones and _digest(phones) for phones in lists],
         }

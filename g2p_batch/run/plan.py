@@ -23,7 +23,7 @@ from g2p_batch.storage.database import database
 from g2p_batch.storage.locations import Location
 from g2p_batch.storage.memory import DEFAULT_MEMORY, Memory
 from g2p_batch.words.files import InputFile
-from g2p_batch.words.filter import Normalize
+from g2p_batch.words.filter import Normalize, SpellingMode, Unseen, WordFilter
 from g2p_batch.words.inputs import find_files, require_unread
 from g2p_batch.words.wordlist import OpenedLists, WordLists, open_word_lists
 
@@ -38,7 +38,9 @@ class PlanOptions:
         run_dir: the run directory; created if absent.
         model: what the user calls the model.
         dtype: the model's number format.
-        normalize: how words are prepared.
+        normalize: the Unicode form that words are given.
+        spelling: whether words are spelt as the model learnt to read, or asked as they are.
+        unseen: whether words with characters that the model never saw are rejected.
         memory: most memory for sorting.
         shard_words: most words of a shard; changes no output, and an existing plan keeps its own.
         strict: refuse to plan if any row is rejected.
@@ -56,6 +58,8 @@ class PlanOptions:
     model: str = "bundled"
     dtype: DType = "float32"
     normalize: Normalize = "nfc"
+    spelling: SpellingMode = "on"
+    unseen: Unseen = "keep"
     memory: Memory = DEFAULT_MEMORY
     shard_words: int = SHARD_WORDS
     strict: bool = False
@@ -77,10 +81,16 @@ class PlanOptions:
     def output_options(self) -> dict[str, Any]:
         """All that changes the output of a run but its inputs, by the names that its user knows."""
         return (
-            fingerprint.planning_options(self.words, self.normalize, [*map(str, self.lexicons)])
+            fingerprint.planning_options(self.words, [*map(str, self.lexicons)])
+            | self.word_options
             | fingerprint.model_options(self.contract, self.dtype, tool())
             | {"--since-run": None if self.since is None else str(self.since.root.absolute())}
         )
+
+    @property
+    def word_options(self) -> dict[str, Any]:
+        """What decides how words are asked, by the names that its user knows."""
+        return {"--normalize": self.normalize, "--spelling": self.spelling, "--unseen": self.unseen}
 
     @property
     def answered_files(self) -> list[InputFile]:
@@ -121,7 +131,7 @@ def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, st
     opened = open_word_lists(options.words, lists)
     if options.since is not None:
         model = fingerprint.model_options(options.contract, options.dtype, tool())
-        options.since.require_same(model | {"--normalize": options.normalize})
+        options.since.require_same(model | options.word_options)
     if options.restart:
         run.discard()
     run.collect_leftovers(None, {})
@@ -149,13 +159,14 @@ def _made(options: PlanOptions, opened: OpenedLists, files: Sequence[InputFile],
         database(options.memory, scratch) as sorter,
         stop.interrupting(sorter.interrupt),
     ):
-        staged = stage(_stoppable(opened.batches(), stop), options.contract, options.normalize, scratch)
+        words = WordFilter(options.contract, options.normalize, options.spelling, options.unseen)
+        lang = options.words.lang
+        entries = stage_entries(options.answered, lang, words, sorter, scratch) if options.answered else None
+        staged = stage(_stoppable(opened.batches(), stop), words, scratch)
         if options.strict and staged.rejects:
             run.store.publish(REJECTS_TSV, partial(write_rejects, staged.rejected()))
             raise _refusal(run, staged.rows_in, staged.rejects)
-        prepared = (options.words.lang, options.contract, options.normalize, sorter, scratch)
-        entries = stage_entries(options.answered, *prepared) if options.answered else None
-        words = cut(staged, entries, options.contract, options.shard_words, run, sorter)
+        stored = cut(staged, entries, options.contract, options.shard_words, run, sorter)
         inputs = fingerprint.require_unchanged(files, inputs)
     stop.check("while planning")
     return Plan(
@@ -163,15 +174,17 @@ def _made(options: PlanOptions, opened: OpenedLists, files: Sequence[InputFile],
         model=options.model,
         dtype=options.dtype,
         normalize=options.normalize,
+        spelling=staged.spelling,
+        look_alikes=staged.look_alikes,
         rows_in=staged.rows_in,
-        words=words.words,
-        known=words.known,
-        duplicates=staged.words - words.words - words.known,
+        words=stored.words,
+        known=stored.known,
+        duplicates=staged.words - stored.words - stored.known,
         rejects=staged.rejects,
-        languages=words.languages,
-        looked_up=words.looked_up,
-        rejected=words.rejected,
-        shards=words.shards,
+        languages=stored.languages,
+        looked_up=stored.looked_up,
+        rejected=stored.rejected,
+        shards=stored.shards,
     )
 
 

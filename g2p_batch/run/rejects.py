@@ -1,4 +1,4 @@
-"""The rejected rows of a run, where their user looks for them."""
+"""The rejected rows of a run, and the words to be looked at, where their user looks for them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from g2p_batch.errors import RunError
-from g2p_batch.formats.tsv import write_rejects
-from g2p_batch.run.run_directory import REJECTS_TSV, Content, Plan, RunDir
+from g2p_batch.formats.tsv import write_rejects, write_review
+from g2p_batch.run.run_directory import REJECTS_TSV, REVIEW_TSV, Content, Plan, RunDir
 from g2p_batch.storage.tables import decoded
 
 
@@ -26,6 +26,15 @@ def publish_rejects(run: RunDir, plan: Plan, refused: Iterable[pa.RecordBatch] =
         OutputError: the file cannot be written.
     """
     run.store.publish(REJECTS_TSV, partial(write_rejects, chain(_rejected(run, plan), refused)))
+
+
+def publish_review(run: RunDir, rows: Iterable[pa.RecordBatch]) -> None:
+    """Write the words of a lexicon whose pronunciation is to be looked at, of schema `LEXICON`.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    run.store.publish(REVIEW_TSV, partial(write_review, rows))
 
 
 def planned_files(run: RunDir, contents: Sequence[Content], scratch: Path) -> list[Path]:

@@ -21,13 +21,14 @@ from g2p_batch.storage.checksummed_json import DamagedError, seal, sha256_of, un
 from g2p_batch.storage.locations import Location
 from g2p_batch.words.filter import Normalize
 
-PLAN, ENGINE, SUMMARY, REJECTS_TSV = "plan.json", "engine.json", "run-summary.json", "rejects.tsv"
+PLAN, ENGINE, SUMMARY = "plan.json", "engine.json", "run-summary.json"
+REJECTS_TSV, REVIEW_TSV = "rejects.tsv", "review.tsv"
 REPORT = "report.html"
 WORDS_FOLDER, PARTS_FOLDER, DONE_FOLDER = "words", "parts", "done"
 QUARANTINE_FOLDER, DAMAGED_FOLDER = "quarantine", "damaged"
 _FOLDERS = (DONE_FOLDER, PARTS_FOLDER, QUARANTINE_FOLDER, DAMAGED_FOLDER, WORDS_FOLDER)
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files of a run directory."""
 LEFTOVER_S = 3600.0
 """Age at which a draft, or data that nothing names, is taken to be of a writer that was killed."""
@@ -51,7 +52,7 @@ class Shard:
 
     words: int
     data: Content
-    """Parquet of schema `filter.WORDS`."""
+    """Parquet of schema `filter.WORDS`, without the last columns where they hold nothing."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class Plan:
     """What the user calls the model: bundled, an absolute folder, or a hub id."""
     dtype: DType
     normalize: Normalize
+    spelling: Mapping[str, int]
+    """Rows by what was done to their words, of `spelling.STEPS`."""
+    look_alikes: Mapping[str, int]
+    """Rows by language and letter of another script that stands for one of the alphabet."""
     rows_in: int
     words: int
     known: int
@@ -279,7 +284,7 @@ class RunDir:
         self.store.remove(SUMMARY)
         for folder in _FOLDERS:
             self.store.clear(folder)
-        for name in (REPORT, ENGINE, REJECTS_TSV, PLAN):
+        for name in (REPORT, ENGINE, REJECTS_TSV, REVIEW_TSV, PLAN):
             self.store.remove(name)
 
     def _receipts(self, plan: Plan) -> Iterator[tuple[str, Receipt | None]]:

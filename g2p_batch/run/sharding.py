@@ -19,7 +19,8 @@ from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database
 from g2p_batch.storage.publish import writing
 from g2p_batch.storage.tables import encoded
-from g2p_batch.words.filter import REJECTS, WORDS, Normalize, filter_rows
+from g2p_batch.words.filter import REJECTS, WordFilter
+from g2p_batch.words.spelling.characters import described
 
 SHARD_WORDS = 65536
 
@@ -34,6 +35,8 @@ _PIECE_BYTES = 1 << 25
 """Rejects are stored in pieces of about this size."""
 
 _STAGED = pa.schema([("row", pa.int64()), ("key", pa.int64()), ("word", pa.string())])
+_RESPELT = pa.schema([*_STAGED, ("asked", pa.string()), ("doubt", pa.string())])
+"""Of words that the model is asked otherwise, or that are doubtful: they lie apart, so that the others cost less."""
 
 _FOR_SORTING: dict[str, Any] = {"compression": "none", "use_dictionary": False, "write_statistics": ["row", "key"]}
 """The file is read once, at once: packing it costs more than it saves. Least and greatest key let numbers be sorted as
@@ -47,12 +50,25 @@ class Staged:
     rows_in: int
     words: int
     """Rows to pronounce, duplicates among them."""
+    respelt: int
+    """Those of them whose words are asked otherwise or doubtful."""
     rejects: Mapping[str, int]
     """Rows by reason."""
+    spelling: Mapping[str, int]
+    """Rows by what was done to their words, of `spelling.STEPS`."""
+    look_alikes: Mapping[str, int]
+    """Rows by language and letter of another script that stands for one of the alphabet."""
     words_file: Path
     """Parquet of `row`, `key` and `word`."""
+    respelt_file: Path
+    """The same of words that are asked otherwise or doubtful, with `asked` and `doubt`."""
     rejects_file: Path
     """Parquet of schema `filter.REJECTS`."""
+
+    @property
+    def words_files(self) -> list[Path]:
+        """The files of all words, that with the fewest columns first."""
+        return [self.words_file, self.respelt_file]
 
     def rejected(self) -> Iterator[pa.RecordBatch]:
         """Read the rejected rows, in their order."""
@@ -76,37 +92,59 @@ class StoredWords:
     """Pieces of schema `filter.REJECTS`, in the order of rows."""
 
 
-def stage(batches: Iterable[pa.RecordBatch], contract: Contract, normalize: Normalize, scratch: Path) -> Staged:
+def stage(batches: Iterable[pa.RecordBatch], words: WordFilter, scratch: Path) -> Staged:
     """Filter rows and write them to temporary files.
 
     Args:
         batches: rows of schema `wordlist.ROWS`, by rising `row`.
-        contract: says which languages and lengths the model takes.
-        normalize: how words are prepared.
+        words: parts them.
         scratch: a folder for the files.
 
     Raises:
         OutputError: the disk does not hold them.
     """
-    keys = Keys(contract)
-    words_file, rejects_file = scratch / "words", scratch / "rejects"
-    rows_in = words = 0
+    keys = Keys(words.contract)
+    words_file, respelt_file, rejects_file = scratch / "words", scratch / "respelt", scratch / "rejects"
+    rows_in = good_rows = respelt_rows = 0
     rejects: Counter[str] = Counter()
+    spelling: Counter[str] = Counter()
+    look_alikes: Counter[tuple[str, str]] = Counter()
     with (
         writing(scratch),
-        pq.ParquetWriter(words_file, _STAGED, **_FOR_SORTING) as good_file,
+        pq.ParquetWriter(words_file, _STAGED, **_FOR_SORTING) as plain_file,
+        pq.ParquetWriter(respelt_file, _RESPELT, **_FOR_SORTING) as respelt,
         pq.ParquetWriter(rejects_file, REJECTS, compression="lz4") as bad_file,
     ):
         for batch in batches:
-            good, bad = filter_rows(batch, contract, normalize)
+            good, bad, asked = words(batch)
             rows_in += len(batch)
-            words += len(good)
+            good_rows += len(good)
+            spelling.update(asked.steps)
+            look_alikes.update(asked.look_alikes)
             key = keys.of(good["lang"], good["src_bytes"])
-            good_file.write_batch(pa.record_batch([good["row"], key, good["word"]], schema=_STAGED))
+            plain = pa.record_batch([good["row"], key, good["word"]], schema=_STAGED)
+            odd = pc.or_(good["asked"].is_valid(), good["doubt"].is_valid())
+            if odd.true_count:
+                respelt_rows += odd.true_count
+                columns = [*plain.columns, good["asked"], good["doubt"]]
+                respelt.write_batch(pa.record_batch(columns, schema=_RESPELT).filter(odd))
+                plain = plain.filter(pc.invert(odd))
+            plain_file.write_batch(plain)
             if len(bad):
                 rejects.update(counted(bad["reason"]))
                 bad_file.write_batch(bad)
-    return Staged(rows_in, words, ranked(rejects), words_file, rejects_file)
+    named = Counter({f"{tag} {described(letter)}": rows for (tag, letter), rows in look_alikes.items()})
+    return Staged(
+        rows_in,
+        good_rows,
+        respelt_rows,
+        ranked(rejects),
+        ranked(spelling),
+        ranked(named),
+        words_file,
+        respelt_file,
+        rejects_file,
+    )
 
 
 def cut(
@@ -114,8 +152,9 @@ def cut(
 ) -> StoredWords:
     """Store staged words as shards, each word once, what lexicons say of the others, and the rejected rows.
 
-    A shard is the next so many words of one list, which is sorted by steps of length, language, length and bytes: it
-    holds words of like length, of one language where there are enough of it.
+    A shard is the next so many words of one list, which is sorted by steps of length, language, length and bytes of
+    what is asked: it holds words of like length, of one language where there are enough of it, and those that are asked
+    the same.
 
     Args:
         staged: what `stage` returned.
@@ -153,20 +192,20 @@ def _known(staged: Staged, entries: Path | None, keys: Keys, database: Database)
     """Yield rows of schema `LEXICON` for the words that existing lexicons or an earlier run hold."""
     if entries is None:
         return
-    for batch in database.look_up(staged.words_file, entries, _ROWS):
+    for batch in database.look_up(staged.words_files, entries, _ROWS):
         lang, _ = keys.read(batch["key"])
         columns = {name: batch[name] for name in batch.schema.names} | {"lang": lang, "input_row": batch["row"]}
         yield pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
 
 
 def _distinct_words(staged: Staged, entries: Path | None, database: Database) -> Iterator[pa.RecordBatch]:
-    """Yield the words that are not in `entries` by key and bytes, each with its first row."""
-    columns, keys = _STAGED.names, ["key", "word", "row"]
-    return _distinct(database.ordered([staged.words_file], columns, keys, _ROWS, without=entries))
+    """Yield the words that are not in `entries` by key and what is asked, each with its first row."""
+    respelt = staged.respelt_file if staged.respelt else None
+    return _distinct(database.to_ask(staged.words_file, respelt, _ROWS, without=entries))
 
 
 def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Keep the first of equal words in batches sorted by `key` and `word`."""
+    """Keep the first of equal words in batches in which they are adjacent."""
     before: pa.RecordBatch | None = None
     for batch in ordered:
         if not len(batch):
@@ -197,7 +236,9 @@ def _tables(ordered: Iterable[pa.RecordBatch], keys: Keys, fewest: int, most: in
 
 def _words(ordered: pa.Table, keys: Keys) -> pa.Table:
     lang, src_bytes = keys.read(ordered["key"].combine_chunks())
-    return pa.table([ordered["row"], lang, ordered["word"], src_bytes], schema=WORDS)
+    columns = {"row": ordered["row"], "lang": lang, "word": ordered["word"], "src_bytes": src_bytes}
+    odd = {name: ordered[name] for name in ("asked", "doubt") if name in ordered.column_names}
+    return pa.table(columns | {name: column for name, column in odd.items() if column.null_count < len(column)})
 
 
 def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -9,7 +9,7 @@ import msgspec
 
 from g2p_batch.counts import count_of, listed, ranked
 from g2p_batch.run.output import LexiconOutput, stamp
-from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, RunDir
+from g2p_batch.run.run_directory import REJECTS_TSV, REVIEW_TSV, SUMMARY, Plan, RunDir
 from g2p_batch.storage.locations import located
 
 
@@ -23,7 +23,9 @@ class Summary:
         looked_up: words that existing lexicons or an earlier run hold; all others were asked of the model.
         missing_words: words of shards that are not done yet; only a partial lexicon lacks any.
         duplicates: rows that repeat an earlier word of the same language.
-        rejects: rows left out, by reason, words that the lexicon's format cannot hold among them.
+        rejects: rows left out, by reason; words among them that are not wanted, or that the format cannot hold.
+        spelling: rows by what was done to their words, of `spelling.STEPS`.
+        look_alikes: rows by language and letter of another script that stands for one of the alphabet.
         variants_left_out: pronunciations that it cannot hold, of words of which it holds another, by reason.
         statuses: words that the model was asked, by status.
         languages: words by language, missing ones included.
@@ -34,6 +36,7 @@ class Summary:
         decode_seconds: time in which any worker decoded, over all commands of the run.
         lexicon: the lexicon's file, `{lang}` in it standing for each language.
         rejects_file: the rejected rows.
+        review_file: the words whose pronunciation is to be looked at.
         summary_file: this summary as JSON.
         provenance: tool, checkpoint and decoding facts.
         plan: digest of the plan.
@@ -48,6 +51,8 @@ class Summary:
     looked_up: int
     duplicates: int
     rejects: Mapping[str, int]
+    spelling: Mapping[str, int]
+    look_alikes: Mapping[str, int]
     variants_left_out: Mapping[str, int]
     statuses: Mapping[str, int]
     languages: Mapping[str, int]
@@ -58,6 +63,7 @@ class Summary:
     decode_seconds: float
     lexicon: str
     rejects_file: str
+    review_file: str
     summary_file: str
     provenance: Mapping[str, str]
     plan: str
@@ -111,6 +117,8 @@ class Summary:
             lines.append(f"{count_of(len(self.languages), 'language')}: {listed(self.languages)}.")
         if self.rejects:
             lines.append(f"Rejected: {listed(self.rejects)}; see {self.rejects_file}.")
+        if self.spelling:
+            lines.append(f"Spelt as the model learnt, rows: {listed(self.spelling, len(self.spelling))}.")
         if self.variants_left_out:
             lines.append(f"Variants left out: {listed(self.variants_left_out)}.")
         if self.unknown_symbols:
@@ -122,7 +130,7 @@ class Summary:
             rows = count_of(self.rows_outside, "pronunciation")
             lines.append(f"Phones that are not in the set: {listed(self.phones_outside, 10)}; in {rows}.")
         if doubtful := {status: words for status, words in self.statuses.items() if status != "ok"}:
-            lines.append(f"To check: {listed(doubtful)}; see the column `status` (in TSV with --scores).")
+            lines.append(f"To check: {listed(doubtful)}; see {self.review_file}.")
         lines += [
             f"{self.seconds:.1f} s in all, {self.decode_seconds:.1f} s to decode: {self.words_per_s:,.0f} words/s.",
             f"Lexicon: {self.lexicon}",
@@ -148,7 +156,7 @@ def finished(run: RunDir, plan: Plan, output: LexiconOutput) -> Summary | None:
     summary = read_summary(run)
     if summary is None or (summary.plan, summary.options, summary.missing_words) != (plan.id, output.as_record(), 0):
         return None
-    is_there = run.store.head(REJECTS_TSV) is not None and all(
+    is_there = all(run.store.head(name) is not None for name in (REJECTS_TSV, REVIEW_TSV)) and all(
         written and stamp(located(path)) == written for path, written in summary.lexicon_facts.items()
     )
     return summary if is_there else None

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_REPEATING = frozenset({"lang", "rank", "source", "status", "reason"})
+_REPEATING = frozenset({"lang", "rank", "source", "status", "reason", "doubt"})
 """Columns of few values. A dictionary of others, words above all, takes more time than all else and more space."""
 _NUMBERS = frozenset({"row", "input_row"})
 """Columns of scattered numbers: what zstd gains over lz4 is not worth twice the time."""

@@ -13,10 +13,11 @@ from g2p_batch.formats.lexicon import entries
 from g2p_batch.model.contract import Contract
 from g2p_batch.model.greedy import Engine, EngineFactory
 from g2p_batch.model.progress import Progress
-from g2p_batch.model.threaded import pronounce
 from g2p_batch.run.run_directory import PARTS_FOLDER, Receipt, RunDir, Shard, shard_name
 from g2p_batch.storage.locations import Location
 from g2p_batch.storage.tables import decoded, encoded
+from g2p_batch.words.asking import ask
+from g2p_batch.words.filter import with_all_columns
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, pr
         raise RunError(
             f"{context.root / shard.data.file} is missing or damaged: restore it, or plan again with --restart"
         )
-    words = decoded(data)
-    answers = pronounce(words, context.contract, lambda: engine, 1, progress)
+    words = with_all_columns(decoded(data))
+    answers = ask(words, context.contract, lambda: engine, 1, progress)
     rows = entries(words, answers)
     table = pa.Table.from_batches([rows])
     part = run.put_content(PARTS_FOLDER, f"part-{shard_name(number)}", ".parquet", encoded(table))

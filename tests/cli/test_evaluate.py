@@ -83,15 +83,22 @@ def test_a_model_is_scored_and_every_row_is_accounted_for(opened: list[Opened]) 
     assert (code, err) == (0, "Pronouncing 6 words\n")
     assert out.startswith(OF_MODEL)
     assert out.endswith(ERRORS_OF_MODEL)
-    tenths = out.removeprefix(OF_MODEL).removesuffix(ERRORS_OF_MODEL).splitlines()
-    assert [line.partition(" holds")[0] for line in tenths] == [
+    tenths, signs = out.removeprefix(OF_MODEL).removesuffix(ERRORS_OF_MODEL).strip().split("\n\n")
+    assert [line.partition(" holds")[0] for line in tenths.splitlines()] == [
         "The tenth with the lowest logprob (1 word)",
         "The tenth with the lowest logprob per token (1 word)",
         "The tenth with the lowest logprob per phone (1 word)",
     ]
+    assert signs.splitlines() == [
+        "language   wrong  empty   lowest-scored tenth",
+        "eng-us     1      -       0.0%",
+        "fra        1      1 of 1  0.0%",
+        "all words  2      1 of 1  0.0%",
+    ]
     record = json.loads(Path("figures.json").read_text(encoding="utf-8"))
     assert (record["model"], record["dtype"], record["rows"]) == ("model", "float32", 7)
     assert record["rows"] == sum(record["rejects"].values()) + record["all words"]["words"]
+    assert record["statuses"]["fra"] == {"empty": {"words": 1, "wrong": 1}, "ok": {"words": 1, "wrong": 0}}
     assert record["all words"]["words"] == record["all words"]["scored"] + sum(record["unscored"].values())
     assert opened == [Opened(str(Path("model").absolute()), "cpu", "float32")]
 

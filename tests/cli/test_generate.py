@@ -22,7 +22,7 @@ def test_a_word_list_becomes_a_lexicon_and_the_summary_goes_to_stderr(opened: li
     )
     assert Path("lexicon.tsv").read_text(encoding="utf-8") == LEXICON
     assert sorted(path.name for path in Path("lexicon.tsv.run").iterdir()) == [
-        *("done", "engine.json", "parts", "plan.json", "rejects.tsv", "run-summary.json", "words"),
+        *("done", "engine.json", "parts", "plan.json", "rejects.tsv", "review.tsv", "run-summary.json", "words"),
     ]
     assert opened == [Opened("model", "cpu", "float32")]
 
@@ -53,7 +53,7 @@ def test_standard_input_is_read_once(opened: list[Opened]) -> None:
 def test_scores_add_log_probability_and_status(opened: list[Opened]) -> None:
     assert generate(words("ca\tron\nh\tfra\n", "words.tsv"), "--scores").exit_code == 0
     header, *rows = Path("lexicon.tsv").read_text(encoding="utf-8").splitlines()
-    assert header == "word\tlang\tpron\tlogprob\tstatus"
+    assert header == "word\tlang\tpron\tlogprob\tstatus\tasked"
     assert [(row.split("\t")[2], row.split("\t")[4]) for row in rows] == [("ka", "invalid_utf8"), ("", "empty")]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from g2p_batch.errors import UsageError
 from g2p_batch.evaluation import evaluate
-from g2p_batch.evaluation.error_rates import METRICS, ErrorCounts
+from g2p_batch.evaluation.error_rates import METRICS, ErrorCounts, StatusCounts
 from tests.evaluation.words import answered, cut, graphemes, lawful, rows
 
 
@@ -133,3 +133,26 @@ def test_without_rapidfuzz_an_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"needs rapidfuzz: `pip install 'g2p-batch\[eval\]'`"):
         evaluate(answered([("fra", ["a"], "b")]))
+
+
+def test_wrong_words_are_counted_by_status_and_in_the_lowest_tenth_of_each_language():
+    words = [
+        ("fra", ["o"], "o", -0.5, "ok"),
+        ("fra", ["o"], "u", -9.0, "repeated"),
+        ("fra", ["o"], "u", -0.1, "repeated"),
+        ("fra", ["o"], "o", -0.2, "repeated"),
+        ("zho-s", ["o"], "u", -0.3, "ok"),
+        ("zho-s", ["o"], "o", -0.4, None),
+        ("zho-s", ["o"], None, None, "no_known_letter"),
+    ]
+    found = evaluate(answered(words))
+    assert found.statuses == {
+        "fra": {"ok": StatusCounts(1, 0), "repeated": StatusCounts(3, 2)},
+        "zho-s": {"ok": StatusCounts(1, 1)},
+    }
+    assert found.all_statuses == {"ok": StatusCounts(2, 1), "repeated": StatusCounts(3, 2)}
+    assert {tag: (tenth.low_words, tenth.low_wrong, tenth.wrong) for tag, tenth in found.lowest.items()} == {
+        "fra": (1, 1, 2),
+        "zho-s": (1, 0, 1),
+    }
+    assert found.unscored == {"no_known_letter": 1}

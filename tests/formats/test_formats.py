@@ -29,6 +29,7 @@ def answers(prons: list[str], **flags: list[bool]) -> Answers:
         np.arange(len(prons), dtype=np.float32) * np.float32(-0.5),
         np.array(flags.get("truncated", no)),
         np.array(flags.get("invalid_utf8", no)),
+        np.array(flags.get("repeated", no)),
     )
 
 
@@ -38,6 +39,8 @@ def word_table(words: list[tuple[str, str]]) -> pa.Table:
             "word": pa.array([word for word, _ in words], pa.string()),
             "lang": pa.array([lang for _, lang in words], pa.string()),
             "row": pa.array(range(1, len(words) + 1), pa.int64()),
+            "asked": pa.nulls(len(words), pa.string()),
+            "doubt": pa.nulls(len(words), pa.string()),
         }
     )
 
@@ -47,6 +50,7 @@ def lexicon() -> pa.RecordBatch:
         pa.array([pron for *_, pron, _ in WORDS]),
         np.array([logprob for *_, logprob in WORDS], np.float32),
         np.array([False, False, False, True, False]),
+        np.zeros(5, np.bool_),
         np.zeros(5, np.bool_),
     )
     return entries(word_table([(word, lang) for word, lang, *_ in WORDS]), said)
@@ -69,6 +73,7 @@ def test_rows_have_every_column_of_the_schema() -> None:
         "logprob": -0.25,
         "source": "model",
         "status": "ok",
+        "asked": None,
         "input_row": 1,
     }
     assert rows["status"].to_pylist() == ["ok", "ok", "ok", "truncated", "empty"]
@@ -121,12 +126,12 @@ def test_tsv_is_three_columns_without_quoting(tmp_path: Path) -> None:
 
 def test_tsv_with_scores_adds_log_probability_and_status(tmp_path: Path) -> None:
     assert written("tsv", tmp_path / "lexicon.tsv", WriteOptions(scores=True)).decode() == (
-        "word\tlang\tpron\tlogprob\tstatus\n"
-        "hello\teng-us\thəˈloʊ\t-0.25\tok\n"
-        '"ngā"\tmri\tŋa"ː\t-1.5\tok\n'
-        "việt nam\tvie-n\tviət̚˧˨ʔ naːm˧˧\t-0.0625\tok\n"
-        "台灣\tnan\ttai̯⁵⁵⁻³³uan²⁴\t-3\ttruncated\n"
-        "h\tfra\t\t-0.5\tempty\n"
+        "word\tlang\tpron\tlogprob\tstatus\tasked\n"
+        "hello\teng-us\thəˈloʊ\t-0.25\tok\t\n"
+        '"ngā"\tmri\tŋa"ː\t-1.5\tok\t\n'
+        "việt nam\tvie-n\tviət̚˧˨ʔ naːm˧˧\t-0.0625\tok\t\n"
+        "台灣\tnan\ttai̯⁵⁵⁻³³uan²⁴\t-3\ttruncated\t\n"
+        "h\tfra\t\t-0.5\tempty\t\n"
     )
 
 
@@ -252,4 +257,6 @@ def test_tsv_has_phones_beside_pronunciations_if_they_are_asked_for(tmp_path: Pa
     phones = pa.array([["h", "ə", "ˈl", "oʊ"]], LEXICON.field("phones").type)
     rows = rows.set_column(LEXICON.names.index("phones"), LEXICON.field("phones"), phones)
     said = written("tsv", tmp_path / "lexicon.tsv", WriteOptions(phones=True, scores=True), [rows])
-    assert said.decode() == ("word\tlang\tpron\tphones\tlogprob\tstatus\nhello\teng-us\thəˈloʊ\th ə ˈl oʊ\t-0.25\tok\n")
+    assert said.decode() == (
+        "word\tlang\tpron\tphones\tlogprob\tstatus\tasked\nhello\teng-us\thəˈloʊ\th ə ˈl oʊ\t-0.25\tok\t\n"
+    )

@@ -26,6 +26,7 @@ class Row(NamedTuple):
     rank: int = 1
     logprob: float | None = -0.5
     lang: str = "eng-us"
+    asked: str | None = None
 
 
 def batch(rows: Iterable[Row]) -> pa.RecordBatch:

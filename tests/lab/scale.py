@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from g2p_batch.run.run_directory import PARTS_FOLDER, Plan, Receipt, RunDir
 from g2p_batch.signals import Stop
 from g2p_batch.storage.memory import Memory
 from g2p_batch.storage.tables import decoded, encoded
+from g2p_batch.words.filter import with_all_columns
 from g2p_batch.words.wordlist import WordLists
 from g2p_batch.workers.shard import RunContext, run_shard
 from tests.helpers.copying_engine import CopyingEngine, CopyingEngines
@@ -40,7 +42,8 @@ from tests.helpers.fake_model import CONTRACT as BASE
 from tests.helpers.runs import Recorder, fake_decoding
 
 TAGS = sorted(LANGUAGES)
-CONTRACT: Contract = replace(BASE, languages=tuple(TAGS))
+ALPHABET = dict.fromkeys(ascii_lowercase, 1000)
+CONTRACT: Contract = replace(BASE, languages=tuple(TAGS), alphabets=dict.fromkeys(TAGS, ALPHABET))
 ROWS_AT_ONCE = 1_000_000
 LISTED = pa.schema([("word", pa.string()), ("lang", pa.string())])
 
@@ -91,9 +94,9 @@ def _words(number: Any, bad: Any) -> pa.Array:
 def answer_all(run: RunDir, plan: Any) -> None:
     """Commit a part for every shard, without a model."""
     for number, shard in enumerate(plan.shards):
-        words = decoded(run.whole(shard.data) or b"")
+        words = with_all_columns(decoded(run.whole(shard.data) or b""))
         none = np.zeros(len(words), np.bool_)
-        answers = Answers(words["word"].combine_chunks(), np.zeros(len(words), np.float32), none, none)
+        answers = Answers(words["word"].combine_chunks(), np.zeros(len(words), np.float32), none, none, none)
         rows = entries(words, answers)
         part = run.put_content(PARTS_FOLDER, f"part-{number:06d}", ".parquet", encoded(pa.Table.from_batches([rows])))
         statuses = counted(rows["status"])

@@ -44,7 +44,8 @@ def planned(words: list[str], contract: Contract = CONTRACT) -> pa.Table:
     prefix = contract.prefix_for("fra")
     src_bytes = [len((prefix + word).encode()) for word in words]
     numbers = range(len(words))
-    return pa.table([numbers, ["fra"] * len(words), words, src_bytes], schema=WORDS)
+    nothing = pa.nulls(len(words), pa.string())
+    return pa.table([numbers, ["fra"] * len(words), words, src_bytes, nothing, nothing], schema=WORDS)
 
 
 def wanted(word: str) -> tuple[str, np.float32, bool, bool]:

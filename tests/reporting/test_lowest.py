@@ -21,6 +21,7 @@ def rows_of(words: list[tuple[str, str, float | None]]) -> pa.Table:
         "logprob": scores,
         "source": ["model"] * count,
         "status": ["ok"] * count,
+        "asked": [None] * count,
         "input_row": range(count),
     }
     return pa.table({name: pa.array(columns[name], LEXICON.field(name).type) for name in LEXICON.names}, LEXICON)

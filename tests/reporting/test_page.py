@@ -13,6 +13,7 @@ from g2p_batch.driver import merge_run
 from g2p_batch.formats.lexicon import STATUSES
 from g2p_batch.reporting import meanings, write_report
 from g2p_batch.reporting.page import TEMPLATES, rendered
+from g2p_batch.run.conform import LOW_LOGPROB
 from g2p_batch.run.run_directory import REPORT, Quarantine, RunDir
 from g2p_batch.words.filter import REASONS
 from tests.helpers.runs import CONTRACT, Job, fake_decoding, job_in
@@ -166,7 +167,7 @@ def test_the_page_loads_nothing(done: Job) -> None:
 
 def test_every_status_and_reason_is_explained() -> None:
     assert set(meanings.STATUS_MEANINGS) == set(STATUSES)
-    assert set(meanings.REASON_MEANINGS) == set(REASONS)
+    assert set(meanings.REASON_MEANINGS) == {*REASONS, *STATUSES, LOW_LOGPROB} - {"ok"}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ def test_every_format_writes_what_it_finds_valid(tmp_path: Path) -> None:
 
 def test_strict_writes_nothing_but_the_rejects(tmp_path: Path) -> None:
     job = english(tmp_path, path=tmp_path / "lexicon.dict", strict=True)
-    with pytest.raises(InputError, match=r"mfa cannot hold 1 word \(space_in_word 1\), listed in .*rejects\.tsv"):
+    with pytest.raises(
+        InputError, match=r"1 word left out of a lexicon of format mfa \(space_in_word 1\), listed in .*rejects\.tsv"
+    ):
         job()
     assert not job.output.path.exists()
     assert "ice cream" in job.rejects()

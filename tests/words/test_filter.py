@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model.contract import Contract, Geometry
-from g2p_batch.words.filter import REASONS, REJECTS, WORDS, distinct, filter_rows
+from g2p_batch.words.filter import REASONS, REJECTS, WORDS, WordFilter, distinct
 from g2p_batch.words.wordlist import ROWS
 
 GEOMETRY = Geometry(
@@ -42,7 +42,8 @@ def batches(rows, size=65536):
 
 def planned(rows, normalize="nfc", size=65536, **facts):
     """Distinct words as (lang, word, src_bytes, row) and rejects as (row, lang, word, reason)."""
-    parts = [filter_rows(batch, contract(**facts), normalize) for batch in batches(rows, size)]
+    parted = WordFilter(contract(**facts), normalize)
+    parts = [parted(batch) for batch in batches(rows, size)]
     good = pa.Table.from_batches([part[0] for part in parts], WORDS)
     bad = pa.Table.from_batches([part[1] for part in parts], REJECTS)
     first, which = distinct(good)

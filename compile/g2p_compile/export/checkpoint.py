@@ -18,6 +18,7 @@ from transformers.models.t5.modeling_t5 import T5Attention, T5Stack
 
 from g2p_batch.errors import ModelError
 from g2p_batch.languages import LANGUAGES
+from g2p_batch.model.alphabet import Alphabets
 from g2p_batch.model.contract import Contract, Geometry, Prefix
 from g2p_compile.export.sources import checkpoint_digest, locate, weight_files
 from g2p_compile.program import Program
@@ -52,6 +53,7 @@ def load_checkpoint(
     revision: str | None = None,
     prefix: Prefix = "space",
     languages: tuple[str, ...] = tuple(LANGUAGES),
+    alphabets: Alphabets | None = None,
     name: str | None = None,
 ) -> Checkpoint:
     """Load a `T5ForConditionalGeneration` with byte vocabulary.
@@ -61,6 +63,7 @@ def load_checkpoint(
         revision: branch, tag or commit on the hub.
         prefix: form of the language prefix that the checkpoint was trained with.
         languages: tags that it was trained on.
+        alphabets: characters of its training words, where they are known.
         name: short name kept in the contract; the last part of `source` by default.
 
     Raises:
@@ -81,6 +84,7 @@ def load_checkpoint(
         geometry=geometry,
         max_source_bytes=MAX_SOURCE_BYTES,
         max_target_bytes=MAX_TARGET_BYTES,
+        alphabets=alphabets or {},
         versions={"torch": str(torch.__version__), "transformers": transformers.__version__},
     )
     return Checkpoint(model, contract, _stored_dtype(folder))

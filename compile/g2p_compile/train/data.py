@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from g2p_batch.counts import listed
 from g2p_batch.errors import InputError
 from g2p_batch.evaluation.reference import read_reference
+from g2p_batch.model.alphabet import Alphabets, count_alphabets
 from g2p_batch.model.contract import Contract
 from g2p_batch.model.tokenizer import BYTE_OFFSET
 from g2p_batch.storage.tables import contents
@@ -104,6 +105,7 @@ class TrainingLexicon:
         examples: what can be trained on.
         rows: data rows read.
         words: distinct words, of a language each, with a pronunciation.
+        alphabets: characters of the words to train on.
         rejects: rows without a word and its pronunciation, by reason.
         left_out: pronunciations that cannot be trained on, by reason; with all variants or the first of each word.
     """
@@ -111,6 +113,7 @@ class TrainingLexicon:
     examples: Examples
     rows: int
     words: int
+    alphabets: Alphabets
     rejects: Mapping[str, int]
     left_out: Mapping[str, int]
 
@@ -157,7 +160,10 @@ def read_lexicon(
             f"{', '.join(source.inputs)} holds nothing to train on ({listed(left_out)}): check languages and words"
         )
     good = pairs.filter(pa.array(~bad)).combine_chunks()
-    return TrainingLexicon(_examples(good, contract), reference.rows, len(words), reference.rejects, left_out)
+    alphabets = count_alphabets(good.select(["lang", "word"]).to_batches())
+    return TrainingLexicon(
+        _examples(good, contract), reference.rows, len(words), alphabets, reference.rejects, left_out
+    )
 
 
 def read_held_out(source: WordLists, contract: Contract) -> pa.Table:

@@ -69,5 +69,5 @@ def prepare(recipe: Recipe, files: Files) -> Prepared:
     if dev is not None:
         dev = sample(dev, {*trained, *examples.tags}, files.dev_words, recipe.mix.seed)
     # Only these: what a fine-tuned model knew of other languages fades, so nobody should be answered by it unawares.
-    contract = replace(contract, languages=examples.tags)
+    contract = replace(contract, languages=examples.tags, alphabets=lexicon.alphabets)
     return Prepared(replace(checkpoint, contract=contract), lexicon, dev, odds)

@@ -8,19 +8,20 @@ import torch
 from transformers import GenerationConfig
 from transformers.utils import logging
 
+from g2p_batch.model.alphabet import ALPHABET, to_json
 from g2p_batch.model.contract import Contract
 from g2p_batch.storage.publish import replace_folder
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.train.recipe import Precision
 
 CONFIG = "model.toml"
-_FILES = ("config.json", "generation_config.json", "model.safetensors", CONFIG)
+_FILES = ("config.json", "generation_config.json", "model.safetensors", ALPHABET, CONFIG)
 
 _TORCH = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path, dtype: Precision) -> None:
-    """Write `config.json`, `generation_config.json`, `model.safetensors` and `model.toml`, in place of earlier ones.
+    """Write config, weights, `alphabet.json` and `model.toml`, in place of earlier ones.
 
     `load_checkpoint` and `--model FOLDER` read the folder; `--model FOLDER/model.toml` also knows its languages.
 
@@ -46,6 +47,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, dtype: Precision) -> N
         model.save_pretrained(draft)
         for file in draft.iterdir():
             file.chmod(0o644)  # safetensors makes files that only their owner can read
+        (draft / ALPHABET).write_bytes(to_json(checkpoint.contract.alphabets))
         (draft / CONFIG).write_text(text, encoding="utf-8")
 
     replace_folder(folder, fill, _FILES)
@@ -58,4 +60,5 @@ def _toml(contract: Contract, folder: Path) -> str:
         f"source = {json.dumps(str(folder.resolve()), ensure_ascii=False)}\n"
         f"prefix = {json.dumps(contract.prefix)}\n"
         f"languages = {json.dumps(list(contract.languages))}\n"
+        f"alphabet = {json.dumps(ALPHABET)}\n"
     )

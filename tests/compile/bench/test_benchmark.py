@@ -90,5 +90,7 @@ def test_the_arithmetic_of_a_model_is_that_of_its_matrix_products(bundled: Check
 
 
 def test_the_tokens_of_an_answer_are_its_bytes_and_its_end_unless_it_was_cut() -> None:
-    answers = Answers(pa.array(["oː", "", "ɑɑ"]), np.zeros(3, np.float32), np.array([0, 0, 1], bool), np.zeros(3, bool))
+    answers = Answers(
+        pa.array(["oː", "", "ɑɑ"]), np.zeros(3, np.float32), np.array([0, 0, 1], bool), *[np.zeros(3, bool)] * 2
+    )
     assert tokens_of(answers, limit=4).tolist() == [4, 1, 4]

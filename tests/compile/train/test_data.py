@@ -33,6 +33,10 @@ def test_rows_that_cannot_be_used_are_dropped_and_counted(tmp_path: Path) -> Non
     assert found.lexicon.left_out == {"unknown_language": 1, "held_out": 1, "too_long": 2}
     assert found.lexicon.rows == 8 == len(found.lexicon.examples) + 2 + 4
     assert found.checkpoint.contract.languages == ("ger", "ita")
+    assert found.checkpoint.contract.alphabets == {
+        "ger": {"W": 1, "e": 1, "g": 1},
+        "ita": {"a": 1, "i": 1, "v": 1},
+    }
     assert found.dev is not None
     assert found.dev["word"].to_pylist() == ["mia"]
 

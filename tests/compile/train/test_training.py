@@ -52,6 +52,9 @@ def test_the_saved_folder_is_a_checkpoint_with_its_facts(learnt: Path) -> None:
     config = resolve.model_config(str(learnt / LAST / "model.toml"))
     assert (config.source, config.prefix, config.languages) == (str(learnt / LAST), "space", tuple(sorted(MAPPINGS)))
     assert {file.stat().st_mode & 0o777 for file in (learnt / LAST).iterdir()} == {0o644}
+    alphabets = config.alphabets()
+    assert alphabets == {tag: dict.fromkeys(sorted(LETTERS), 1) for tag in MAPPINGS}
+    assert resolve.model_config(str(learnt / LAST)).alphabets() == alphabets
     loaded = load_checkpoint(config.source, languages=config.languages)
     assert loaded.stored_dtype == torch.float32
     assert loaded.contract.geometry.logit_scale == 1.0
