@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pyarrow.parquet as pq
 import pytest
 
+from g2p_batch import cli
+from g2p_batch.formats.lexicon import STATUSES
 from tests.cli.commandline import LEXICON, Ran, artifact, failed, generate, run, untimed, words
 from tests.helpers.fake_model import Opened
 
@@ -216,3 +219,16 @@ def test_an_earlier_run_is_asked_before_the_model(opened: list[Opened]) -> None:
     assert run(*later, "--since-run", "absent", "-o", "other.tsv") == failed(
         "absent holds no plan: make one with `g2p-batch plan` or `g2p-batch generate`"
     )
+
+
+def test_every_status_but_ok_may_be_dropped() -> None:
+    option = next(option for option in cli.main.commands["generate"].params if option.name == "drop")
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == tuple(status for status in STATUSES if status != "ok")
+
+
+def test_what_is_dropped_is_a_reject(opened: list[Opened]) -> None:
+    Path("list.tsv").write_text("word\tlang\nhello\teng-us\nh\tfra\n", encoding="utf-8")
+    assert run("generate", "list.tsv", "-o", "all.tsv", "--drop", "empty", "--min-logprob", "-99").exit_code == 0
+    assert Path("all.tsv").read_text(encoding="utf-8") == "word\tlang\tpron\nhello\teng-us\thəˈloʊ\n"
+    assert Path("all.tsv.run/rejects.tsv").read_text(encoding="utf-8").splitlines()[1:] == ["2\tfra\th\tempty"]

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from g2p_batch.model.alphabet import Alphabets
 from g2p_batch.words.spelling.code_points import CodePoints, Indices, strings
-from g2p_batch.words.spelling.kinds import CAPITAL, FIRST_RULE, OTHER, SMALL, Bool, Kind, Kinds
+from g2p_batch.words.spelling.kinds import ALONE, CAPITAL, FIRST_RULE, OTHER, SMALL, Bool, Kind, Kinds
 from g2p_batch.words.spelling.steps import SEPARATOR, Language
 from g2p_batch.words.spelling.word import Respelt, is_acronym, respell
 
@@ -102,7 +102,7 @@ class Spelling:
         is_first = at == text.starts[owner]
         at_edge = is_first | (at == text.starts[owner + 1] - 1)
         is_capital = kind == CAPITAL
-        special = (kind == OTHER) & at_edge | is_capital & ~is_first | rules.is_alone[kind]
+        special = (kind == OTHER) & at_edge | is_capital & ~is_first | (kind == ALONE)
         special |= rules.is_alone_at_edge[kind] & at_edge
         touched, alone, capital = (np.zeros(len(text.starts) - 1, np.bool_) for _ in range(3))
         touched[owner[kind >= FIRST_RULE]] = True
@@ -148,18 +148,17 @@ class Spelling:
                 if len(self._respelt) >= _KEPT:
                     self._respelt.clear()
                 respelt = self._respelt[place, word] = respell(word, language)
-            for step in respelt.steps if respelt.parts else ():
+            if not respelt.parts:
+                texts.append(None)
+                doubts.append(NO_KNOWN_LETTER)
+                continue
+            for step in respelt.steps:
                 steps[step] += 1
             for letter in respelt.look_alikes:
                 look_alikes[language.tag, letter] += 1
             asked = SEPARATOR.join(respelt.parts)
-            texts.append(None if asked in ("", word) else asked)
-            if not respelt.parts:
-                doubts.append(NO_KNOWN_LETTER)
-            elif respelt.is_unseen:
-                doubts.append(UNSEEN_CHARACTER)
-            else:
-                doubts.append(ACRONYM if is_acronym(word) else None)
+            texts.append(None if asked == word else asked)
+            doubts.append(UNSEEN_CHARACTER if respelt.is_unseen else ACRONYM if is_acronym(word) else None)
         return pa.array(texts, pa.string()), pa.array(doubts, pa.string())
 
 

@@ -8,9 +8,9 @@ import numpy.typing as npt
 from g2p_batch.words.spelling import characters as ch
 from g2p_batch.words.spelling.steps import STEPS, Language, Rule
 
-COMBINING, SMALL, OTHER, CAPITAL, FIRST_RULE = range(1, 6)
-"""Kinds of characters. Of the alphabet: a mark on a letter, a letter, no letter, a capital. From `FIRST_RULE` on: one
-that the alphabet lacks, and the number of its rule."""
+COMBINING, SMALL, OTHER, CAPITAL, ALONE, FIRST_RULE = range(1, 7)
+"""Kinds of characters. Of the alphabet: a mark on a letter, a letter, no letter, a capital. Of those that it lacks:
+`ALONE`, if what becomes of it depends on its word, and from `FIRST_RULE` on the number of its rule."""
 
 _UNKNOWN = 0
 _CODES = 0x110000
@@ -19,17 +19,15 @@ _TOGETHER = 4096
 """Words that are looked up together: what is computed on the way stays in a near cache."""
 
 Numbers = npt.NDArray[np.int64]
-Kind = npt.NDArray[np.uint16]
+Kind = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 
 
 class RuleArrays(NamedTuple):
     """What is to be known of R kinds."""
 
-    is_alone: Bool
-    """[R]: whether a word with the character is spelt by itself."""
     is_alone_at_edge: Bool
-    """[R]: whether a word that begins or ends with it is."""
+    """[R]: whether a word that begins or ends with the character is spelt by itself."""
     lengths: Numbers
     """[R]: characters that stand for it."""
     texts: Numbers
@@ -57,8 +55,8 @@ class Kinds:
         """May grow. Of None every character is taken as it is."""
         self._number_of = np.zeros(_CODES, np.int64)
         self._characters = [""]
-        self._tables = np.zeros((0, _ROOM), np.uint16)
-        self._rules: list[tuple[Language, str, Rule]] = []
+        self._tables = np.zeros((0, _ROOM), np.int32)
+        self._rules: list[tuple[str, Rule]] = []
         self._arrays: RuleArrays | None = None
 
     def of(self, codes: Numbers, languages: Numbers, lengths: Numbers) -> Kind:
@@ -69,7 +67,7 @@ class Kinds:
             languages: [N], places in the list of languages, each for so many characters:
             lengths: [N].
         """
-        kinds = np.empty(len(codes), np.uint16)
+        kinds = np.empty(len(codes), np.int32)
         ends = np.cumsum(lengths)
         for start in range(0, len(lengths), _TOGETHER):
             words = slice(start, start + _TOGETHER)
@@ -110,7 +108,10 @@ class Kinds:
         if language is None:
             return SMALL
         if character not in language:
-            self._rules.append((language, character, language.rule(character)))
+            rule = language.rule(character)
+            if _depends(language, character, rule):
+                return ALONE
+            self._rules.append((character, rule))
             self._arrays = None
             return FIRST_RULE + len(self._rules) - 1
         if ch.is_mark(character):
@@ -127,18 +128,17 @@ class Kinds:
 
     def _made(self) -> RuleArrays:
         own = FIRST_RULE * [False]
-        texts = [[*map(ord, rule.text or "")] for _, _, rule in self._rules]
+        texts = [[*map(ord, rule.text or "")] for _, rule in self._rules]
         lengths = np.array([1] * FIRST_RULE + [*map(len, texts)])
         table = np.zeros((len(lengths), lengths.max()), np.int64)
         for row, text in enumerate(texts, FIRST_RULE):
             table[row, : len(text)] = text
-        letters = [(character.isalpha(), character) for _, character, _ in self._rules]
+        letters = [(character.isalpha(), character) for character, _ in self._rules]
         return RuleArrays(
-            is_alone=np.array(own + [_depends(*rule) for rule in self._rules]),
-            is_alone_at_edge=np.array(own + [not ch.is_letter(c) or ch.is_ignorable(c) for _, c, _ in self._rules]),
+            is_alone_at_edge=np.array(own + [not ch.is_letter(c) or ch.is_ignorable(c) for c, _ in self._rules]),
             lengths=lengths,
             texts=table,
-            steps={name: np.array(own + [name in rule.steps for _, _, rule in self._rules]) for name in STEPS},
+            steps={name: np.array(own + [name in rule.steps for _, rule in self._rules]) for name in STEPS},
             is_capital=np.array(own + [character.isupper() for _, character in letters]),
             is_no_acronym=np.array(
                 [kind == SMALL for kind in range(FIRST_RULE)]
