@@ -1,6 +1,7 @@
 """Outputs that say the same again and again: how a greedy decoder fails when it loses its place in a word."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +24,12 @@ Octets = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
 
 
-def repeated(prons: pa.Array, words: pa.Array) -> Bool:
+def repeated(prons: pa.Array, words: Any) -> Bool:
     """Tell which of N outputs say a piece `TIMES` in a row although their words do not repeat theirs; bool [N].
 
     Args:
         prons: large_string [N]; their bytes are the tokens of the model.
-        words: string or large_string [N], what it was asked.
+        words: a column of strings [N], in one piece or several: what it was asked.
     """
     found = np.zeros(len(prons), np.bool_)
     offsets, octets = contents(prons)
@@ -38,7 +39,8 @@ def repeated(prons: pa.Array, words: pa.Array) -> Bool:
             found[start + times] = True
     looped = np.flatnonzero(found)
     if len(looped):
-        offsets, octets = contents(words.take(pa.array(looped)).cast(pa.large_string()))
+        some = words.take(pa.array(looped)).cast(pa.large_string())
+        offsets, octets = contents(some.combine_chunks() if isinstance(some, pa.ChunkedArray) else some)
         for own in _repeating(octets[offsets[0] : offsets[-1]], offsets - offsets[0], _IN_WORD):
             found[looped[own]] = False
     return found

@@ -214,7 +214,7 @@ def _placed(pieces: Sequence[_Piece], words: pa.Table) -> Answers:
         np.concatenate([np.zeros(0, np.bool_), *(getattr(piece, name) for piece in pieces)])[order]
         for name in ("truncated", "invalid_utf8")
     )
-    return Answers(prons, logprob, truncated, invalid, repeated(prons, _whole(words["word"])))
+    return Answers(prons, logprob, truncated, invalid, repeated(prons, words["word"]))
 
 
 def _require_room(shapes: Shapes, contract: Contract) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from g2p_batch.errors import InputError, RunError
 from g2p_batch.model.alphabet import Alphabets
 from g2p_batch.model.contract import Contract
@@ -168,7 +170,7 @@ def _whole(file: "InputFile") -> Input:
 
 
 def _digest(alphabets: Alphabets) -> str:
-    return sha256_of(repr(sorted((tag, sorted(letters.items())) for tag, letters in alphabets.items())).encode())
+    return sha256_of(msgspec.json.encode(alphabets, order="sorted"))
 
 
 def _remedy(first: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from g2p_batch.errors import RunError, UsageError
 from g2p_batch.formats.registry import read_lexicon
+from g2p_batch.run.packed_words import packed
 from g2p_batch.run.run_directory import PLAN, RunDir
 from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database
@@ -178,7 +179,7 @@ def stage_entries(
                 columns = [batch[name].take(good["row"]) for name in _ANSWER_COLUMNS.names]
                 order = pc.add(good["row"], rows_before)
                 lexicon = np.full(len(good), number, np.int16)
-                entries = [order, lexicon, key, good["word"], *columns]
+                entries = [order, lexicon, key, packed(good), *columns]
                 file.write_batch(pa.record_batch(entries, schema=_ENTRIES))
                 rows_before += len(batch)
     database.first_variants(into, first)

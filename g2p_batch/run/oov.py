@@ -90,5 +90,5 @@ def write_words(words: Iterable[pa.RecordBatch], path: Path | None, stream: IO[b
 
 
 def _words(staged: Staged, entries: Path, keys: Keys, sorter: Database) -> Iterator[pa.RecordBatch]:
-    for batch in sorter.first_rows(staged.words_files, _ROWS, without=entries):
+    for batch in sorter.first_rows(staged.words_file, _ROWS, without=entries):
         yield pa.record_batch([batch["word"], keys.read(batch["key"])[0]], names=["word", "lang"])

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from g2p_batch.counts import counted, ranked
 from g2p_batch.formats.lexicon import LEXICON
 from g2p_batch.model.contract import Contract
+from g2p_batch.run.packed_words import packed, unpacked
 from g2p_batch.run.run_directory import WORDS_FOLDER, Content, RunDir, Shard, shard_name
 from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database
@@ -35,8 +36,7 @@ _PIECE_BYTES = 1 << 25
 """Rejects are stored in pieces of about this size."""
 
 _STAGED = pa.schema([("row", pa.int64()), ("key", pa.int64()), ("word", pa.string())])
-_RESPELT = pa.schema([*_STAGED, ("asked", pa.string()), ("doubt", pa.string())])
-"""Of words that the model is asked otherwise, or that are doubtful: they lie apart, so that the others cost less."""
+"""`word` is a packed word."""
 
 _FOR_SORTING: dict[str, Any] = {"compression": "none", "use_dictionary": False, "write_statistics": ["row", "key"]}
 """The file is read once, at once: packing it costs more than it saves. Least and greatest key let numbers be sorted as
@@ -50,8 +50,6 @@ class Staged:
     rows_in: int
     words: int
     """Rows to pronounce, duplicates among them."""
-    respelt: int
-    """Those of them whose words are asked otherwise or doubtful."""
     rejects: Mapping[str, int]
     """Rows by reason."""
     spelling: Mapping[str, int]
@@ -59,16 +57,9 @@ class Staged:
     look_alikes: Mapping[str, int]
     """Rows by language and letter of another script that stands for one of the alphabet."""
     words_file: Path
-    """Parquet of `row`, `key` and `word`."""
-    respelt_file: Path
-    """The same of words that are asked otherwise or doubtful, with `asked` and `doubt`."""
+    """Parquet of `row`, `key` and packed `word`."""
     rejects_file: Path
     """Parquet of schema `filter.REJECTS`."""
-
-    @property
-    def words_files(self) -> list[Path]:
-        """The files of all words, that with the fewest columns first."""
-        return [self.words_file, self.respelt_file]
 
     def rejected(self) -> Iterator[pa.RecordBatch]:
         """Read the rejected rows, in their order."""
@@ -104,15 +95,14 @@ def stage(batches: Iterable[pa.RecordBatch], words: WordFilter, scratch: Path) -
         OutputError: the disk does not hold them.
     """
     keys = Keys(words.contract)
-    words_file, respelt_file, rejects_file = scratch / "words", scratch / "respelt", scratch / "rejects"
-    rows_in = good_rows = respelt_rows = 0
+    words_file, rejects_file = scratch / "words", scratch / "rejects"
+    rows_in = good_rows = 0
     rejects: Counter[str] = Counter()
     spelling: Counter[str] = Counter()
     look_alikes: Counter[tuple[str, str]] = Counter()
     with (
         writing(scratch),
-        pq.ParquetWriter(words_file, _STAGED, **_FOR_SORTING) as plain_file,
-        pq.ParquetWriter(respelt_file, _RESPELT, **_FOR_SORTING) as respelt,
+        pq.ParquetWriter(words_file, _STAGED, **_FOR_SORTING) as good_file,
         pq.ParquetWriter(rejects_file, REJECTS, compression="lz4") as bad_file,
     ):
         for batch in batches:
@@ -122,29 +112,12 @@ def stage(batches: Iterable[pa.RecordBatch], words: WordFilter, scratch: Path) -
             spelling.update(asked.steps)
             look_alikes.update(asked.look_alikes)
             key = keys.of(good["lang"], good["src_bytes"])
-            plain = pa.record_batch([good["row"], key, good["word"]], schema=_STAGED)
-            odd = pc.or_(good["asked"].is_valid(), good["doubt"].is_valid())
-            if odd.true_count:
-                respelt_rows += odd.true_count
-                columns = [*plain.columns, good["asked"], good["doubt"]]
-                respelt.write_batch(pa.record_batch(columns, schema=_RESPELT).filter(odd))
-                plain = plain.filter(pc.invert(odd))
-            plain_file.write_batch(plain)
+            good_file.write_batch(pa.record_batch([good["row"], key, packed(good)], schema=_STAGED))
             if len(bad):
                 rejects.update(counted(bad["reason"]))
                 bad_file.write_batch(bad)
     named = Counter({f"{tag} {described(letter)}": rows for (tag, letter), rows in look_alikes.items()})
-    return Staged(
-        rows_in,
-        good_rows,
-        respelt_rows,
-        ranked(rejects),
-        ranked(spelling),
-        ranked(named),
-        words_file,
-        respelt_file,
-        rejects_file,
-    )
+    return Staged(rows_in, good_rows, ranked(rejects), ranked(spelling), ranked(named), words_file, rejects_file)
 
 
 def cut(
@@ -192,20 +165,21 @@ def _known(staged: Staged, entries: Path | None, keys: Keys, database: Database)
     """Yield rows of schema `LEXICON` for the words that existing lexicons or an earlier run hold."""
     if entries is None:
         return
-    for batch in database.look_up(staged.words_files, entries, _ROWS):
+    for batch in database.look_up(staged.words_file, entries, _ROWS):
         lang, _ = keys.read(batch["key"])
-        columns = {name: batch[name] for name in batch.schema.names} | {"lang": lang, "input_row": batch["row"]}
+        columns = {name: batch[name] for name in batch.schema.names}
+        columns |= {"lang": lang, "input_row": batch["row"], "word": unpacked(batch["word"]).word}
         yield pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
 
 
 def _distinct_words(staged: Staged, entries: Path | None, database: Database) -> Iterator[pa.RecordBatch]:
     """Yield the words that are not in `entries` by key and what is asked, each with its first row."""
-    respelt = staged.respelt_file if staged.respelt else None
-    return _distinct(database.to_ask(staged.words_file, respelt, _ROWS, without=entries))
+    columns, keys = _STAGED.names, ["key", "word", "row"]
+    return _distinct(database.ordered([staged.words_file], columns, keys, _ROWS, without=entries))
 
 
 def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Keep the first of equal words in batches in which they are adjacent."""
+    """Keep the first of equal words in batches sorted by `key` and `word`."""
     before: pa.RecordBatch | None = None
     for batch in ordered:
         if not len(batch):
@@ -236,8 +210,9 @@ def _tables(ordered: Iterable[pa.RecordBatch], keys: Keys, fewest: int, most: in
 
 def _words(ordered: pa.Table, keys: Keys) -> pa.Table:
     lang, src_bytes = keys.read(ordered["key"].combine_chunks())
-    columns = {"row": ordered["row"], "lang": lang, "word": ordered["word"], "src_bytes": src_bytes}
-    odd = {name: ordered[name] for name in ("asked", "doubt") if name in ordered.column_names}
+    words = unpacked(ordered["word"].combine_chunks())
+    columns = {"row": ordered["row"], "lang": lang, "word": words.word, "src_bytes": src_bytes}
+    odd = {"asked": words.asked, "doubt": words.doubt}
     return pa.table(columns | {name: column for name, column in odd.items() if column.null_count < len(column)})
 
 

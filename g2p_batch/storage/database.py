@@ -31,7 +31,12 @@ class Database:
         self._interrupted = False
 
     def ordered(
-        self, files: Sequence[Path], columns: Sequence[str], keys: Sequence[str], rows: int
+        self,
+        files: Sequence[Path],
+        columns: Sequence[str],
+        keys: Sequence[str],
+        rows: int,
+        without: Path | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Read some columns of all files, sorted by keys; text sorts by its bytes.
 
@@ -40,34 +45,12 @@ class Database:
             columns: names of the columns to read.
             keys: names of the columns to sort by.
             rows: most rows of a batch.
+            without: a Parquet file; rows whose `key` and `word` it holds are left out.
         """
-        query = f"SELECT {_listed(columns)} FROM read_parquet($files) ORDER BY {_listed(keys)}"
-        yield from self._batches(query, {"files": [str(file) for file in files]}, rows)
-
-    def to_ask(
-        self, words: Path, respelt: Path | None, rows: int, without: Path | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Read words, those that are asked the same together, and the rows of each in their order.
-
-        Args:
-            words: Parquet of `row` int64, `key` int64 and `word`.
-            respelt: Parquet of the same and of `asked`, which is null where that is the word, and `doubt`, if there are
-                such words.
-            rows: most rows of a batch.
-            without: Parquet with `key` and `word`; rows whose key and word it holds are left out.
-
-        Yields:
-            `row`, `key`, `word`, and where there are respelt words `asked` and `doubt`.
-        """
-        source, order = "read_parquet($words)", "word"
-        paths = {"words": str(words)}
-        if respelt is not None:
-            source = "(FROM read_parquet($words) UNION ALL BY NAME FROM read_parquet($respelt))"
-            order = "coalesce(asked, word), word"
-            paths["respelt"] = str(respelt)
         exclusion = "" if without is None else "ANTI JOIN read_parquet($without) AS w USING (key, word)"
-        paths |= {} if without is None else {"without": str(without)}
-        yield from self._batches(f'SELECT * FROM {source} AS f {exclusion} ORDER BY key, {order}, "row"', paths, rows)
+        query = f"SELECT {_listed(columns)} FROM read_parquet($files) AS f {exclusion} ORDER BY {_listed(keys)}"
+        paths = {"files": [str(file) for file in files]} | ({} if without is None else {"without": str(without)})
+        yield from self._batches(query, paths, rows)
 
     def first_variants(self, entries: Path, into: Path) -> None:
         """Keep what the first lexicon that holds a word says of it, each variant once, ranked from 1.
@@ -94,11 +77,11 @@ class Database:
         with self._errors_in_words():
             self._connection.execute(query)
 
-    def look_up(self, words: Sequence[Path], entries: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    def look_up(self, words: Path, entries: Path, rows: int) -> Iterator[pa.RecordBatch]:
         """Look words up; yields all variants of each that is known, once, by the first row that asks for it.
 
         Args:
-            words: Parquet files of `row` int64, `key` int64 and `word`, the first of these alone.
+            words: Parquet of `row` int64, `key` int64 and `word`.
             entries: what `first_variants` made.
             rows: most rows of a batch.
 
@@ -114,13 +97,13 @@ class Database:
             ) AS first JOIN read_parquet($entries) AS e USING (key, word)
             ORDER BY "row", rank
         """
-        yield from self._batches(query, {"words": [*map(str, words)], "entries": str(entries)}, rows)
+        yield from self._batches(query, {"words": str(words), "entries": str(entries)}, rows)
 
-    def first_rows(self, words: Sequence[Path], rows: int, without: Path) -> Iterator[pa.RecordBatch]:
+    def first_rows(self, words: Path, rows: int, without: Path) -> Iterator[pa.RecordBatch]:
         """Yield `row`, `key` and `word` of each word that another file does not hold, once, by its first `row`.
 
         Args:
-            words: Parquet files of these columns, the first of these alone.
+            words: Parquet of these columns.
             rows: most rows of a batch.
             without: Parquet with `key` and `word`.
         """
@@ -129,7 +112,7 @@ class Database:
             FROM read_parquet($words) AS w ANTI JOIN read_parquet($without) AS o USING (key, word)
             GROUP BY key, word ORDER BY "row"
         """
-        yield from self._batches(query, {"words": [*map(str, words)], "without": str(without)}, rows)
+        yield from self._batches(query, {"words": str(words), "without": str(without)}, rows)
 
     def _batches(self, query: str, paths: Mapping[str, Any], rows: int) -> Iterator[pa.RecordBatch]:
         with self._errors_in_words():

@@ -119,9 +119,7 @@ class WordFilter:
             CONTROL_CHARACTER: pa.array(has_control(word, separators=False)),
             UNKNOWN_LANGUAGE: pc.is_null(tags),
         }
-        wrong = reduce(pc.or_, verdicts.values(), pc.is_valid(unread))
-        readable = pc.if_else(wrong, "", word) if wrong.true_count else word
-        asked = self._spelling.ask(readable, lang)
+        asked = self._spelling.ask(pc.fill_null(word, "") if word.null_count else word, lang)
         if self._spelling_mode == "off":
             asked = Asked(pa.nulls(len(batch), pa.string()), asked.doubt)
         text = asked.text

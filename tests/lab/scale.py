@@ -45,6 +45,7 @@ TAGS = sorted(LANGUAGES)
 ALPHABET = dict.fromkeys(ascii_lowercase, 1000)
 CONTRACT: Contract = replace(BASE, languages=tuple(TAGS), alphabets=dict.fromkeys(TAGS, ALPHABET))
 ROWS_AT_ONCE = 1_000_000
+_COPRIME = 1_000_000_007
 LISTED = pa.schema([("word", pa.string()), ("lang", pa.string())])
 
 
@@ -82,9 +83,12 @@ def _words(number: Any, bad: Any) -> pa.Array:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     owner = np.repeat(np.arange(len(number)), lengths)
     place = np.arange(offsets[-1]) - offsets[owner]
-    # The first seven letters spell the number itself, so that different numbers are different words of a language.
-    digit = (number[owner] // 26 ** np.minimum(place, 7)) % 26
-    letters = (97 + np.where(place < 7, digit, mixed[owner] % np.uint64(26))).astype(np.uint8)
+    # The first seven letters spell the number, multiplied by one that is coprime to 26, so that different numbers are
+    # different words of a language and no word is a run of one letter.
+    digit = (number * _COPRIME % 26**7)[owner] // 26 ** np.minimum(place, 7) % 26
+    letters = (97 + np.where(place < 7, digit, (mixed[owner] >> place.astype(np.uint64)) % np.uint64(26))).astype(
+        np.uint8
+    )
     letters[offsets[:-1][bad]] = 7
     return pa.Array.from_buffers(
         pa.string(), len(number), [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(letters)]

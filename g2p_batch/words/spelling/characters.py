@@ -10,7 +10,7 @@ from functools import cache
 JOINERS = "\u200c\u200d"
 """Zero-width non-joiner and joiner: ignorable, and yet spelling in Persian, Kurdish or Odia."""
 
-_IGNORABLE = (
+_IGNORABLE_RANGES = (
     (0x00AD, 0x00AD),
     (0x034F, 0x034F),
     (0x061C, 0x061C),
@@ -29,6 +29,8 @@ _IGNORABLE = (
     (0x1D173, 0x1D17A),
     (0xE0000, 0xE0FFF),
 )
+IGNORABLE = frozenset(chr(code) for first, last in _IGNORABLE_RANGES for code in range(first, last + 1))
+"""Default-ignorable code points: they show as nothing where they are not known."""
 
 APOSTROPHES = (
     "'\u2019\u2018\u02bc\u02bb\u02bd\u02b9\u02bf\u02be\u201b\u2032\u0060\u00b4\uff07\ua78b\ua78c\u055a\u05f3"
@@ -123,12 +125,6 @@ _VOWELS = frozenset(
     "\u0561\u0565\u0567\u0568\u056b\u0578\u0585\u0578\u0582"
 )
 """Vowel letters, without marks, of the scripts that have capitals: Latin, Cyrillic, Greek, Armenian."""
-
-
-@cache
-def is_ignorable(character: str) -> bool:
-    """Tell whether a character is default-ignorable: it shows as nothing where it is not known."""
-    return any(first <= ord(character) <= last for first, last in _IGNORABLE)
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from g2p_batch.storage.tables import contents
 
@@ -32,9 +33,8 @@ class CodePoints:
         offsets = offsets - offsets[0]
         if not len(octets) or octets.max() < 0x80:
             return cls(octets.astype(np.int64), offsets)
-        begins = np.concatenate([[0], np.cumsum((octets & 0xC0) != 0x80)])
         codes = np.frombuffer(octets.tobytes().decode().encode("utf-32-le"), np.uint32).astype(np.int64)
-        return cls(codes, begins[offsets])
+        return cls(codes, np.concatenate([[0], np.cumsum(pc.utf8_length(words).to_numpy(), dtype=np.int64)]))
 
     @property
     def lengths(self) -> Indices:

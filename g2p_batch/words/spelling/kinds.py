@@ -1,5 +1,6 @@
 """What becomes of each character in each language, as arrays that all characters of many words are looked up in."""
 
+import unicodedata
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ COMBINING, SMALL, OTHER, CAPITAL, ALONE, FIRST_RULE = range(1, 7)
 
 _UNKNOWN = 0
 _CODES = 0x110000
+_ASCII = 128
+"""Characters up to here are numbered as they are."""
 _ROOM = 256
 _TOGETHER = 4096
 """Words that are looked up together: what is computed on the way stays in a near cache."""
@@ -54,7 +57,8 @@ class Kinds:
         self._languages = languages
         """May grow. Of None every character is taken as it is."""
         self._number_of = np.zeros(_CODES, np.int64)
-        self._characters = [""]
+        self._number_of[:_ASCII] = np.arange(_ASCII)
+        self._characters = [*map(chr, range(_ASCII))]
         self._tables = np.zeros((0, _ROOM), np.int32)
         self._rules: list[tuple[str, Rule]] = []
         self._arrays: RuleArrays | None = None
@@ -76,10 +80,12 @@ class Kinds:
         return kinds
 
     def _few(self, codes: Numbers, languages: Numbers, lengths: Numbers) -> Kind:
-        numbers = self._number_of[codes]
-        if not numbers.all():
-            self._meet(np.unique(codes[numbers == 0]))
+        numbers = codes
+        if codes.max(initial=0) >= _ASCII:
             numbers = self._number_of[codes]
+            if not numbers.all():
+                self._meet(np.unique(codes[numbers == 0]))
+                numbers = self._number_of[codes]
         self._make_room()
         # Lookups by int64 take a third of the time of those by narrower numbers.
         cells = np.repeat(languages * self._tables.shape[1], lengths)
@@ -105,7 +111,7 @@ class Kinds:
             self._tables = np.pad(self._tables, ((0, wanted[0] - rows), (0, wanted[1] - columns)))
 
     def _kind(self, language: Language | None, character: str) -> int:
-        if language is None:
+        if language is None or unicodedata.category(character) == "Cc":  # such words are rejected, whatever else
             return SMALL
         if character not in language:
             rule = language.rule(character)
@@ -135,7 +141,7 @@ class Kinds:
             table[row, : len(text)] = text
         letters = [(character.isalpha(), character) for character, _ in self._rules]
         return RuleArrays(
-            is_alone_at_edge=np.array(own + [not ch.is_letter(c) or ch.is_ignorable(c) for c, _ in self._rules]),
+            is_alone_at_edge=np.array(own + [not ch.is_letter(c) or c in ch.IGNORABLE for c, _ in self._rules]),
             lengths=lengths,
             texts=table,
             steps={name: np.array(own + [name in rule.steps for _, rule in self._rules]) for name in STEPS},

@@ -44,6 +44,8 @@ STEPS = {
 
 _MANY_CAPITALS = 0.6
 """Of the words with the commonest letter, which three words in four hold."""
+_TELLING = 64
+"""Commonest characters, which tell the script of a language."""
 _SLIPS, _SELDOM = 100, 100
 """A letter is a slip where what it looks like is in so many times more words; a mark is seldom where the commonest
 letter is."""
@@ -68,12 +70,15 @@ class Language:
 
     def __init__(self, tag: str, alphabet: Alphabet) -> None:
         self.tag = tag
-        self._counts = {c: n for c, n in alphabet.items() if not ch.is_ignorable(c) or c in ch.JOINERS}
-        self.script = _commonest(((ch.script_of(c), n) for c, n in self._counts.items() if ch.is_letter(c)))
-        for strange in [c for c in self._counts if self._is_slip(c)]:
-            del self._counts[strange]
+        self._counts = dict(alphabet)
+        for character in (ch.IGNORABLE - set(ch.JOINERS)) & self._counts.keys():
+            del self._counts[character]
+        some = sorted(self._counts, key=self._counts.__getitem__)[-_TELLING:]
+        self.script = _commonest((ch.script_of(c), self._counts[c]) for c in some if ch.is_letter(c))
+        for character in [c for c in ch.LOOK_ALIKES.keys() & self._counts.keys() if self._is_slip(c)]:
+            del self._counts[character]
         self._most = max(self._counts.values(), default=1)
-        capitals = sum(n for c, n in self._counts.items() if c.isupper())
+        capitals = sum(self._counts[c] for c in filter(str.isupper, self._counts))
         self.writes_capitals = capitals > _MANY_CAPITALS * self._most
         """Whether about half of the words or more begin with a capital, as in dictionaries of German."""
         self._rules: dict[str, Rule] = {}
@@ -155,6 +160,10 @@ class Language:
         is_sentence = len(text) > 2 and text.endswith(".") and text.count(".") == 1 and self._is_seldom(".")
         return text[:-1] if is_sentence else text
 
+    def is_look_alike(self, character: str) -> bool:
+        """Tell whether a character is taken for one of the alphabet because it looks like that."""
+        return character not in self and LOOK_ALIKE in self.rule(character).steps
+
     def parted(self, text: str) -> list[str]:
         """Cut a text where characters are that the alphabet lacks and nothing stands for."""
         breaks = {ord(character): SEPARATOR for character in self.strangers(text) if self.rule(character).text is None}
@@ -162,7 +171,8 @@ class Language:
 
     def spelt(self, text: str) -> str:
         """Replace all characters that the alphabet lacks."""
-        return text.translate({ord(character): self.rule(character).text for character in self.strangers(text)})
+        strange = self.strangers(text)
+        return text.translate({ord(c): self.rule(c).text for c in strange}) if strange else text
 
     def _made(self, character: str) -> Rule:
         if settled := self._settled(character, set()):
@@ -226,7 +236,7 @@ _ACUTE, _GRAVES, _BREATHINGS = "\u0301", "\u0300\u0342", "\u0313\u0314\u0345\u03
 
 
 def _nothing(character: str, _: Language) -> Iterator[str]:
-    if ch.is_ignorable(character):
+    if character in ch.IGNORABLE:
         yield ""
 
 

@@ -42,18 +42,22 @@ def respell(word: str, language: Language) -> Respelt:
     if not text:
         return Respelt((), frozenset(steps), True, frozenset())
     text = _bare(text, language, steps)
-    strange = language.strangers(text)
-    rules = [language.rule(character) for character in strange]
-    steps.update(*(rule.steps for rule in rules))
-    is_unseen = any(rule.is_unseen for rule in rules)
-    pieces = language.parted(text) if any(rule.text is None for rule in rules) else [text]
-    known = [piece for piece in pieces if language.knows_letter_of(piece)]
+    rules = [language.rule(character) for character in language.strangers(text)]
+    pieces, is_unseen = [text], False
+    look_alikes: frozenset[str] = frozenset()
+    if rules:
+        steps.update(*(rule.steps for rule in rules))
+        is_unseen = any(rule.is_unseen for rule in rules)
+        if any(rule.text is None for rule in rules):
+            pieces = language.parted(text)
+        if LOOK_ALIKE in steps:
+            look_alikes = frozenset(filter(language.is_look_alike, text))
+    known = filter(language.knows_letter_of, pieces)
     parts = tuple(_spelt(piece, language, steps) for piece in known)
     if PARTS in steps and len(parts) < 2:  # what parted them was around the word
         steps.remove(PARTS)
         steps.add(PUNCTUATION)
-    look_alikes = (character for character in strange if LOOK_ALIKE in language.rule(character).steps)
-    return Respelt(parts, frozenset(steps), is_unseen, frozenset(look_alikes))
+    return Respelt(parts, frozenset(steps), is_unseen, look_alikes)
 
 
 def _visible(word: str, language: Language, steps: set[str]) -> str:
@@ -62,8 +66,8 @@ def _visible(word: str, language: Language, steps: set[str]) -> str:
     if not strange:
         return word
     text = word
-    if any(map(ch.is_ignorable, strange)):
-        text = "".join(character for character in word if character in language or not ch.is_ignorable(character))
+    if not strange.isdisjoint(ch.IGNORABLE):
+        text = "".join(character for character in word if character in language or character not in ch.IGNORABLE)
         steps.add(IGNORABLE)
     if any(map(ch.is_mark, strange)):
         small = "".join(ch.lower(character, language.tag) for character in text)
