@@ -4,14 +4,16 @@ What writes lexicons is loaded by what does so: a plan or a task starts sooner w
 """
 
 import time
+from collections.abc import Collection
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from g2p_batch.counts import count_of, listed, ranked
-from g2p_batch.errors import OutputError
-from g2p_batch.languages import LANGUAGES
+from g2p_batch.errors import InputError, OutputError
+from g2p_batch.languages import LANGUAGES, suggested
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
-from g2p_batch.run.plan import PlanOptions, planned, tool
+from g2p_batch.run.plan import PlanOptions, planned
 from g2p_batch.run.run_directory import Plan, RunDir
 from g2p_batch.signals import stop_on_signals
 from g2p_batch.storage.locations import Location
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from g2p_batch.run.output import LexiconOutput
     from g2p_batch.run.summary import Summary
 
+_NAMED = 5
+"""Unknown languages that are named."""
 _ROUNDS = 3
 """A part that is damaged again as soon as it was written is the disk's fault, and more rounds do not help."""
 
@@ -53,12 +57,12 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
     _require_apart(options, output)
     run = RunDir(options.run_dir)
     with stop_on_signals() as stop:
-        plan = planned(options, run, stop)
+        plan = planned(options, run, stop, decoding.say)
         output.require_languages(plan.languages)
         if (summary := finished(run, plan, output)) is not None:
             decoding.say(f"{output.path} is complete already: nothing is left to do")
             return summary
-        _warn(plan, decoding.say)
+        _warn(plan, options.contract.languages, decoding.say)
         for _ in range(_ROUNDS):
             run_remaining(run, plan, ArrayTask(), decoding, stop)
             try:
@@ -66,6 +70,19 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
             except DamageError as error:
                 decoding.say(str(error))
     raise OutputError(f"parts in {run.root} are damaged again and again: check the disk, or use another --run-dir")
+
+
+def require_pronounced(summary: "Summary") -> None:
+    """Check that a lexicon holds a word, unless it was written before all are decoded.
+
+    Raises:
+        InputError: rows were read, and it holds none.
+    """
+    if summary.rows_in and not summary.words and not summary.missing_words:
+        raise InputError(
+            f"none of {count_of(summary.rows_in, 'row')} is in {summary.lexicon} ({listed(summary.rejects)}): see "
+            f"{summary.rejects_file}, and check the column of words and the language"
+        )
 
 
 def _require_apart(options: PlanOptions, output: "LexiconOutput") -> None:
@@ -82,25 +99,28 @@ def plan_run(options: PlanOptions, say: Say) -> Plan:
         UsageError, InputError, RunError, OutputError, StoppedEarlyError: as `generate` does.
     """
     with stop_on_signals() as stop:
-        plan = planned(options, RunDir(options.run_dir), stop)
+        plan = planned(options, RunDir(options.run_dir), stop, say)
     say(
         f"{count_of(plan.rows_in, 'row')} read: {count_of(plan.words, 'word')} in {count_of(len(plan.shards), 'shard')}"
         f"{f', {plan.known:,} in existing lexicons or runs' if plan.known else ''}"
         f", {count_of(plan.duplicates, 'duplicate')}, {sum(plan.rejects.values()):,} rejected"
         f"{f' ({listed(plan.rejects)})' if plan.rejects else ''}."
     )
-    _warn(plan, say)
+    _warn(plan, options.contract.languages, say)
     return plan
 
 
-def _warn(plan: Plan, say: Say) -> None:
+def _warn(plan: Plan, tags: Collection[str], say: Say) -> None:
     """Tell what to know of the languages of a plan, once each, and which letters of it look like others.
 
-    A model may have languages of which nothing is known.
+    A model, which has the languages `tags`, may have some of which nothing is known.
     """
     for tag in sorted(plan.languages):
         if (language := LANGUAGES.get(tag)) and language.warning:
             say(f"Note: {tag}: {language.warning}")
+    for name, rows in islice(ranked(plan.unknown_languages).items(), _NAMED):
+        meant = f"; did you mean {nearest}?" if (nearest := suggested(name, tags)) else ""
+        say(f"Note: no language of the model is called {name!r}: {count_of(rows, 'row')} rejected{meant}")
     if plan.look_alikes:
         named = listed(ranked(plan.look_alikes))
         say(f"Note: letters of another script in words, taken for those that they look like: {named}")
@@ -116,9 +136,15 @@ def run_plan(run_dir: Location, task: ArrayTask, decoding: Decoding) -> None:
     run = RunDir(run_dir)
     plan = run.require_plan()
     model = decoding.model
-    fingerprint.require_same(run.root, plan.fingerprint, fingerprint.model_options(model.contract, model.dtype, tool()))
+    fingerprint.require_same(run.root, plan.fingerprint, fingerprint.model_options(model.contract, model.dtype))
     with stop_on_signals() as stop:
-        run_remaining(run, plan, task, decoding, stop)
+        done = run_remaining(run, plan, task, decoding, stop)
+    words = sum(plan.shards[number].words for number in done)
+    before = len(range(task.index, len(plan.shards), task.of)) - len(done)
+    decoding.say(
+        f"Task {task.index}/{task.of} of {run.root} is done: {count_of(len(done), 'shard')} with "
+        f"{count_of(words, 'word')} now, {before:,} before."
+    )
 
 
 def merge_run(run_dir: Location, output: "LexiconOutput", say: Say) -> "Summary":

@@ -1,7 +1,7 @@
 """The 100 languages of CharsiuG2P: their tags, names and codes, and what to know before using them."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -218,6 +218,11 @@ def resolve(query: str) -> Language:
     hint = f"did you mean {nearest}? " if nearest else ""
     shown = repr(query[:_LONGEST_QUERY])
     raise UnknownLanguageError(f"no language has the tag {shown}: {hint}`g2p-batch languages` lists all tags")
+
+
+def suggested(query: str, tags: Collection[str]) -> str | None:
+    """Return the likeliest of some tags for what somebody called a language, or None."""
+    return next((tag for tag in _nearest(_key(query)) if tag in tags), None)
 
 
 def search(text: str) -> list[Language]:

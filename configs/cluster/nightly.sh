@@ -4,7 +4,8 @@
 #     nightly.sh WORDS FOLDER [options of `g2p-batch generate`]
 #
 # Each day gets FOLDER/<date>/ with the list as it was, the run and lexicon.parquet; what the newest run before has
-# decoded is taken from it. The same command goes on where it was stopped that day. Older days may be deleted.
+# decoded is taken from it, unless an upgrade, another model or another option would answer otherwise: then all is
+# decoded anew. The same command goes on where it was stopped that day. Older days may be deleted.
 set -eu
 if [ "$#" -lt 2 ]; then
     echo "usage: $0 WORDS FOLDER [options of g2p-batch generate]" >&2
@@ -29,4 +30,5 @@ for plan in "$folder"/*/run/plan.json; do
         last=$run
     fi
 done
-exec g2p-batch generate "$list" -o "$night/lexicon.parquet" --run-dir "$night/run" ${last:+--since-run "$last"} "$@"
+exec g2p-batch generate "$list" -o "$night/lexicon.parquet" --run-dir "$night/run" ${last:+--since-run "$last" --or-anew} \
+    "$@"

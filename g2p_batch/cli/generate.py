@@ -1,5 +1,6 @@
 """`generate`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from g2p_batch.cli.run_options import (
     lexicon_output,
     output_options,
     plan_options,
+    standard_output,
     worker_backend,
     worker_options,
 )
@@ -45,9 +47,15 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
     Examples:
       g2p-batch generate words.txt --lang eng-us -o lexicon.tsv
       g2p-batch generate lists/ --lang-column locale -o lexicon.parquet
+      g2p-batch generate - --lang eng-us -o - < words.txt
       g2p-batch generate words.tsv --lexicon old.dict --stress drop -o '{lang}.dict'
       g2p-batch generate s3://corpus/lists -o s3://corpus/lexicon.parquet
     """
+    with standard_output(options) as options:
+        _generate(inputs, options)
+
+
+def _generate(inputs: tuple[str, ...], options: Mapping[str, Any]) -> None:
     from g2p_batch import driver
     from g2p_batch.model.resolve import find_model
 
@@ -55,4 +63,6 @@ def generate(inputs: tuple[str, ...], **options: Any) -> None:
     run_dir = options["run_dir"] or located(f"{str(output.path).replace('{lang}', 'all')}.run")
     model = find_model(options["model"], say, dtype=options["dtype"], target=options["device"].kind)
     plan = plan_options(inputs, options, model, run_dir)
-    say(driver.generate(plan, output, decoding(model, backend)).to_text())
+    summary = driver.generate(plan, output, decoding(model, backend))
+    say(summary.to_text())
+    driver.require_pronounced(summary)

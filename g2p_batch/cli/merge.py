@@ -29,4 +29,6 @@ def merge_(run_dir: Location, **options: Any) -> None:
     """
     from g2p_batch import driver
 
-    say(driver.merge_run(run_dir, lexicon_output(options), say).to_text())
+    summary = driver.merge_run(run_dir, lexicon_output(options), say)
+    say(summary.to_text())
+    driver.require_pronounced(summary)

@@ -41,7 +41,14 @@ def oov(inputs: tuple[str, ...], **options: Any) -> None:
 
     lang, output = options["lang"], options["output"]
     tag = None if lang is None else languages.resolve(lang).tag
-    lists = WordLists(inputs, tag, options["lang_column"], options["word_column"])
+    lists = WordLists(
+        inputs,
+        tag,
+        options["lang_column"],
+        options["word_column"],
+        options["input_format"],
+        options["encoding"],
+    )
     if output is not None:
         require_unread(inputs, [output], "write the list elsewhere")
     lexicons, bundled = existing_lexicons(options["lexicons"]), contract.load_contract(BUNDLED)

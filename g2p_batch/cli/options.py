@@ -41,7 +41,17 @@ list_options = all_of(
     click.argument("inputs", metavar="INPUT...", nargs=-1, required=True),
     click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47."),
     click.option("--lang-column", metavar="NAME", help="Column of languages.  [default: lang, language, tag, ...]"),
-    click.option("--word-column", metavar="NAME", help="Column of words.  [default: word, grapheme, orthography, ...]"),
+    click.option(
+        "--word-column",
+        metavar="NAME",
+        help="Column of words, or its number where there is no header.  [default: word, grapheme, orthography, ...]",
+    ),
+    click.option(
+        "--input-format",
+        type=click.Choice(["txt", "tsv", "csv", "parquet"]),
+        help="What INPUT is, whatever its name.  [default: by its name, or a word a line]",
+    ),
+    click.option("--encoding", metavar="NAME", help="Of text: latin-1, cp1252, utf-16 ...  [default: utf-8]"),
     click.option(
         "--normalize",
         type=click.Choice(["nfc", "nfkc", "none"]),

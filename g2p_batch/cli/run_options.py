@@ -1,8 +1,11 @@
 """Options of the commands that plan, run and merge, and what they become: one checked object for each step."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,6 +39,9 @@ input_options = all_of(
         help="Folder of an earlier run with the same model: words that it has decoded are taken from it, with scores.",
     ),
     click.option(
+        "--or-anew", is_flag=True, help="With --since-run: decode all anew where its answers would be others today."
+    ),
+    click.option(
         "--shard-words",
         type=click.IntRange(min=1),
         default=65536,
@@ -67,7 +73,7 @@ output_options = all_of(
         type=located,
         metavar="PATH|URL",
         required=True,
-        help="The lexicon to write; {lang} in its name makes one for each language.",
+        help="The lexicon to write, or - for standard output; {lang} in its name makes one for each language.",
     ),
     click.option(
         "--format",
@@ -199,6 +205,8 @@ def plan_options(
             lang=None if lang is None else supported_tag(lang, model.contract),
             lang_column=options["lang_column"],
             word_column=options["word_column"],
+            kind=options["input_format"],
+            encoding=options["encoding"],
         ),
         contract=model.contract,
         run_dir=run_dir,
@@ -213,7 +221,33 @@ def plan_options(
         restart=options["restart"],
         lexicons=existing_lexicons(options["lexicons"]),
         since=EarlierRun(options["since_run"]) if options["since_run"] else None,
+        or_anew=options["or_anew"],
     )
+
+
+@contextmanager
+def standard_output(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give options with a file for the output `-`; it is copied to standard output when it is written.
+
+    The run is in a temporary folder then, unless another is asked for: it cannot go on.
+
+    Raises:
+        UsageError: the format is a folder, or each language has a lexicon of its own.
+    """
+    if options["output"] != Path("-"):
+        yield options
+        return
+    from g2p_batch.formats.registry import format_for
+
+    name = options["format"] or "tsv"
+    if format_for(options["output"], name).files:
+        raise errors.UsageError(f"{name} is a folder, which standard output cannot be: name it with -o DIR")
+    with TemporaryDirectory(prefix="g2p-batch-") as folder:
+        lexicon = Path(folder, "lexicon")
+        run_dir = options.get("run_dir") or Path(folder, "run")
+        yield options | {"output": lexicon, "format": name, "run_dir": run_dir}
+        with lexicon.open("rb") as file:
+            copyfileobj(file, sys.stdout.buffer)
 
 
 def lexicon_output(options: Mapping[str, Any]) -> "LexiconOutput":

@@ -47,6 +47,9 @@ def validate(file: Path, name: str | None, tokens: Path | None, lang: str | None
     for problem in islice(problems, _MOST_SHOWN):
         click.echo(_shown(file, problem))
         count += 1
+    if not count and next(lexicon_format.read(file), None) is None:
+        click.echo(f"{file}: holds no word")
+        count = 1
     count += (more := sum(1 for _ in problems))
     if more:
         click.echo(f"... and {more:,} more")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from g2p_batch.words.files import InputFile
     from g2p_batch.words.wordlist import WordLists
 
-CHECKPOINT, PREFIX, TOOL = "--model (sha256 of its checkpoint)", "prefix form", "version"
+CHECKPOINT, PREFIX = "--model (sha256 of its checkpoint)", "prefix form"
+REVISION = 1
+"""Of how words are asked and answers decoded. Raised by whoever changes what a model would answer to a word: runs that
+were planned under another revision are neither gone on with nor taken from."""
 
 _CHEAP_BYTES = 1 << 28
 """Of files up to this size the content is known too, so that a copy or a touched file is still the same input."""
@@ -61,11 +65,13 @@ def planning_options(lists: "WordLists", lexicons: Sequence[str]) -> dict[str, A
         "--lang": lists.lang,
         "--lang-column": lists.lang_column,
         "--word-column": lists.word_column,
+        "--input-format": lists.kind,
+        "--encoding": lists.encoding,
     }
 
 
-def model_options(contract: Contract, dtype: str, tool: str) -> dict[str, Any]:
-    """Return what else changes the output of a run: the model, its number format and this program."""
+def model_options(contract: Contract, dtype: str) -> dict[str, Any]:
+    """Return what else changes the output of a run: the model, its number format, and how it is asked."""
     return {
         "--dtype": dtype,
         CHECKPOINT: contract.checkpoint_sha256,
@@ -74,7 +80,7 @@ def model_options(contract: Contract, dtype: str, tool: str) -> dict[str, Any]:
         "longest input in bytes": contract.max_source_bytes,
         "longest output in tokens": contract.max_target_bytes,
         "alphabets of the model": _digest(contract.alphabets),
-        TOOL: tool,
+        "revision of spelling and decoding": REVISION,
     }
 
 
@@ -167,6 +173,14 @@ def _whole(file: "InputFile") -> Input:
     """Return what standard input held, reading the rest of it."""
     sha256 = file.digest()
     return Input(file.path, file.version().size_bytes, 0, sha256)
+
+
+def tool() -> str:
+    """Return name and version of this program."""
+    try:
+        return f"g2p-batch {version('g2p-batch')}"
+    except PackageNotFoundError:  # imported from a source tree
+        return "g2p-batch (not installed)"
 
 
 def _digest(alphabets: Alphabets) -> str:

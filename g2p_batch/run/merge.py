@@ -168,7 +168,7 @@ def _cut_at_languages(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 def _provenance(plan: Plan) -> dict[str, str]:
     options = plan.fingerprint.options
     return {
-        "g2p-batch.tool": options[fingerprint.TOOL],
+        "g2p-batch.tool": fingerprint.tool(),
         "g2p-batch.checkpoint": options[fingerprint.CHECKPOINT],
         "g2p-batch.prefix": options[fingerprint.PREFIX],
         "g2p-batch.dtype": plan.dtype,

@@ -1,9 +1,8 @@
 """The plan of a run: made once, and found again by every later command that asks for the same."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from g2p_batch.counts import count_of, listed
 from g2p_batch.errors import InputError, RunError, UsageError
 from g2p_batch.formats.tsv import write_rejects
 from g2p_batch.model.contract import Contract, DType
+from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.fingerprint import Fingerprint
 from g2p_batch.run.lookup import EarlierRun, ExistingLexicon, stage_entries
@@ -47,6 +47,7 @@ class PlanOptions:
         restart: discard what an earlier run left.
         lexicons: existing lexicons: what the first one that holds a word says of it counts.
         since: an earlier run: words that it has decoded are not asked of the model again.
+        or_anew: go on without the earlier run where its answers may differ.
 
     Raises:
         UsageError: the run directory would be read as part of an input, or is the earlier run's.
@@ -66,6 +67,7 @@ class PlanOptions:
     restart: bool = False
     lexicons: tuple[ExistingLexicon, ...] = ()
     since: EarlierRun | None = None
+    or_anew: bool = False
 
     def __post_init__(self) -> None:
         if self.since is not None and self.since.root.absolute() == self.run_dir.absolute():
@@ -83,7 +85,7 @@ class PlanOptions:
         return (
             fingerprint.planning_options(self.words, [*map(str, self.lexicons)])
             | self.word_options
-            | fingerprint.model_options(self.contract, self.dtype, tool())
+            | fingerprint.model_options(self.contract, self.dtype)
             | {"--since-run": None if self.since is None else str(self.since.root.absolute())}
         )
 
@@ -98,7 +100,7 @@ class PlanOptions:
         return [InputFile(str(file), file, str(holder)) for holder in self.answered for file in holder.files]
 
 
-def planned(options: PlanOptions, run: RunDir, stop: Stop) -> Plan:
+def planned(options: PlanOptions, run: RunDir, stop: Stop, say: Say = lambda _: None) -> Plan:
     """Return the plan of a run directory, made now if it has none, and check that it is the one asked for.
 
     Nothing of an earlier run is discarded before inputs and run directory are known to be of use.
@@ -110,13 +112,15 @@ def planned(options: PlanOptions, run: RunDir, stop: Stop) -> Plan:
         OutputError: the run directory cannot be written.
         StoppedEarlyError: a signal came; nothing is planned.
     """
+    if options.or_anew:
+        options = _comparable(options, say)
     run.store.make()
     for name in (REJECTS_TSV, SUMMARY):
         run.store.require_writable(name)
     lists = find_files(options.words.inputs)
     plan = None if options.restart else run.plan()
     if plan is None:
-        plan = _published(options, lists, run, stop)
+        plan = _published(options, lists, run, stop, say)
     else:
         fingerprint.require_same_inputs(run.root, plan.fingerprint, [*lists, *options.answered_files])
     fingerprint.require_same(run.root, plan.fingerprint, options.output_options)
@@ -126,12 +130,30 @@ def planned(options: PlanOptions, run: RunDir, stop: Stop) -> Plan:
     return plan
 
 
-def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, stop: Stop) -> Plan:
+def _comparable(options: PlanOptions, say: Say) -> PlanOptions:
+    """Leave an earlier run out whose answers may not be given today."""
+    try:
+        _require_comparable(options)
+    except RunError as error:
+        say(f"All words are decoded anew: {error}")
+        return replace(options, since=None)
+    return options
+
+
+def _require_comparable(options: PlanOptions) -> None:
+    """Check that the answers of the earlier run would be given today."""
+    if options.since is not None:
+        asked = fingerprint.model_options(options.contract, options.dtype) | options.word_options
+        options.since.require_same(asked)
+
+
+def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, stop: Stop, say: Say) -> Plan:
     """Make a plan and publish it; another command may have published another one meanwhile."""
     opened = open_word_lists(options.words, lists)
-    if options.since is not None:
-        model = fingerprint.model_options(options.contract, options.dtype, tool())
-        options.since.require_same(model | options.word_options)
+    if opened.empty:
+        more = f" and {len(opened.empty) - 1:,} more" if len(opened.empty) > 1 else ""
+        say(f"Note: passed over, since there is nothing in it: {opened.empty[0]}{more}")
+    _require_comparable(options)
     if options.restart:
         run.discard()
     run.collect_leftovers(None, {})
@@ -176,6 +198,7 @@ def _made(options: PlanOptions, opened: OpenedLists, files: Sequence[InputFile],
         normalize=options.normalize,
         spelling=staged.spelling,
         look_alikes=staged.look_alikes,
+        unknown_languages=staged.unknown_languages,
         rows_in=staged.rows_in,
         words=stored.words,
         known=stored.known,
@@ -199,11 +222,3 @@ def _refusal(run: RunDir, rows_in: int, rejects: Mapping[str, int]) -> InputErro
         f"{count_of(sum(rejects.values()), 'row')} of {rows_in:,} rejected ({listed(rejects)}), listed in "
         f"{run.root / REJECTS_TSV}: mend the input, or run without --strict"
     )
-
-
-def tool() -> str:
-    """Return name and version of this program."""
-    try:
-        return f"g2p-batch {version('g2p-batch')}"
-    except PackageNotFoundError:  # imported from a source tree
-        return "g2p-batch (not installed)"

@@ -68,6 +68,8 @@ class Plan:
     """Rows by what was done to their words, of `spelling.STEPS`."""
     look_alikes: Mapping[str, int]
     """Rows by language and letter of another script that stands for one of the alphabet."""
+    unknown_languages: Mapping[str, int]
+    """Rejected rows by what they call their language."""
     rows_in: int
     words: int
     known: int

@@ -20,7 +20,7 @@ from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database
 from g2p_batch.storage.publish import writing
 from g2p_batch.storage.tables import encoded
-from g2p_batch.words.filter import REJECTS, WordFilter
+from g2p_batch.words.filter import REJECTS, UNKNOWN_LANGUAGE, WordFilter
 from g2p_batch.words.spelling.characters import described
 
 SHARD_WORDS = 65536
@@ -31,6 +31,8 @@ _SHARE = 32
 """A shard holds at most one word for so many before it. The first ones, done last, are small: several workers have
 work to the end."""
 
+_NAMES = 1000
+"""Names of unknown languages that are counted."""
 _ROWS = 65536
 _PIECE_BYTES = 1 << 25
 """Rejects are stored in pieces of about this size."""
@@ -56,6 +58,8 @@ class Staged:
     """Rows by what was done to their words, of `spelling.STEPS`."""
     look_alikes: Mapping[str, int]
     """Rows by language and letter of another script that stands for one of the alphabet."""
+    unknown_languages: Mapping[str, int]
+    """Rejected rows by what they call their language, of those names that are met first."""
     words_file: Path
     """Parquet of `row`, `key` and packed `word`."""
     rejects_file: Path
@@ -100,6 +104,7 @@ def stage(batches: Iterable[pa.RecordBatch], words: WordFilter, scratch: Path) -
     rejects: Counter[str] = Counter()
     spelling: Counter[str] = Counter()
     look_alikes: Counter[tuple[str, str]] = Counter()
+    unknown: Counter[str] = Counter()
     with (
         writing(scratch),
         pq.ParquetWriter(words_file, _STAGED, **_FOR_SORTING) as good_file,
@@ -115,9 +120,14 @@ def stage(batches: Iterable[pa.RecordBatch], words: WordFilter, scratch: Path) -
             good_file.write_batch(pa.record_batch([good["row"], key, packed(good)], schema=_STAGED))
             if len(bad):
                 rejects.update(counted(bad["reason"]))
+                if len(unknown) < _NAMES:
+                    of_unknown = pc.equal(bad["reason"], UNKNOWN_LANGUAGE)
+                    unknown.update(counted(bad["lang"].filter(of_unknown).drop_null()))
                 bad_file.write_batch(bad)
     named = Counter({f"{tag} {described(letter)}": rows for (tag, letter), rows in look_alikes.items()})
-    return Staged(rows_in, good_rows, ranked(rejects), ranked(spelling), ranked(named), words_file, rejects_file)
+    return Staged(
+        rows_in, good_rows, ranked(rejects), ranked(spelling), ranked(named), ranked(unknown), words_file, rejects_file
+    )
 
 
 def cut(

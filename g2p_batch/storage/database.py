@@ -55,6 +55,8 @@ class Database:
     def first_variants(self, entries: Path, into: Path) -> None:
         """Keep what the first lexicon that holds a word says of it, each variant once, ranked from 1.
 
+        The likelier comes first, and of those that are alike, or have no probability, the earlier.
+
         Args:
             entries: Parquet of `order` int64, `lexicon` int16, `key` int64, `word`, and what is told of it, in which
                 `order` rises with falling preference.
@@ -71,7 +73,7 @@ class Database:
                     )
                     WHERE lexicon = first GROUP BY ALL
                 )
-                WINDOW variants AS (PARTITION BY key, word ORDER BY "order")
+                WINDOW variants AS (PARTITION BY key, word ORDER BY coalesce(logprob, 0) DESC, "order")
             ) TO {_quoted(into)} (FORMAT parquet)
         """
         with self._errors_in_words():

@@ -17,7 +17,7 @@ from g2p_batch.storage.object_store import open_object, version_of
 from g2p_batch.storage.store import FileVersion
 
 PARQUET = ".parquet"
-_TEXT_KINDS = (".txt", ".tsv", ".csv")
+_TEXT_KINDS = (".txt", ".tsv", ".csv", ".dic")
 _COMPRESSIONS = {"": None, ".gz": "gzip", ".zst": "zstd"}
 _KINDS: dict[str, tuple[str, str | None]] = {
     kind + packed: (kind, compression) for kind in _TEXT_KINDS for packed, compression in _COMPRESSIONS.items()
@@ -34,6 +34,7 @@ _CAUSES: tuple[tuple[type[Exception], str], ...] = (
     (FileNotFoundError, "does not exist: check the path"),
     (PermissionError, "may not be read: change its permissions"),
     (OSError, _DAMAGED),
+    (UnicodeError, "is in another encoding ({}): give --encoding"),
     (pa.ArrowException, _DAMAGED),
 )
 
@@ -88,7 +89,7 @@ class InputFile:
 
     @property
     def kind(self) -> str | None:
-        """One of `.txt`, `.tsv`, `.csv` and `.parquet`; None where the name does not tell."""
+        """One of `.txt`, `.tsv`, `.csv`, `.dic` and `.parquet`; None where the name does not tell."""
         return self._kind_and_compression[0]
 
     @property
@@ -127,8 +128,11 @@ class InputFile:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     @contextmanager
-    def stream(self) -> Iterator[BinaryIO]:
+    def stream(self, encoding: str | None = None) -> Iterator[BinaryIO]:
         """Open text for reading from its beginning, decompressed; standard input goes on where it is.
+
+        Args:
+            encoding: of the text, which is read as UTF-8 then; of standard input it has to be that.
 
         Raises:
             InputError: it cannot be read, now or within the `with`.
@@ -138,9 +142,10 @@ class InputFile:
                 yield cast(BinaryIO, self.location)
                 return
             with _opened(self.location) as file:
+                plain = pa.input_stream(file, compression=self._kind_and_compression[1])
+                text = plain if encoding is None else pa.transcoding_input_stream(plain, encoding, "utf-8")
                 # pyarrow's stream is a raw file in all but name.
-                packed = cast(io.RawIOBase, pa.input_stream(file, compression=self._kind_and_compression[1]))
-                yield cast(BinaryIO, io.BufferedReader(packed))
+                yield cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, text)))
 
     @contextmanager
     def parquet(self) -> Iterator[Any]:
@@ -163,7 +168,7 @@ def reading_input(name: str) -> Iterator[None]:
     """Turn what reading can raise into an `InputError` that names the input."""
     try:
         yield
-    except (OSError, pa.ArrowException) as cause:
+    except (OSError, UnicodeError, pa.ArrowException) as cause:
         text = next(text for kind, text in _CAUSES if isinstance(cause, kind))
         raise InputError(f"{name} {text.format(cause)}") from None
 

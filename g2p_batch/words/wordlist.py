@@ -1,6 +1,7 @@
 """Word lists (text, TSV, CSV, Parquet, with headers or without) as one stream of Arrow batches."""
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from g2p_batch.errors import InputError, UsageError
-from g2p_batch.words import columnar, delimited
+from g2p_batch.storage.locations import STDIN
+from g2p_batch.words import columnar, delimited, recognition
 from g2p_batch.words.columnar import ColumnLayout
 from g2p_batch.words.delimited import COMMA, LINE, TAB, Columns, LineLayout
-from g2p_batch.words.files import PARQUET, SUFFIXES, InputFile
+from g2p_batch.words.files import PARQUET, InputFile
 from g2p_batch.words.inputs import find_files
 
 ROWS = pa.schema([("row", pa.int64()), ("word", pa.string()), ("lang", pa.string()), ("reason", pa.string())])
@@ -23,15 +25,14 @@ WORD_COLUMNS = ("word", "words", "grapheme", "graphemes", "orthography", "spelli
 LANG_COLUMNS = ("lang", "language", "tag", "lang_tag", "language_tag", "locale")
 """Column names known without options, in any case; the first of them that a header has is taken."""
 
-_DELIMITERS = {".txt": LINE, ".tsv": TAB, ".csv": COMMA}
-
-_ENCODINGS = {  # the longer marks first: one of them begins like a shorter one
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
-"""Encodings that are not read, by the mark that a file begins with."""
+_DELIMITERS = {".txt": LINE, ".dic": LINE, ".tsv": TAB, ".csv": COMMA}
+KINDS = ("txt", "tsv", "csv", "parquet")
+"""What a file may be said to be, whatever its name is."""
+_SHOWN = 5
+"""Cells that an error shows."""
+_LINES_LOOKED_AT, _BYTES_LOOKED_AT = 20, 1 << 16
+_LANGUAGE_LIKE = re.compile("[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]+)*")
+"""What the second cell of a line without a header may be: a tag, known or not."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class WordLists:
     """Which word lists to read, and where their words and languages are found.
 
     Raises:
-        UsageError: `lang` and `lang_column` are both given.
+        UsageError: `lang` and `lang_column` are both given, or there is no such kind or encoding.
     """
 
     inputs: tuple[str, ...]
@@ -58,6 +59,11 @@ class WordLists:
     """The language of every word; without it each input needs a language column."""
     lang_column: str | None = None
     word_column: str | None = None
+    """Name of a column, or its number from 1 where there is no header; `lang_column` likewise."""
+    kind: str | None = None
+    """One of `KINDS`; by default told by the name of each file."""
+    encoding: str | None = None
+    """Of text, as Python calls it; UTF-8 by default."""
     further: tuple[Further, ...] = ()
     """Columns to read besides, from inputs that have a header."""
 
@@ -66,6 +72,17 @@ class WordLists:
             raise UsageError(
                 "--lang and --lang-column exclude each other: name one language, or the column of languages"
             )
+        if self.inputs.count(STDIN) > 1:
+            raise UsageError("standard input can be read once: give - once")
+        if self.encoding is not None:
+            try:
+                codecs.lookup(self.encoding)
+            except LookupError:
+                raise UsageError(
+                    f"--encoding {self.encoding} is unknown: give utf-8, latin-1, cp1252, utf-16 ..."
+                ) from None
+            if STDIN in self.inputs:
+                raise UsageError("--encoding is for files: pipe standard input through `iconv -t UTF-8`")
 
 
 @dataclass(frozen=True)
@@ -76,9 +93,10 @@ class _TextTable:
     layout: LineLayout
     rows_at: int
     """Where in `head` rows begin."""
+    encoding: str | None
 
     def rows(self, most: int) -> Iterator[Columns]:
-        with self.file.stream() as stream:
+        with self.file.stream(self.encoding) as stream:
             if not self.file.is_standard_input:  # which goes on where the head ended
                 stream.read(len(self.head))
             yield from delimited.parse(delimited.whole_lines(stream, self.head[self.rows_at :]), self.layout, most)
@@ -104,6 +122,8 @@ class OpenedLists:
     lists: WordLists
     tables: tuple[_TextTable | _ParquetTable, ...]
     """In the order in which they are read."""
+    empty: tuple[str, ...] = ()
+    """Files of folders, as messages call them, that hold nothing and are passed over."""
 
     def batches(self, batch_rows: int = 65536) -> Iterator[pa.RecordBatch]:
         """Yield all rows, in order, as batches of schema `ROWS`; standard input has them only once.
@@ -143,7 +163,10 @@ def open_word_lists(lists: WordLists, files: Iterable[InputFile]) -> OpenedLists
     Raises:
         InputError: a file is unreadable, of unknown kind, or lacks a column.
     """
-    return OpenedLists(lists, tuple(_open(file, lists) for file in files))
+    found = [*files]
+    opened = [_open(file, lists) for file in found]
+    empty = tuple(file.name for file, table in zip(found, opened, strict=True) if table is None)
+    return OpenedLists(lists, tuple(table for table in opened if table is not None), empty)
 
 
 def read(lists: WordLists, batch_rows: int = 65536, stdin: BinaryIO | None = None) -> Iterator[pa.RecordBatch]:
@@ -161,35 +184,63 @@ def read(lists: WordLists, batch_rows: int = 65536, stdin: BinaryIO | None = Non
     return open_word_lists(lists, find_files(lists.inputs, stdin)).batches(batch_rows)
 
 
-def _open(file: InputFile, lists: WordLists) -> _TextTable | _ParquetTable:
-    if file.kind == PARQUET:
+def _open(file: InputFile, lists: WordLists) -> _TextTable | _ParquetTable | None:
+    """Open a file; None if it holds nothing and is one of a folder's."""
+    kind = f".{lists.kind}" if lists.kind else file.kind
+    if kind == PARQUET:
         return _open_parquet(file, lists)
-    if file.kind is None and not file.is_standard_input:
-        raise InputError(f"{file.name} is of no known kind: let its name end in one of {', '.join(SUFFIXES)}")
-    with file.stream() as stream:
+    with file.stream(lists.encoding) as stream:
         head = delimited.first_line(stream, codecs.BOM_UTF8)
-    return _TextTable(file, head, *_layout(file, head, lists))
+    if what := recognition.foreign(head):
+        raise InputError(f"{file.name} {what}")
+    if not head.removeprefix(codecs.BOM_UTF8).strip() and file.name != file.source:
+        return None
+    return _TextTable(file, head, *_layout(file, kind, head, lists), lists.encoding)
 
 
-def _layout(file: InputFile, head: bytes, lists: WordLists) -> tuple[LineLayout, int]:
+def _layout(file: InputFile, kind: str | None, head: bytes, lists: WordLists) -> tuple[LineLayout, int]:
     """Tell from everything up to the first line that is not blank how a file is laid out and where its rows begin."""
-    if encoding := next((name for mark, name in _ENCODINGS.items() if head.startswith(mark)), None):
-        raise InputError(f"{file.name} is {encoding}: convert it with `iconv -f {encoding} -t UTF-8`")
     rows_at = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     line = head[rows_at:].strip(b"\r\n")
-    options = lists.word_column is not None or lists.lang_column is not None or bool(lists.further)
-    delimiter = _DELIMITERS[file.kind] if file.kind else TAB if options or TAB in line else LINE
+    named = [name for name in (lists.word_column, lists.lang_column) if name is not None]
+    options = bool(named or lists.further)
+    delimiter = _DELIMITERS[kind] if kind else TAB if options or TAB in line else LINE
     cells = _first_cells(file, line, delimiter)
     if delimiter == LINE:
         _check_plain(file, lists)
-    elif options or {*WORD_COLUMNS, *LANG_COLUMNS} & {cell.lower() for cell in cells}:
+        return LineLayout(delimiter, 1, 0, None), rows_at
+    if named and all(name.isdecimal() and name not in cells for name in named):
+        return LineLayout(delimiter, len(cells), *_numbered(file, cells, lists)), rows_at
+    if options or {*WORD_COLUMNS, *LANG_COLUMNS} & {cell.lower() for cell in cells}:
         return LineLayout(delimiter, len(cells), *_columns(file, cells, lists)), len(head)
-    elif lists.lang is None and len(cells) != 2:
-        raise InputError(
-            f"{file.name} has no header, and in its first line the number of cells is not 2 but {len(cells)}: "
-            "begin it with a line that names the columns word and lang, or give --lang TAG"
-        )
-    return LineLayout(delimiter, len(cells), 0, 1 if lists.lang is None else None), rows_at
+    if not line or (lists.lang is not None and len(cells) == 1):
+        return LineLayout(delimiter, len(cells), 0, None), rows_at
+    if lists.lang is None and len(cells) == 2 and _LANGUAGE_LIKE.fullmatch(cells[1]):
+        return LineLayout(delimiter, 2, 0, 1), rows_at
+    raise InputError(f"{file.name} {_unnamed(cells, kind)}")
+
+
+def _unnamed(cells: Sequence[str], kind: str | None) -> str:
+    """Tell what is wrong with a first line in which no cell is the known name of a column, nor a language."""
+    shown = ", ".join(map(repr, cells[:_SHOWN])) + (", ..." if len(cells) > _SHOWN else "")
+    if kind == ".csv" and len(cells) == 1 and ";" in cells[0]:
+        return f"begins with {shown}, separated by semicolons: save it with commas, or as .tsv with tabs"
+    return (
+        f"begins with {shown}, none of which is the known name of a column: name the column of words with "
+        "--word-column and that of languages with --lang-column (or give --lang TAG), by name, or by number where "
+        "there is no header"
+    )
+
+
+def _numbered(file: InputFile, cells: Sequence[str], lists: WordLists) -> tuple[int, int | None]:
+    """Return the positions of columns that are named by their numbers."""
+    word, lang = (None if name is None else int(name) for name in (lists.word_column, lists.lang_column))
+    if lists.lang is None and lang is None:
+        raise InputError(f"{file.name} has no header: give --lang TAG, or --lang-column with a number too")
+    for number in (word, lang):
+        if number is not None and not 1 <= number <= len(cells):
+            raise InputError(f"{file.name} has {len(cells)} columns, and no column {number}: count from 1")
+    return (word or 1) - 1, None if lang is None else lang - 1
 
 
 def _first_cells(file: InputFile, line: bytes, delimiter: bytes) -> list[str]:
@@ -208,6 +259,11 @@ def _check_plain(file: InputFile, lists: WordLists) -> None:
         raise InputError(f"{file.name} is a plain list of words without columns: give --lang TAG and no column names")
     if lists.lang is None:
         raise InputError(f"{file.name} is a plain list of words: name their language with --lang TAG")
+    if not file.is_standard_input:
+        with file.stream(lists.encoding) as stream:
+            lines = stream.read(_BYTES_LOOKED_AT).removeprefix(codecs.BOM_UTF8).splitlines()
+        if what := recognition.no_plain_list([line for line in lines if line.strip()][:_LINES_LOOKED_AT]):
+            raise InputError(f"{file.name} {what}")
 
 
 def _named(further: Sequence[Further]) -> str:

@@ -59,8 +59,11 @@ class Decoding:
     say: Say
 
 
-def run_remaining(run: RunDir, plan: Plan, task: ArrayTask, decoding: Decoding, stop: Stop) -> None:
+def run_remaining(run: RunDir, plan: Plan, task: ArrayTask, decoding: Decoding, stop: Stop) -> list[int]:
     """Do the shards of a task that have no receipt, long words first: what is left at the end is short.
+
+    Returns:
+        The shards that this call did.
 
     Raises:
         RunError: the run was begun with another compiled model, or its planned words are damaged.
@@ -77,7 +80,7 @@ def run_remaining(run: RunDir, plan: Plan, task: ArrayTask, decoding: Decoding, 
     run.collect_leftovers(plan, receipts)
     remaining = [number for number in range(task.index, len(plan.shards), task.of) if number not in receipts]
     if not remaining:
-        return
+        return []
     with stop.at_once("before the first shard"):
         engines = decoding.model.compiled(decoding.say)
     _require_engine(run, engines)
@@ -99,6 +102,7 @@ def run_remaining(run: RunDir, plan: Plan, task: ArrayTask, decoding: Decoding, 
             f"others of {run.root} are done: run again when the cause is mended, or take what is there with "
             f"`g2p-batch merge --partial {run.root}`"
         )
+    return remaining
 
 
 def _require_engine(run: RunDir, engines: EngineFactory) -> None:

@@ -182,7 +182,10 @@ USAGE: dict[str, tuple[list[str], str]] = {
         ["--lang", "eng-us", "--format", "cmudict", "--phones", "ipa"],
         "cmudict knows phones in arpabet only: leave out --phones",
     ),
-    "standard output": (["--lang", "fra", "-o", "-", "--format", "tsv"], "which standard output cannot: name a file"),
+    "a folder as standard output": (
+        ["--lang", "fra", "-o", "-", "--format", "kaldi-dict"],
+        "kaldi-dict is a folder, which standard output cannot be: name it with -o DIR",
+    ),
     "a language without ARPAbet": (["--lang", "fra", "--format", "cmudict"], "ARPAbet writes the phones of eng-us"),
 }
 
@@ -232,3 +235,31 @@ def test_what_is_dropped_is_a_reject(opened: list[Opened]) -> None:
     assert run("generate", "list.tsv", "-o", "all.tsv", "--drop", "empty", "--min-logprob", "-99").exit_code == 0
     assert Path("all.tsv").read_text(encoding="utf-8") == "word\tlang\tpron\nhello\teng-us\thəˈloʊ\n"
     assert Path("all.tsv.run/rejects.tsv").read_text(encoding="utf-8").splitlines()[1:] == ["2\tfra\th\tempty"]
+
+
+def test_a_lexicon_goes_to_standard_output_and_leaves_nothing(opened: list[Opened], here: Path) -> None:
+    ran = run("generate", str(words()), "--lang", "en-US", "-o", "-")
+    assert (ran.exit_code, ran.stdout) == (0, LEXICON)
+    assert [path.name for path in here.iterdir() if "lexicon" in path.name or "run" in path.name] == []
+
+
+def test_rows_of_which_none_is_pronounced_are_an_error(opened: list[Opened]) -> None:
+    Path("list.tsv").write_text("word\tlang\nhello\tenglich\nhi\tenglich\n\tfra\n", encoding="utf-8")
+    ran = run("generate", "list.tsv", "-o", "lexicon.tsv")
+    assert ran.exit_code == 1
+    assert "Note: no language of the model is called 'englich': 2 rows rejected; did you mean eng-us?\n" in ran.stderr
+    assert ran.stderr.endswith(
+        "Error: none of 3 rows is in lexicon.tsv (unknown_language 2, empty 1): see lexicon.tsv.run/rejects.tsv, and "
+        "check the column of words and the language\n"
+    )
+    assert Path("lexicon.tsv").read_text(encoding="utf-8") == "word\tlang\tpron\n"
+    assert run("generate", "list.tsv", "-o", "lexicon.tsv").exit_code == 1
+
+
+def test_empty_files_of_a_folder_are_said(opened: list[Opened]) -> None:
+    Path("lists").mkdir()
+    Path("lists/empty.tsv").touch()
+    Path("lists/words.txt").write_text("hello\n", encoding="utf-8")
+    ran = run("generate", "lists", "--lang", "eng-us", "-o", "lexicon.tsv")
+    assert ran.exit_code == 0
+    assert "Note: passed over, since there is nothing in it: lists/empty.tsv\n" in ran.stderr

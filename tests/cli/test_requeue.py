@@ -68,7 +68,9 @@ def test_a_drained_job_is_requeued_and_ends_without_an_error(planned: Path, monk
     assert ran == Ran(75, "", "Drained by SIGUSR1: Slurm job 12_3 goes back into the queue\n")
     assert (planned / "asked").read_text() == "requeue 12_3\n"
     monkeypatch.setattr(run_options, "progress", Recorder)
-    assert run("run", "big.run", "--requeue", "--workers", "1") == Ran(0, "", "")
+    assert run("run", "big.run", "--requeue", "--workers", "1") == Ran(
+        0, "", "Task 0/1 of big.run is done: 3 shards with 1,536 words now, 1 before.\n"
+    )
     assert (planned / "asked").read_text() == "requeue 12_3\n", "a job with nothing left stays away"
 
 

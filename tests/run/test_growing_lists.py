@@ -9,6 +9,7 @@ import pytest
 
 from g2p_batch.driver import plan_run, run_plan
 from g2p_batch.errors import RunError, UsageError
+from g2p_batch.run import fingerprint
 from g2p_batch.run.lookup import EarlierRun, ExistingLexicon
 from g2p_batch.workers.remaining import ArrayTask
 from tests.helpers.runs import CONTRACT, LEXICON, WORDS, Job, fake_decoding, job_in, no_model
@@ -121,3 +122,27 @@ def test_lost_data_and_absent_runs_are_named(tmp_path: Path) -> None:
     (first.run.root / first.run.receipts(first.run.require_plan())[0].part.file).unlink()
     with pytest.raises(RunError, match=r"part-000000.* is missing or damaged: mend the run"):
         first.planned(run_dir=tmp_path / "second", since=EarlierRun(first.options.run_dir))(no_model())
+
+
+def test_an_earlier_run_that_would_answer_otherwise_may_be_left_out(tmp_path: Path) -> None:
+    first = job_in(tmp_path)
+    said: list[str] = []
+    first()
+    since = EarlierRun(first.options.run_dir)
+    second = first.planned(run_dir=tmp_path / "second", since=since, or_anew=True, normalize="none")
+    assert second(say=said.append).looked_up == 0
+    assert [text for text in said if text.startswith("All words are decoded anew: --since-run")]
+    assert second(no_model()).looked_up == 0
+    third = first.planned(run_dir=tmp_path / "third", since=since, or_anew=True)
+    assert third(no_model()).looked_up == 10
+
+
+def test_an_upgrade_goes_on_unless_it_answers_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = job_in(tmp_path)
+    first()
+    monkeypatch.setattr(fingerprint, "version", lambda _name: "99.0")
+    second = first.planned(run_dir=tmp_path / "second", since=EarlierRun(first.options.run_dir))
+    assert second(no_model()).provenance["g2p-batch.tool"] == "g2p-batch 99.0"
+    monkeypatch.setattr(fingerprint, "REVISION", 99)
+    with pytest.raises(RunError, match="was planned with revision of spelling and decoding 1, now it is"):
+        first()

@@ -73,10 +73,10 @@ def test_probabilities_of_lexicons_are_kept(tmp_path: Path) -> None:
     (tmp_path / "words.tsv").write_text("word\tlang\nhello\teng-us\nworld\teng-us\n", encoding="utf-8")
     job = job.written(path=tmp_path / "new.dict", format_name="mfa-prob")
     job()
-    assert job.lexicon() == ("hello\t0.47\tHH EH\nhello\t1.00\tHH AH\nworld\t1.00\tW ER\nworld\t1.00\tW OW\n")
+    assert job.lexicon() == ("hello\t1.00\tHH AH\nhello\t0.47\tHH EH\nworld\t1.00\tW ER\nworld\t1.00\tW OW\n")
     job.written(path=tmp_path / "new.parquet", format_name="parquet")()
     logprobs = [row["logprob"] for row in pq.read_table(tmp_path / "new.parquet").to_pylist()]
-    assert logprobs == [pytest.approx(log(0.47)), 0.0, None, None]
+    assert logprobs == [0.0, pytest.approx(log(0.47)), None, None]
 
 
 def test_words_of_a_lexicon_are_prepared_as_those_of_the_list(tmp_path: Path) -> None:
@@ -154,3 +154,20 @@ def test_lost_data_of_a_lexicon_is_named(tmp_path: Path) -> None:
     job.output.path.unlink()
     with pytest.raises(RunError, match="missing or damaged: restore it, or plan again with --restart"):
         job()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("icefall", "read ɹ iː d\n"),
+        ("mfa-prob", "read\t1.00\tɹ iː d\nread\t0.50\tɹ ɪ d\nread\t0.20\tɹ ɛ d\n"),
+        ("tsv", "word\tlang\tpron\nread\teng-us\tɹiːd\nread\teng-us\tɹɪd\nread\teng-us\tɹɛd\n"),
+    ],
+)
+def test_variants_are_ranked_by_their_probability(tmp_path: Path, name: str, text: str) -> None:
+    known = "read\t0.2\tɹ ɛ d\nread\t1.0\tɹ iː d\nread\t0.5\tɹ ɪ d\n"
+    job = with_lexicons(tmp_path, ("old.dict", known, "eng-us"))
+    (tmp_path / "words.tsv").write_text("word\tlang\nread\teng-us\n", encoding="utf-8")
+    job = job.written(path=tmp_path / "new", format_name=name)
+    job()
+    assert job.lexicon() == text

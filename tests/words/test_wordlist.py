@@ -1,5 +1,6 @@
 """Which columns of word lists hold what."""
 
+import gzip
 import io
 import sys
 
@@ -9,9 +10,15 @@ import pytest
 
 from g2p_batch.errors import InputError, UsageError
 from g2p_batch.storage.locations import STDIN
-from g2p_batch.words.files import SUFFIXES
-from g2p_batch.words.wordlist import ROWS, Further, WordLists, read
+from g2p_batch.words.inputs import find_files
+from g2p_batch.words.wordlist import ROWS, Further, WordLists, open_word_lists, read
 from tests.helpers.word_lists import PACKERS, PLAIN, failure, rows, written
+
+ENGLISH = {"lang": "eng-us"}
+NO_NAME = (
+    "none of which is the known name of a column: name the column of words with --word-column and that of languages "
+    "with --lang-column (or give --lang TAG), by name, or by number where there is no header"
+)
 
 
 @pytest.fixture
@@ -27,7 +34,7 @@ def stdin(monkeypatch):
     [
         ("ábc\tspa\nb\tger\n", {}, [("ábc", "spa", None), ("b", "ger", None)]),
         ("ábc\nb\n", {"lang": "spa"}, [("ábc", "spa", None), ("b", "spa", None)]),
-        ("ábc\tˈabk\nb\tbe\n", {"lang": "spa"}, [("ábc", "spa", None), ("b", "spa", None)]),
+        ("ábc\tˈabk\nb\tbe\n", {"lang": "spa", "word_column": "1"}, [("ábc", "spa", None), ("b", "spa", None)]),
         ("Orthography\tn\tLanguage\nábc\t7\tspa\n", {}, [("ábc", "spa", None)]),
         ("lang\tword\nspa\tábc\n", {}, [("ábc", "spa", None)]),
         ("lang\tword\nspa\tábc\n", {"lang": "ger"}, [("ábc", "ger", None)]),
@@ -59,6 +66,13 @@ def test_standard_input_is_text_or_tsv(stdin, content, lang, expected):
     assert rows(STDIN, lang=lang) == expected
 
 
+ENGLISH = {"lang": "eng-us"}
+NO_NAME = (
+    "none of which is the known name of a column: name the column of words with --word-column and that of languages "
+    "with --lang-column (or give --lang TAG), by name, or by number where there is no header"
+)
+
+
 def test_standard_input_with_a_named_column_has_a_header_even_of_one_cell(stdin):
     stdin("head\nhello\n")
     assert rows(STDIN, lang="eng-us", word_column="head") == [("hello", "eng-us", None)]
@@ -77,8 +91,8 @@ def test_standard_input_with_a_named_column_has_a_header_even_of_one_cell(stdin)
         ("a.txt", "", {"lang": "ger"}, "holds no words: fill it, or leave it out"),
         ("a.txt", "\r\n\n", {"lang": "ger"}, "holds no words: fill it, or leave it out"),
         ("a.tsv", "word\tlang\n", {}, "holds no words: fill it, or leave it out"),
-        ("a.txt", b"\xff\xfea\0\n\0", {"lang": "ger"}, "is UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`"),
-        ("a.txt", "a\n".encode("utf-32"), {"lang": "ger"}, "is UTF-32: convert it with `iconv -f UTF-32 -t UTF-8`"),
+        ("a.txt", b"\xff\xfea\0\n\0", {"lang": "ger"}, "is UTF-16: give --encoding utf-16"),
+        ("a.txt", "a\n".encode("utf-32"), {"lang": "ger"}, "is UTF-32: give --encoding utf-32"),
         (
             "a.tsv",
             "word\tpron\na\tb\n",
@@ -103,15 +117,13 @@ def test_standard_input_with_a_named_column_has_a_header_even_of_one_cell(stdin)
             "a.tsv",
             "a\tb\tc\n",
             {},
-            "has no header, and in its first line the number of cells is not 2 but 3: "
-            "begin it with a line that names the columns word and lang, or give --lang TAG",
+            f"begins with 'a', 'b', 'c', {NO_NAME}",
         ),
         (
             "a.tsv",
             "a\n",
             {},
-            "has no header, and in its first line the number of cells is not 2 but 1: "
-            "begin it with a line that names the columns word and lang, or give --lang TAG",
+            f"begins with 'a', {NO_NAME}",
         ),
         (
             "a.tsv",
@@ -125,7 +137,53 @@ def test_standard_input_with_a_named_column_has_a_header_even_of_one_cell(stdin)
             {},
             "has a stray quote in its first line: write it as RFC 4180 asks, or as .tsv",
         ),
-        ("a.docx", "a", {}, f"is of no known kind: let its name end in one of {', '.join(SUFFIXES)}"),
+        ("a.docx", "a", {}, "is a plain list of words: name their language with --lang TAG"),
+        ("a.csv", "rank,token,count\n1,the,9\n", ENGLISH, f"begins with 'rank', 'token', 'count', {NO_NAME}"),
+        ("a.tsv", "the\t9\nof\t8\n", ENGLISH, f"begins with 'the', '9', {NO_NAME}"),
+        ("a.tsv", "the\tcount\n", {}, f"begins with 'the', 'count', {NO_NAME}"),
+        ("a.tsv", "a\tb\tc\td\te\tf\n", ENGLISH, f"begins with 'a', 'b', 'c', 'd', 'e', ..., {NO_NAME}"),
+        (
+            "a.csv",
+            "word;freq\nthe;9\n",
+            {},
+            "begins with 'word;freq', separated by semicolons: save it with commas, or as .tsv with tabs",
+        ),
+        (
+            "words",
+            "the 22038615\nof 12\n",
+            ENGLISH,
+            "has a number behind each word, such as 'the 22038615': cut it off, or write .tsv and name --word-column",
+        ),
+        (
+            "en.dic",
+            "3\nabandon/DGS\nabase/DGS\nthe\n",
+            ENGLISH,
+            "is a Hunspell dictionary, whose words carry flags: expand it with `unmunch`, or cut off the first "
+            "line and all from / on",
+        ),
+        ("a.txt", gzip.compress(b"a\n"), ENGLISH, "is gzip: let its name end in .gz"),
+        ("a.csv", b"PK\x03\x04...", {}, "is a ZIP archive, as .xlsx and .ods are: save the sheet as .tsv or .csv"),
+        ("a.txt", b"PAR1...", ENGLISH, "is Parquet: let its name end in .parquet"),
+        (
+            "a.txt",
+            "the\n".encode("utf-16-le"),
+            ENGLISH,
+            "looks like UTF-16 without a mark: give --encoding utf-16-le",
+        ),
+        (
+            "a.txt",
+            "the\n".encode("utf-16-be"),
+            ENGLISH,
+            "looks like UTF-16 without a mark: give --encoding utf-16-be",
+        ),
+        ("a.txt", bytes(100), ENGLISH, "is no text: give a word list"),
+        ("a.tsv", "a\tb\n", ENGLISH | {"word_column": "3"}, "has 2 columns, and no column 3: count from 1"),
+        (
+            "a.tsv",
+            "a\tb\n",
+            {"word_column": "1"},
+            "has no header: give --lang TAG, or --lang-column with a number too",
+        ),
     ],
 )
 def test_an_input_that_cannot_be_used_is_an_error_that_names_it_and_the_way_out(
@@ -224,3 +282,50 @@ def test_a_missing_or_doubtful_further_column_is_an_error(tmp_path, name, conten
 def test_a_further_column_of_lists_is_an_error(tmp_path):
     pq.write_table(pa.table({"word": ["x"], "lang": ["fra"], "pron": [["a"]]}), tmp_path / "w.parquet")
     assert "not text, in its column 'pron': write it as strings" in failure(tmp_path / "w.parquet", further=(PRON,))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "expected"),
+    [
+        ("words", "the\nof\n", {}, ["the", "of"]),
+        ("words.lst", "the\nof\n", {}, ["the", "of"]),
+        ("en.dic", "the\nof\n", {}, ["the", "of"]),
+        ("words", "word\tfreq\nthe\t9\n", {}, ["the"]),
+        ("words.data", "word,freq\nthe,9\n", {"kind": "csv"}, ["the"]),
+        ("words.csv", "the,of\nto\n", {"kind": "txt"}, ["the,of", "to"]),
+        ("a.tsv", "9\tthe\n8\tof\n", {"word_column": "2"}, ["the", "of"]),
+        ("a.tsv", "1\t2\n8\tof\n", {"word_column": "2"}, ["of"]),
+        ("a.txt", "caf\xe9\n".encode("latin-1"), {"encoding": "latin-1"}, ["café"]),
+        ("a.txt", "café\nno\n".encode("utf-16"), {"encoding": "utf-16"}, ["café", "no"]),
+        ("a.tsv", "word\tn\nœil\t1\n".encode("cp1252"), {"encoding": "cp1252"}, ["œil"]),
+    ],
+)
+def test_files_are_read_under_any_name_and_in_any_encoding(tmp_path, name, content, options, expected):
+    path = written(tmp_path, name, content)
+    assert [row[0] for row in rows(path, **ENGLISH, **options)] == expected
+
+
+def test_a_file_in_another_encoding_than_said_is_an_error(tmp_path):
+    path = written(tmp_path, "a.txt", b"a\n" * 100_000 + b"caf\xe9\n")
+    assert failure(path, **ENGLISH, encoding="ascii").startswith(f"{path} is in another encoding ('ascii' codec")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "message"),
+    [
+        (("-", "-"), {}, "standard input can be read once: give - once"),
+        (("-",), {"encoding": "latin-1"}, "--encoding is for files: pipe standard input through `iconv -t UTF-8`"),
+        (("a.txt",), {"encoding": "klingon"}, "--encoding klingon is unknown"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(inputs, options, message):
+    with pytest.raises(UsageError, match=message):
+        WordLists(inputs, **ENGLISH, **options)
+
+
+def test_empty_files_of_a_folder_are_passed_over_and_named(tmp_path):
+    for name, content in (("a.tsv", ""), ("b.txt", "\n"), ("c.tsv", "word\nthe\n")):
+        written(tmp_path, name, content)
+    opened = open_word_lists(WordLists((str(tmp_path),), **ENGLISH), find_files([str(tmp_path)]))
+    assert opened.empty == (f"{tmp_path}/a.tsv", f"{tmp_path}/b.txt")
+    assert [batch["word"].to_pylist() for batch in opened.batches()] == [["the"]]
