@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from g2p_batch.errors import RunError, UsageError
 from g2p_batch.formats.registry import read_lexicon
-from g2p_batch.run.packed_words import packed
+from g2p_batch.run.packed_words import MARK, packed
 from g2p_batch.run.run_directory import PLAN, RunDir
 from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database
@@ -142,6 +142,48 @@ class EarlierRun:
             yield from rows.filter(pc.equal(rows["source"], "model")).to_batches()
 
 
+WAYS = ("exactly", "by case", "as asked")
+"""How a word is found: the same, in other case, or spelt otherwise and asked the same."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Words of word lists that lexicons or an earlier run hold.
+
+    Attributes:
+        file: Parquet of `row`, `key` and packed `word`, and of the entry's.
+        entries: what is told of entries, for `Database.look_up`.
+        ways: words by how they were found, of `WAYS`.
+        holders: words that each lexicon gave, in the order of the lexicons.
+    """
+
+    file: Path
+    entries: Path
+    ways: Mapping[str, int]
+    holders: tuple[int, ...]
+
+
+def match_words(words: Path, entries: Path, holders: int, keys: Keys, database: Database, scratch: Path) -> Matches:
+    """Look words up.
+
+    Args:
+        words: Parquet of `row`, `key` and packed `word`.
+        entries: what `stage_entries` made of so many lexicons:
+        holders: their number.
+        keys: of both.
+        database: finds them.
+        scratch: a folder for files.
+
+    Raises:
+        OutputError: neither memory nor disk hold what is needed.
+    """
+    file = scratch / "matches"
+    counts = database.match(words, entries, keys.language, MARK, file)
+    ways = {WAYS[way]: sum(words for _, how, words in counts if how == way) for way in range(len(WAYS))}
+    given = tuple(sum(words for number, _, words in counts if number == holder) for holder in range(holders))
+    return Matches(file, entries, {way: words for way, words in ways.items() if words}, given)
+
+
 def stage_entries(
     lexicons: Sequence[ExistingLexicon | EarlierRun],
     lang: str | None,
@@ -159,7 +201,7 @@ def stage_entries(
         scratch: a folder for files.
 
     Returns:
-        The file, for `Database.look_up`.
+        The file, for `match_words`.
 
     Raises:
         UsageError: nothing tells the language of a lexicon.

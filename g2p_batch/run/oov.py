@@ -12,7 +12,7 @@ import pyarrow as pa
 from g2p_batch.formats.word_lines import write_lines
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model.contract import Contract
-from g2p_batch.run.lookup import ExistingLexicon, stage_entries
+from g2p_batch.run.lookup import ExistingLexicon, Matches, match_words, stage_entries
 from g2p_batch.run.sharding import Staged, stage
 from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database, database
@@ -33,6 +33,8 @@ class Lacking:
     rows_in: int
     rejects: Mapping[str, int]
     """Rows that are no words, by reason."""
+    matches: Matches
+    """Words that lexicons hold."""
     words: Iterator[pa.RecordBatch]
     """`word` and `lang`: each word that no lexicon holds, once, in the order of the input."""
 
@@ -60,7 +62,9 @@ def lacking(
     with scratch_folder(Path(gettempdir()), "oov") as scratch, database(memory, scratch) as sorter:
         staged = stage(read(source), words, scratch)
         entries = stage_entries(lexicons, source.lang, words, sorter, scratch)
-        yield Lacking(staged.rows_in, staged.rejects, _words(staged, entries, Keys(words.contract), sorter))
+        keys = Keys(words.contract)
+        matches = match_words(staged.words_file, entries, len(lexicons), keys, sorter, scratch)
+        yield Lacking(staged.rows_in, staged.rejects, matches, _words(staged, matches, keys, sorter))
 
 
 def write_words(words: Iterable[pa.RecordBatch], path: Path | None, stream: IO[bytes]) -> int:
@@ -89,6 +93,6 @@ def write_words(words: Iterable[pa.RecordBatch], path: Path | None, stream: IO[b
     return count
 
 
-def _words(staged: Staged, entries: Path, keys: Keys, sorter: Database) -> Iterator[pa.RecordBatch]:
-    for batch in sorter.first_rows(staged.words_file, _ROWS, without=entries):
+def _words(staged: Staged, matches: Matches, keys: Keys, sorter: Database) -> Iterator[pa.RecordBatch]:
+    for batch in sorter.first_rows(staged.words_file, _ROWS, without=matches.file):
         yield pa.record_batch([batch["word"], keys.read(batch["key"])[0]], names=["word", "lang"])

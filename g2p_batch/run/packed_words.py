@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from g2p_batch.storage.tables import contents
 
-_MARK = "\x1e"
+MARK = "\x1e"
+"""Stands between what is asked, the word and its doubt."""
 
 
 class Unpacked(NamedTuple):
@@ -32,7 +33,7 @@ def packed(words: pa.RecordBatch) -> pa.Array:
         return words["word"]
     odd = pc.or_(words["asked"].is_valid(), words["doubt"].is_valid())
     word, asked, doubt = (words[name].filter(odd) for name in Unpacked._fields)
-    texts = pc.binary_join_element_wise(pc.coalesce(asked, word), word, pc.fill_null(doubt, ""), _MARK)
+    texts = pc.binary_join_element_wise(pc.coalesce(asked, word), word, pc.fill_null(doubt, ""), MARK)
     return pc.replace_with_mask(words["word"], odd, texts)
 
 
@@ -40,11 +41,11 @@ def unpacked(texts: pa.Array) -> Unpacked:
     """Return what `packed` made of some words [N]."""
     none = pa.nulls(len(texts), pa.string())
     offsets, octets = contents(texts.cast(pa.large_string()))
-    marks = np.flatnonzero(octets[offsets[0] : offsets[-1]] == ord(_MARK)) + offsets[0]
+    marks = np.flatnonzero(octets[offsets[0] : offsets[-1]] == ord(MARK)) + offsets[0]
     if not len(marks):
         return Unpacked(texts, none, none)
     at = np.searchsorted(offsets, marks[::2], side="right") - 1  # each packed word has two
-    parts = pc.split_pattern(texts.take(pa.array(at)), _MARK).flatten()
+    parts = pc.split_pattern(texts.take(pa.array(at)), MARK).flatten()
     asked, word, doubt = (parts.take(pa.array(np.arange(len(at)) * 3 + part)) for part in range(3))
     mask = np.zeros(len(texts), np.bool_)
     mask[at] = True

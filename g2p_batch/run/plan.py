@@ -14,10 +14,11 @@ from g2p_batch.model.contract import Contract, DType
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.fingerprint import Fingerprint
-from g2p_batch.run.lookup import EarlierRun, ExistingLexicon, stage_entries
+from g2p_batch.run.lookup import WAYS, EarlierRun, ExistingLexicon, Matches, match_words, stage_entries
 from g2p_batch.run.rejects import publish_rejects
 from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, RunDir
 from g2p_batch.run.sharding import SHARD_WORDS, cut, stage
+from g2p_batch.run.sort_key import Keys
 from g2p_batch.signals import Stop
 from g2p_batch.storage.database import database
 from g2p_batch.storage.locations import Location
@@ -157,7 +158,7 @@ def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, st
     if options.restart:
         run.discard()
     run.collect_leftovers(None, {})
-    made = _made(options, opened, [*lists, *options.answered_files], run, stop)
+    made = _made(options, opened, [*lists, *options.answered_files], run, stop, say)
     plan = run.publish_plan(made)
     if plan.fingerprint.inputs != made.fingerprint.inputs:
         raise RunError(f"another command has planned {run.root} for other inputs meanwhile: use another --run-dir")
@@ -165,7 +166,9 @@ def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, st
     return plan
 
 
-def _made(options: PlanOptions, opened: OpenedLists, files: Sequence[InputFile], run: RunDir, stop: Stop) -> Plan:
+def _made(
+    options: PlanOptions, opened: OpenedLists, files: Sequence[InputFile], run: RunDir, stop: Stop, say: Say
+) -> Plan:
     """Make a plan; its data is stored, itself it is not published yet.
 
     Args:
@@ -174,6 +177,7 @@ def _made(options: PlanOptions, opened: OpenedLists, files: Sequence[InputFile],
         files: all that is read, existing lexicons among it.
         run: where the plan's data is stored.
         stop: ends it.
+        say: is told what existing lexicons gave.
     """
     inputs = fingerprint.inputs_of(files)
     with (
@@ -188,7 +192,12 @@ def _made(options: PlanOptions, opened: OpenedLists, files: Sequence[InputFile],
         if options.strict and staged.rejects:
             run.store.publish(REJECTS_TSV, partial(write_rejects, staged.rejected()))
             raise _refusal(run, staged.rows_in, staged.rejects)
-        stored = cut(staged, entries, options.contract, options.shard_words, run, sorter)
+        matches = None
+        if entries is not None:
+            keys = Keys(options.contract)
+            matches = match_words(staged.words_file, entries, len(options.answered), keys, sorter, scratch)
+            _tell(options, matches, say)
+        stored = cut(staged, matches, options.contract, options.shard_words, run, sorter)
         inputs = fingerprint.require_unchanged(files, inputs)
     stop.check("while planning")
     return Plan(
@@ -209,6 +218,15 @@ def _made(options: PlanOptions, opened: OpenedLists, files: Sequence[InputFile],
         rejected=stored.rejected,
         shards=stored.shards,
     )
+
+
+def _tell(options: PlanOptions, matches: Matches, say: Say) -> None:
+    """Tell how words were found where it was not exactly, and which lexicons gave none."""
+    if set(matches.ways) - {WAYS[0]}:
+        say(f"Words found in lexicons: {listed(matches.ways)}")
+    for holder, words in zip(options.answered, matches.holders, strict=True):
+        if not words and isinstance(holder, ExistingLexicon):
+            say(f"Note: --lexicon {holder} holds none of the words: check its language, and its format")
 
 
 def _stoppable(rows: Iterable[pa.RecordBatch], stop: Stop) -> Iterator[pa.RecordBatch]:

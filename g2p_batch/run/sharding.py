@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from g2p_batch.counts import counted, ranked
 from g2p_batch.formats.lexicon import LEXICON
 from g2p_batch.model.contract import Contract
+from g2p_batch.run.lookup import Matches
 from g2p_batch.run.packed_words import packed, unpacked
 from g2p_batch.run.run_directory import WORDS_FOLDER, Content, RunDir, Shard, shard_name
 from g2p_batch.run.sort_key import Keys
@@ -131,7 +132,7 @@ def stage(batches: Iterable[pa.RecordBatch], words: WordFilter, scratch: Path) -
 
 
 def cut(
-    staged: Staged, entries: Path | None, contract: Contract, shard_words: int, run: RunDir, database: Database
+    staged: Staged, matches: Matches | None, contract: Contract, shard_words: int, run: RunDir, database: Database
 ) -> StoredWords:
     """Store staged words as shards, each word once, what lexicons say of the others, and the rejected rows.
 
@@ -141,7 +142,7 @@ def cut(
 
     Args:
         staged: what `stage` returned.
-        entries: what `lookup.stage_entries` wrote, if there are lexicons or an earlier run.
+        matches: words that lexicons or an earlier run hold, if there are any of these.
         contract: the same that `stage` was given.
         shard_words: most words of a shard.
         run: where shards and rejects are stored.
@@ -153,13 +154,13 @@ def cut(
     keys = Keys(contract)
     languages: Counter[str] = Counter()
     looked_up: list[Content] = []
-    for piece in _pieces(_known(staged, entries, keys, database)):
+    for piece in _pieces(_known(matches, keys, database)):
         languages.update(counted(piece.filter(pc.equal(piece["rank"], 1))["lang"]))
         looked_up.append(run.put_content(WORDS_FOLDER, f"known-{len(looked_up):06d}", ".parquet", encoded(piece)))
     known = sum(languages.values())
     shards: list[Shard] = []
     fewest = max(_FEWEST_WORDS, min(_ENOUGH_WORDS, staged.words // _SHARE_OF_ALL))
-    for table in _tables(_distinct_words(staged, entries, database), keys, fewest, shard_words):
+    for table in _tables(_distinct_words(staged, matches, database), keys, fewest, shard_words):
         languages.update(counted(table["lang"]))
         data = run.put_content(WORDS_FOLDER, shard_name(len(shards)), ".parquet", encoded(table))
         shards.append(Shard(len(table), data))
@@ -171,21 +172,23 @@ def cut(
     return StoredWords(words, known, ranked(languages), tuple(looked_up), tuple(shards), tuple(rejected))
 
 
-def _known(staged: Staged, entries: Path | None, keys: Keys, database: Database) -> Iterator[pa.RecordBatch]:
+def _known(matches: Matches | None, keys: Keys, database: Database) -> Iterator[pa.RecordBatch]:
     """Yield rows of schema `LEXICON` for the words that existing lexicons or an earlier run hold."""
-    if entries is None:
+    if matches is None:
         return
-    for batch in database.look_up(staged.words_file, entries, _ROWS):
+    for batch in database.look_up(matches.file, matches.entries, _ROWS):
         lang, _ = keys.read(batch["key"])
         columns = {name: batch[name] for name in batch.schema.names}
         columns |= {"lang": lang, "input_row": batch["row"], "word": unpacked(batch["word"]).word}
         yield pa.record_batch([columns[name] for name in LEXICON.names], schema=LEXICON)
 
 
-def _distinct_words(staged: Staged, entries: Path | None, database: Database) -> Iterator[pa.RecordBatch]:
-    """Yield the words that are not in `entries` by key and what is asked, each with its first row."""
+def _distinct_words(staged: Staged, matches: Matches | None, database: Database) -> Iterator[pa.RecordBatch]:
+    """Yield the words that are not in `matches` by key and what is asked, each with its first row."""
     columns, keys = _STAGED.names, ["key", "word", "row"]
-    return _distinct(database.ordered([staged.words_file], columns, keys, _ROWS, without=entries))
+    return _distinct(
+        database.ordered([staged.words_file], columns, keys, _ROWS, without=None if matches is None else matches.file)
+    )
 
 
 def _distinct(ordered: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -17,6 +17,11 @@ class Keys:
         self._tags = pa.array(sorted(contract.languages), pa.string())
         self._lengths = contract.max_source_bytes + 1
 
+    @property
+    def language(self) -> str:
+        """The number of a language in a `key`, in SQL."""
+        return f"key // {self._lengths} % {len(self._tags)}"
+
     def of(self, lang: pa.Array, src_bytes: pa.Array) -> pa.Array:
         """Return the keys of N words, int64."""
         codes = pc.index_in(lang, self._tags).to_numpy().astype(np.int64)

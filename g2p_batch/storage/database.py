@@ -60,11 +60,11 @@ class Database:
         Args:
             entries: Parquet of `order` int64, `lexicon` int16, `key` int64, `word`, and what is told of it, in which
                 `order` rises with falling preference.
-            into: the new file, without `order` and `lexicon`, with `rank` int8.
+            into: the new file, without `order`, with `rank` int8.
         """
         query = f"""
             COPY (
-                SELECT * EXCLUDE ("order", lexicon), least(127, row_number() OVER variants)::TINYINT AS rank
+                SELECT * EXCLUDE ("order"), least(127, row_number() OVER variants)::TINYINT AS rank
                 FROM (
                     SELECT * EXCLUDE ("order", first), min("order") AS "order"
                     FROM (
@@ -79,11 +79,54 @@ class Database:
         with self._errors_in_words():
             self._connection.execute(query)
 
-    def look_up(self, words: Path, entries: Path, rows: int) -> Iterator[pa.RecordBatch]:
-        """Look words up; yields all variants of each that is known, once, by the first row that asks for it.
+    def match(self, words: Path, entries: Path, language: str, mark: str, into: Path) -> list[tuple[int, int, int]]:
+        """Find the entry of each word: the same, else one that differs in case, else one that is asked the same.
 
         Args:
-            words: Parquet of `row` int64, `key` int64 and `word`.
+            words: Parquet of `row` int64, `key` int64 and packed `word`.
+            entries: what `first_variants` made of packed words.
+            language: the language of a `key`, in SQL.
+            mark: stands between what is asked, a word, and its doubt in a packed word.
+            into: the new file: `row`, `key` and `word` of each word that has an entry, once, by its first row, with
+                `entry_key` and `entry_word`.
+
+        Returns:
+            Lexicon, how (0 the same, 1 by case, 2 as asked), and how many words.
+        """
+        asked, written = (
+            f"split_part(word, '{mark}', 1)",
+            f"coalesce(nullif(split_part(word, '{mark}', 2), ''), word)",
+        )
+        columns = f"key, word, {language} AS lang, lower({written}) AS folded, {asked} AS asked"
+        query = f"""
+            COPY (
+                WITH w AS (SELECT "row", {columns} FROM read_parquet({_quoted(words)})),
+                e AS (SELECT lexicon, {columns} FROM read_parquet({_quoted(entries)}) WHERE rank = 1),
+                found AS (
+                    SELECT w."row", w.key, w.word, e, ((w.key, w.word) <> (e.key, e.word))::INTEGER AS how
+                    FROM w JOIN e USING (lang, folded)
+                    UNION ALL
+                    SELECT w."row", w.key, w.word, e, 2 AS how FROM w JOIN e USING (lang, asked)
+                )
+                SELECT "row", key, word, how, e.key AS entry_key, e.word AS entry_word, e.lexicon AS lexicon
+                FROM (
+                    SELECT min("row") AS "row", key, word, min(how) AS how,
+                        arg_min(e, (how, e.lexicon, e.key, e.word)) AS e
+                    FROM found GROUP BY key, word
+                )
+            ) TO {_quoted(into)} (FORMAT parquet)
+        """
+        counts = f"SELECT lexicon, how, count(*) FROM read_parquet({_quoted(into)}) GROUP BY ALL ORDER BY ALL"
+        with self._errors_in_words():
+            self._connection.execute(query)
+            found: list[tuple[int, int, int]] = self._connection.sql(counts).fetchall()
+        return found
+
+    def look_up(self, matches: Path, entries: Path, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield all variants of the entry of each word, by the first row that asks for the word.
+
+        Args:
+            matches: what `match` made.
             entries: what `first_variants` made.
             rows: most rows of a batch.
 
@@ -91,15 +134,12 @@ class Database:
             `row`, `key`, `word` and all else that `entries` has, by `row` and `rank`.
         """
         query = """
-            SELECT *
-            FROM (
-                SELECT min("row") AS "row", key, word
-                FROM read_parquet($words) AS w SEMI JOIN read_parquet($entries) AS e USING (key, word)
-                GROUP BY key, word
-            ) AS first JOIN read_parquet($entries) AS e USING (key, word)
-            ORDER BY "row", rank
+            SELECT m."row", m.key, m.word, e.* EXCLUDE (key, word)
+            FROM read_parquet($matches) AS m JOIN read_parquet($entries) AS e
+            ON m.entry_key = e.key AND m.entry_word = e.word
+            ORDER BY m."row", e.rank
         """
-        yield from self._batches(query, {"words": str(words), "entries": str(entries)}, rows)
+        yield from self._batches(query, {"matches": str(matches), "entries": str(entries)}, rows)
 
     def first_rows(self, words: Path, rows: int, without: Path) -> Iterator[pa.RecordBatch]:
         """Yield `row`, `key` and `word` of each word that another file does not hold, once, by its first `row`.

@@ -56,3 +56,15 @@ def test_oov_does_not_take_the_place_of_its_input(here: Path) -> None:
     assert run("oov", list_, "--lang", "eng-us", "--lexicon", "old.dict", "-o", list_) == Ran(
         2, "", f"Error: {list_} would be read as part of the input {list_}: write the list elsewhere\n"
     )
+
+
+def test_words_are_found_in_other_case_and_useless_lexicons_are_named(here: Path) -> None:
+    Path("words.txt").write_text("ABANDON\nabandon\nzoo\n", encoding="utf-8")
+    Path("cmudict").write_text("ABANDON  AH0 B AE1 N D AH0 N\n", encoding="utf-8")
+    Path("fra.dict").write_text("été\te t e\n", encoding="utf-8")
+    ran = run("oov", "words.txt", "--lang", "eng-us", "--lexicon", "cmudict", "--lexicon", "fra=fra.dict")
+    assert (ran.exit_code, ran.stdout) == (0, "word\tlang\nzoo\teng-us\n")
+    assert ran.stderr == (
+        f"Note: --lexicon fra={here}/fra.dict holds none of the words: check its language, and its format\n"
+        "3 rows read: 1 word in no lexicon; found: exactly 1, by case 1.\n"
+    )

@@ -1,6 +1,7 @@
 """Existing lexicons first: what they say of a word counts, all variants of it, and the model is asked the rest."""
 
 import json
+from dataclasses import replace
 from math import log
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from g2p_batch.errors import InputError, RunError, UsageError
 from g2p_batch.formats.kind import Expected
 from g2p_batch.formats.registry import FORMATS
+from g2p_batch.model.contract import load_contract
+from g2p_batch.model.shipped import BUNDLED
 from g2p_batch.run.conform import Phonetics
 from g2p_batch.run.lookup import ExistingLexicon
 from g2p_batch.run.status import status_of
-from tests.helpers.runs import LEXICON, Job, job_in
+from tests.helpers.runs import CONTRACT, LEXICON, Job, fake_decoding, job_in
 
 DICT = "hello\tHH AH0 L OW1\nhello\tHH EH0 L OW1\nhello\tHH AH0 L OW1\n"
 
@@ -171,3 +174,41 @@ def test_variants_are_ranked_by_their_probability(tmp_path: Path, name: str, tex
     job = job.written(path=tmp_path / "new", format_name=name)
     job()
     assert job.lexicon() == text
+
+
+SPELT = replace(CONTRACT, alphabets=load_contract(BUNDLED).alphabets)
+
+
+def found(job: Job, words: str) -> tuple[dict[str, str], list[str]]:
+    """Return the pronunciations that lexicons give to some words, and what is said."""
+    (job.options.run_dir.parent / "words.tsv").write_text(
+        "word\tlang\n" + "".join(f"{word}\teng-us\n" for word in words.split()), encoding="utf-8"
+    )
+    said: list[str] = []
+    job = job.planned(contract=SPELT).written(path=job.options.run_dir.parent / "new.parquet")
+    job(fake_decoding(contract=SPELT), said.append)
+    rows = pq.read_table(job.output.path).to_pylist()
+    return {row["word"]: row["pron"] for row in rows if row["source"] == "lexicon"}, said
+
+
+def test_words_are_looked_up_as_they_are_then_by_case_then_as_they_are_asked(tmp_path: Path) -> None:
+    known = "Polish\tp oʊ\npolish\tp ɑ\nIt's\tɪ t s\ncafe\tk æ\n"
+    job = with_lexicons(tmp_path, ("old.dict", known, "eng-us"))
+    prons, said = found(job, "Polish polish POLISH it's IT’S café zoo")
+    assert prons.pop("POLISH") in ("poʊ", "pɑ")
+    assert prons == {"Polish": "poʊ", "polish": "pɑ", "it's": "ɪts", "IT’S": "ɪts", "café": "kæ"}
+    assert "Words found in lexicons: exactly 2, by case 2, as asked 2" in said
+
+
+def test_capitals_of_the_older_cmudict_are_found(tmp_path: Path) -> None:
+    job = with_lexicons(tmp_path, ("cmudict", "ABANDON  AH0 B AE1 N D AH0 N\n", "eng-us"))
+    assert set(found(job, "ABANDON abandon Abandon")[0]) == {"ABANDON", "abandon", "Abandon"}
+
+
+def test_a_lexicon_that_gives_no_word_is_named(tmp_path: Path) -> None:
+    job = with_lexicons(tmp_path, ("old.dict", "zoo\tz u\n", "eng-us"), ("other.dict", "été\te t e\n", "fra"))
+    prons, said = found(job, "zoo the")
+    assert prons == {"zoo": "zu"}
+    assert [text for text in said if "holds none" in text] == [
+        f"Note: --lexicon fra={tmp_path}/other.dict holds none of the words: check its language, and its format"
+    ]
