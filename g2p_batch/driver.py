@@ -4,6 +4,7 @@ What writes lexicons is loaded by what does so: a plan or a task starts sooner w
 """
 
 import time
+from collections import Counter
 from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -61,6 +62,7 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
         output.require_languages(plan.languages)
         if (summary := finished(run, plan, output)) is not None:
             decoding.say(f"{output.path} is complete already: nothing is left to do")
+            require_held(summary, plan, output)
             return summary
         _warn(plan, options.contract.languages, decoding.say)
         for _ in range(_ROUNDS):
@@ -70,6 +72,19 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
             except DamageError as error:
                 decoding.say(str(error))
     raise OutputError(f"parts in {run.root} are damaged again and again: check the disk, or use another --run-dir")
+
+
+def require_held(summary: "Summary", plan: Plan, output: "LexiconOutput") -> None:
+    """Check that a strict lexicon that was written before, without being so, lacks no word.
+
+    Raises:
+        InputError: it does.
+    """
+    if output.strict and (lacking := ranked(Counter(summary.rejects) - Counter(plan.rejects))):
+        raise InputError(
+            f"{count_of(sum(lacking.values()), 'word')} left out of {summary.lexicon} ({listed(lacking)}), listed in "
+            f"{summary.rejects_file}: choose another --format, or write without --strict"
+        )
 
 
 def require_pronounced(summary: "Summary") -> None:

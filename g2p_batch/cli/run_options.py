@@ -210,7 +210,7 @@ def plan_options(
         ),
         contract=model.contract,
         run_dir=run_dir,
-        model=str(Path(model.name).absolute()) if Path(model.name).exists() else model.name,
+        model=model.lasting_name,
         dtype=model.dtype,
         normalize=options["normalize"],
         spelling=options["spelling"],

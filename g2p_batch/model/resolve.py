@@ -102,6 +102,12 @@ class Model:
     config: Path | None = None
 
     @property
+    def lasting_name(self) -> str:
+        """What it is called wherever a command is given; a folder that is called as the bundled model is not that."""
+        is_path = self.folder != BUNDLED and Path(self.name).exists()
+        return str(Path(self.name).absolute()) if is_path else self.name
+
+    @property
     def is_compiled(self) -> bool:
         """Whether its user gave a compiled model."""
         return is_artifact(self.folder)

@@ -93,7 +93,7 @@ def status_of(run: RunDir) -> Status:
         words=plan.words,
         words_done=words_done,
         words_per_s=rate,
-        eta_s=None if rate is None else round((plan.words - words_done) / rate, 1),
+        eta_s=round((plan.words - words_done) / rate, 1) if rate else None,
         rows_in=plan.rows_in,
         looked_up=plan.known,
         duplicates=plan.duplicates,

@@ -132,8 +132,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         try:
             draft.chmod(0o755)  # mkdtemp makes private folders
             yield draft
+            for file in (*draft.rglob("*"), draft):
+                _sync(file)
             with suppress(FileExistsError):
                 _rename(draft, path)
+            _sync(path.parent)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 

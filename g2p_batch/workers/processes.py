@@ -86,6 +86,8 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
 
     def __init__(self, environments: Sequence[Mapping[str, str]]) -> None:
         self._slots = [_Slot(environment) for environment in environments]
+        self._of: dict[Process, _Slot] = {}
+        """Where each process was started; another may be there meanwhile."""
 
     @classmethod
     def on_cores(cls, workers: int | None = None) -> "LocalProcesses":
@@ -116,13 +118,16 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         """Start a process in a slot that is free."""
         slot = next(slot for slot in self._slots if slot.process is None or slot.process.ended)
         slot.process = Process(context, slot.environment)
+        self._of[slot.process] = slot
         return slot.process
 
     def on_device_lost(self, worker: Process) -> None:
         """Count a failure of a slot's device; after a few the slot is not used any more."""
-        slot = next(slot for slot in self._slots if slot.process is worker)
+        slot = self._of.pop(worker)
         slot.failures += 1
-        if slot.failures >= _FAILURES:
+        if slot.process is worker:
+            slot.process = None
+        if slot.failures >= _FAILURES and slot in self._slots:
             self._slots.remove(slot)
 
     def messages(self, workers: Sequence[Process], seconds: float) -> Iterator[tuple[Process, Message]]:

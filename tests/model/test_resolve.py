@@ -128,3 +128,14 @@ def test_what_is_wrong_in_a_model_configuration_is_named(tmp_path: Path, text: s
     (tmp_path / "model.toml").write_text(text)
     with pytest.raises(UsageError, match=WRONG[text]):
         model_config(str(tmp_path / "model.toml"))
+
+
+def test_a_folder_that_is_called_as_the_bundled_model_is_not_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bundled").mkdir()
+    assert find_model("bundled", quiet).lasting_name == "bundled"
+    assert replace(find_model("bundled", quiet), name="mine", folder=tmp_path).lasting_name == "mine"
+    Path("mine").mkdir()
+    assert replace(find_model("bundled", quiet), name="mine", folder=tmp_path).lasting_name == str(tmp_path / "mine")

@@ -212,3 +212,12 @@ def test_a_phone_set_alone_adds_no_column(tmp_path: Path) -> None:
     job = english(tmp_path).written(phones=Phonetics(phone_set=read_phone_set(tmp_path / "phones.txt")))
     assert job().rows_outside == 4
     assert job.lexicon().startswith("word\tlang\tpron\nhello")
+
+
+def test_strict_tells_of_a_lexicon_that_is_complete_what_it_tells_of_a_new_one(tmp_path: Path) -> None:
+    job = english(tmp_path, path=tmp_path / "lexicon.dict")
+    job()
+    with pytest.raises(
+        InputError, match=r"1 word left out of .*lexicon\.dict \(space_in_word 1\), listed in .*rejects\.tsv"
+    ):
+        job.written(strict=True)(no_model())
