@@ -18,6 +18,7 @@ from g2p_batch.run.plan import PlanOptions, planned
 from g2p_batch.run.run_directory import Plan, RunDir
 from g2p_batch.signals import stop_on_signals
 from g2p_batch.storage.locations import Location
+from g2p_batch.words.delimited import INVALID_UTF8
 from g2p_batch.words.inputs import require_unread
 from g2p_batch.workers.remaining import ArrayTask, Decoding, run_remaining
 
@@ -136,6 +137,10 @@ def _warn(plan: Plan, tags: Collection[str], say: Say) -> None:
     for name, rows in islice(ranked(plan.unknown_languages).items(), _NAMED):
         meant = f"; did you mean {nearest}?" if (nearest := suggested(name, tags)) else ""
         say(f"Note: no language of the model is called {name!r}: {count_of(rows, 'row')} rejected{meant}")
+    if rows := plan.rejects.get(INVALID_UTF8, 0):
+        say(
+            f"Note: {count_of(rows, 'row')} rejected as no UTF-8: say --encoding, such as latin-1, of a file in another"
+        )
     if plan.look_alikes:
         named = listed(ranked(plan.look_alikes))
         say(f"Note: letters of another script in words, taken for those that they look like: {named}")

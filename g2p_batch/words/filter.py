@@ -119,7 +119,8 @@ class WordFilter:
             CONTROL_CHARACTER: pa.array(has_control(word, separators=False)),
             UNKNOWN_LANGUAGE: pc.is_null(tags),
         }
-        asked = self._spelling.ask(pc.fill_null(word, "") if word.null_count else word, lang)
+        readable = word if unread.null_count == len(batch) else pc.if_else(unread.is_null(), word, "")
+        asked = self._spelling.ask(pc.fill_null(readable, "") if readable.null_count else readable, lang)
         if self._spelling_mode == "off":
             asked = Asked(pa.nulls(len(batch), pa.string()), asked.doubt)
         text = asked.text

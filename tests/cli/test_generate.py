@@ -68,6 +68,7 @@ def test_bad_rows_are_rejected_and_cost_no_other_row(opened: list[Opened]) -> No
     assert replace(ran, stderr=untimed(ran.stderr)) == Ran(
         0,
         "",
+        "Note: 1 row rejected as no UTF-8: say --encoding, such as latin-1, of a file in another\n"
         "3 rows read: 1 word, 0 duplicates, 2 rejected.\n1 language: eng-us 1.\n"
         "Rejected: invalid_utf8 1, too_long 1; see lexicon.tsv.run/rejects.tsv.\n(times)\nLexicon: lexicon.tsv\n",
     )
@@ -263,3 +264,13 @@ def test_empty_files_of_a_folder_are_said(opened: list[Opened]) -> None:
     ran = run("generate", "lists", "--lang", "eng-us", "-o", "lexicon.tsv")
     assert ran.exit_code == 0
     assert "Note: passed over, since there is nothing in it: lists/empty.tsv\n" in ran.stderr
+
+
+def test_rows_in_another_encoding_are_said(opened: list[Opened]) -> None:
+    Path("list.tsv").write_bytes(b"word\tlang\ncaf\xe9\tfra\nhello\teng-us\n")
+    ran = run("generate", "list.tsv", "-o", "lexicon.tsv")
+    assert "Note: 1 row rejected as no UTF-8: say --encoding, such as latin-1, of a file in another\n" in ran.stderr
+    assert "Spelt" not in ran.stderr
+    assert (
+        run("generate", "list.tsv", "-o", "-", "--encoding", "latin-1").stdout.splitlines()[1].startswith("café\tfra\t")
+    )
