@@ -54,9 +54,8 @@ def oov(inputs: tuple[str, ...], **options: Any) -> None:
     lexicons, bundled = existing_lexicons(options["lexicons"]), contract.load_contract(BUNDLED)
     with lacking(lists, lexicons, bundled, options["normalize"], options["memory"]) as lack:
         count = write_words(lack.words, output, sys.stdout.buffer)
-    for lexicon, words in zip(lexicons, lack.matches.holders, strict=True):
-        if not words:
-            say(f"Note: --lexicon {lexicon} holds none of the words: check its language, and its format")
+    for note in lack.matches.notes:
+        say(f"Note: {note}")
     found = f"; found: {listed(lack.matches.ways)}" if len(lack.matches.ways) > 1 else ""
     rejected = f"; rejected: {listed(lack.rejects)}" if lack.rejects else ""
     say(f"{count_of(lack.rows_in, 'row')} read: {count_of(count, 'word')} in no lexicon{found}{rejected}.")

@@ -154,22 +154,29 @@ class Matches:
         file: Parquet of `row`, `key` and packed `word`, and of the entry's.
         entries: what is told of entries, for `Database.look_up`.
         ways: words by how they were found, of `WAYS`.
-        holders: words that each lexicon gave, in the order of the lexicons.
+        notes: what to tell of lexicons that gave no word.
     """
 
     file: Path
     entries: Path
     ways: Mapping[str, int]
-    holders: tuple[int, ...]
+    notes: tuple[str, ...]
 
 
-def match_words(words: Path, entries: Path, holders: int, keys: Keys, database: Database, scratch: Path) -> Matches:
-    """Look words up.
+def match_words(
+    words: Path,
+    entries: Path,
+    holders: Sequence[ExistingLexicon | EarlierRun],
+    keys: Keys,
+    database: Database,
+    scratch: Path,
+) -> Matches:
+    """Look words up; an earlier run answers for its own words alone, since a model may say others otherwise.
 
     Args:
         words: Parquet of `row`, `key` and packed `word`.
-        entries: what `stage_entries` made of so many lexicons:
-        holders: their number.
+        entries: what `stage_entries` made of the lexicons.
+        holders: the lexicons, and behind them the earlier run if there is one.
         keys: of both.
         database: finds them.
         scratch: a folder for files.
@@ -178,10 +185,13 @@ def match_words(words: Path, entries: Path, holders: int, keys: Keys, database: 
         OutputError: neither memory nor disk hold what is needed.
     """
     file = scratch / "matches"
-    counts = database.match(words, entries, keys.language, MARK, file)
+    loose = sum(isinstance(holder, ExistingLexicon) for holder in holders)
+    counts = database.match(words, entries, loose, keys.language, MARK, file)
     ways = {WAYS[way]: sum(words for _, how, words in counts if how == way) for way in range(len(WAYS))}
-    given = tuple(sum(words for number, _, words in counts if number == holder) for holder in range(holders))
-    return Matches(file, entries, {way: words for way, words in ways.items() if words}, given)
+    giving = {number for number, _, _ in counts}
+    useless = [holder for number, holder in enumerate(holders[:loose]) if number not in giving]
+    notes = [f"--lexicon {holder} holds none of the words: check its language, and its format" for holder in useless]
+    return Matches(file, entries, {way: words for way, words in ways.items() if words}, tuple(notes))
 
 
 def stage_entries(

@@ -27,6 +27,7 @@ from g2p_batch.signals import Stop
 from g2p_batch.storage import store_at
 from g2p_batch.storage.database import Database, database
 from g2p_batch.storage.locations import Location
+from g2p_batch.storage.tables import with_columns
 
 _ROWS = 65536
 
@@ -115,7 +116,7 @@ def _write(
         lacking = [] if plan.spelling or plan.looked_up else ["asked"]
         names = [name for name in LEXICON.names if name not in lacking]
         ordered = database.ordered(files, names, output.sort_columns, _ROWS) if files else iter(())
-        return conformer, conformer.rows(map(_whole, ordered))
+        return conformer, conformer.rows(with_columns(batch, LEXICON) for batch in ordered)
 
     if output.strict:
         conformer, rows = conformed()
@@ -132,12 +133,6 @@ def _write(
     publish_rejects(run, plan, conformer.refused())
     publish_review(run, conformer.doubtful())
     return written, conformer.losses
-
-
-def _whole(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Return rows with all columns of `LEXICON`; those that are lacking are null."""
-    has = set(rows.schema.names)
-    return pa.record_batch({f.name: rows[f.name] if f.name in has else pa.nulls(len(rows), f.type) for f in LEXICON})
 
 
 def _published(output: LexiconOutput, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Location]:

@@ -63,7 +63,7 @@ def lacking(
         staged = stage(read(source), words, scratch)
         entries = stage_entries(lexicons, source.lang, words, sorter, scratch)
         keys = Keys(words.contract)
-        matches = match_words(staged.words_file, entries, len(lexicons), keys, sorter, scratch)
+        matches = match_words(staged.words_file, entries, lexicons, keys, sorter, scratch)
         yield Lacking(staged.rows_in, staged.rejects, matches, _words(staged, matches, keys, sorter))
 
 

@@ -71,6 +71,8 @@ class PlanOptions:
     or_anew: bool = False
 
     def __post_init__(self) -> None:
+        if self.or_anew and self.since is None:
+            raise UsageError("--or-anew is of no use without --since-run: give both, or leave it out")
         if self.since is not None and self.since.root.absolute() == self.run_dir.absolute():
             raise UsageError(f"--since-run {self.since.root} is the folder of this run: choose another --run-dir")
         require_unread(self.words.inputs, [self.run_dir], "choose another --run-dir")
@@ -137,7 +139,7 @@ def _comparable(options: PlanOptions, say: Say) -> PlanOptions:
         _require_comparable(options)
     except RunError as error:
         say(f"All words are decoded anew: {error}")
-        return replace(options, since=None)
+        return replace(options, since=None, or_anew=False)
     return options
 
 
@@ -195,8 +197,8 @@ def _made(
         matches = None
         if entries is not None:
             keys = Keys(options.contract)
-            matches = match_words(staged.words_file, entries, len(options.answered), keys, sorter, scratch)
-            _tell(options, matches, say)
+            matches = match_words(staged.words_file, entries, options.answered, keys, sorter, scratch)
+            _tell(matches, say)
         stored = cut(staged, matches, options.contract, options.shard_words, run, sorter)
         inputs = fingerprint.require_unchanged(files, inputs)
     stop.check("while planning")
@@ -220,13 +222,12 @@ def _made(
     )
 
 
-def _tell(options: PlanOptions, matches: Matches, say: Say) -> None:
+def _tell(matches: Matches, say: Say) -> None:
     """Tell how words were found where it was not exactly, and which lexicons gave none."""
     if set(matches.ways) - {WAYS[0]}:
         say(f"Words found in lexicons: {listed(matches.ways)}")
-    for holder, words in zip(options.answered, matches.holders, strict=True):
-        if not words and isinstance(holder, ExistingLexicon):
-            say(f"Note: --lexicon {holder} holds none of the words: check its language, and its format")
+    for note in matches.notes:
+        say(f"Note: {note}")
 
 
 def _stoppable(rows: Iterable[pa.RecordBatch], stop: Stop) -> Iterator[pa.RecordBatch]:

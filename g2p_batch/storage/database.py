@@ -79,12 +79,15 @@ class Database:
         with self._errors_in_words():
             self._connection.execute(query)
 
-    def match(self, words: Path, entries: Path, language: str, mark: str, into: Path) -> list[tuple[int, int, int]]:
+    def match(
+        self, words: Path, entries: Path, loose: int, language: str, mark: str, into: Path
+    ) -> list[tuple[int, int, int]]:
         """Find the entry of each word: the same, else one that differs in case, else one that is asked the same.
 
         Args:
             words: Parquet of `row` int64, `key` int64 and packed `word`.
             entries: what `first_variants` made of packed words.
+            loose: so many lexicons, the first, may answer to words that are not the same as theirs.
             language: the language of a `key`, in SQL.
             mark: stands between what is asked, a word, and its doubt in a packed word.
             into: the new file: `row`, `key` and `word` of each word that has an entry, once, by its first row, with
@@ -105,8 +108,10 @@ class Database:
                 found AS (
                     SELECT w."row", w.key, w.word, e, ((w.key, w.word) <> (e.key, e.word))::INTEGER AS how
                     FROM w JOIN e USING (lang, folded)
+                    WHERE e.lexicon < {loose} OR (w.key, w.word) = (e.key, e.word)
                     UNION ALL
                     SELECT w."row", w.key, w.word, e, 2 AS how FROM w JOIN e USING (lang, asked)
+                    WHERE e.lexicon < {loose}
                 )
                 SELECT "row", key, word, how, e.key AS entry_key, e.word AS entry_word, e.lexicon AS lexicon
                 FROM (

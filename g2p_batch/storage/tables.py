@@ -38,6 +38,13 @@ def decoded(data: bytes) -> pa.Table:
     return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
 
 
+def with_columns(rows: Any, schema: pa.Schema) -> Any:
+    """Return a table or batch with the columns of a schema; those that it lacks are null."""
+    has = set(rows.schema.names)
+    columns = [rows[field.name] if field.name in has else pa.nulls(len(rows), field.type) for field in schema]
+    return type(rows).from_arrays(columns, names=schema.names)
+
+
 def contents(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """Return offsets [N + 1] int64 and data [bytes] uint8 of a large_string array [N], without a copy."""
     if not len(texts):  # an empty array may come without buffers

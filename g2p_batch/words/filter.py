@@ -49,12 +49,6 @@ word in UTF-8. `asked` is what the model is asked instead, parts parted by `SEPA
 `src_bytes` is then that of its longest part. `doubt` is why the answer is to be looked at whatever it is, or null."""
 
 
-def with_all_columns(words: pa.Table) -> pa.Table:
-    """Return words with all columns of `WORDS`, where those without a value were left out."""
-    has = set(words.column_names)
-    return pa.table({f.name: words[f.name] if f.name in has else pa.nulls(len(words), f.type) for f in WORDS})
-
-
 REJECTS = pa.schema([("row", pa.int64()), ("lang", pa.string()), ("word", pa.string()), ("reason", pa.string())])
 """`lang` and `word` are as the input has them."""
 

@@ -76,8 +76,8 @@ class WordLists:
             raise UsageError("standard input can be read once: give - once")
         if self.encoding is not None:
             try:
-                codecs.lookup(self.encoding)
-            except LookupError:
+                "a".encode(self.encoding)
+            except (LookupError, ValueError):  # ValueError: a codec that encodes nothing, or a name that is none
                 raise UsageError(
                     f"--encoding {self.encoding} is unknown: give utf-8, latin-1, cp1252, utf-16 ..."
                 ) from None

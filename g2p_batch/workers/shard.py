@@ -15,9 +15,9 @@ from g2p_batch.model.greedy import Engine, EngineFactory
 from g2p_batch.model.progress import Progress
 from g2p_batch.run.run_directory import PARTS_FOLDER, Receipt, RunDir, Shard, shard_name
 from g2p_batch.storage.locations import Location
-from g2p_batch.storage.tables import decoded, encoded
+from g2p_batch.storage.tables import decoded, encoded, with_columns
 from g2p_batch.words.asking import ask
-from g2p_batch.words.filter import with_all_columns
+from g2p_batch.words.filter import WORDS
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, pr
         raise RunError(
             f"{context.root / shard.data.file} is missing or damaged: restore it, or plan again with --restart"
         )
-    words = with_all_columns(decoded(data))
+    words = with_columns(decoded(data), WORDS)
     answers = ask(words, context.contract, lambda: engine, 1, progress)
     rows = entries(words, answers)
     table = pa.Table.from_batches([rows])

@@ -33,8 +33,8 @@ from g2p_batch.run.plan import PlanOptions, planned
 from g2p_batch.run.run_directory import PARTS_FOLDER, Plan, Receipt, RunDir
 from g2p_batch.signals import Stop
 from g2p_batch.storage.memory import Memory
-from g2p_batch.storage.tables import decoded, encoded
-from g2p_batch.words.filter import with_all_columns
+from g2p_batch.storage.tables import decoded, encoded, with_columns
+from g2p_batch.words.filter import WORDS
 from g2p_batch.words.wordlist import WordLists
 from g2p_batch.workers.shard import RunContext, run_shard
 from tests.helpers.copying_engine import CopyingEngine, CopyingEngines
@@ -98,7 +98,7 @@ def _words(number: Any, bad: Any) -> pa.Array:
 def answer_all(run: RunDir, plan: Any) -> None:
     """Commit a part for every shard, without a model."""
     for number, shard in enumerate(plan.shards):
-        words = with_all_columns(decoded(run.whole(shard.data) or b""))
+        words = with_columns(decoded(run.whole(shard.data) or b""), WORDS)
         none = np.zeros(len(words), np.bool_)
         answers = Answers(words["word"].combine_chunks(), np.zeros(len(words), np.float32), none, none, none)
         rows = entries(words, answers)

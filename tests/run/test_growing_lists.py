@@ -146,3 +146,17 @@ def test_an_upgrade_goes_on_unless_it_answers_otherwise(tmp_path: Path, monkeypa
     monkeypatch.setattr(fingerprint, "REVISION", 99)
     with pytest.raises(RunError, match="was planned with revision of spelling and decoding 1, now it is"):
         first()
+
+
+def test_an_earlier_run_answers_for_its_own_words_alone(tmp_path: Path) -> None:
+    first = job_in(tmp_path, "word\tlang\nWeg\tger\n")
+    first()
+    since = EarlierRun(first.options.run_dir)
+    second = job_in(tmp_path, "word\tlang\nweg\tger\nWeg\tger\n").planned(run_dir=tmp_path / "second", since=since)
+    assert second().looked_up == 1
+    assert lines(second, "weg") + lines(second, "Weg") == ["weg\tger\tweg", "Weg\tger\tWeg"]
+
+
+def test_a_remedy_without_an_earlier_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--or-anew is of no use without --since-run"):
+        job_in(tmp_path).planned(or_anew=True)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from g2p_batch.run.packed_words import packed, unpacked
-from g2p_batch.words.filter import WORDS, with_all_columns
+from g2p_batch.storage.tables import with_columns
+from g2p_batch.words.filter import WORDS
 
 TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=["Cc", "Cs"]), max_size=5)
 ROWS = st.lists(st.tuples(TEXT, st.none() | TEXT, st.none() | st.sampled_from(["acronym", "unseen_character"])))
@@ -15,7 +16,7 @@ def table(rows: list[tuple[str, str | None, str | None]]) -> pa.RecordBatch:
     words, asked, doubt = zip(*rows, strict=True) if rows else ((), (), ())
     columns = {"word": words, "asked": asked, "doubt": doubt}
     arrays = {name: pa.array(column, pa.string()) for name, column in columns.items()}
-    whole = with_all_columns(pa.table(arrays)).cast(WORDS)
+    whole = with_columns(pa.table(arrays), WORDS).cast(WORDS)
     return whole.combine_chunks().to_batches()[0] if rows else pa.RecordBatch.from_pylist([], WORDS)
 
 

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from g2p_batch.model.progress import Silent
+from g2p_batch.storage.tables import with_columns
 from g2p_batch.words.asking import ask, texts_of
-from g2p_batch.words.filter import WORDS, with_all_columns
+from g2p_batch.words.filter import WORDS
 from g2p_batch.words.spelling import SEPARATOR
 from tests.helpers.fake_engine import SHAPES, Echo, FakeEngine
 from tests.helpers.fake_model import CONTRACT
@@ -21,9 +22,8 @@ PARTS = replace(CONTRACT, languages=("fra", "ger"))
 def table(*rows: tuple[str, str, str | None]) -> pa.Table:
     words, langs, asked = zip(*rows, strict=True)
     columns = {"row": range(len(rows)), "word": words, "lang": langs, "asked": asked, "src_bytes": [60] * len(rows)}
-    whole = with_all_columns(
-        pa.table({name: pa.array(column, WORDS.field(name).type) for name, column in columns.items()})
-    )
+    arrays = {name: pa.array(column, WORDS.field(name).type) for name, column in columns.items()}
+    whole = with_columns(pa.table(arrays), WORDS)
     return whole.cast(WORDS)
 
 

@@ -316,6 +316,8 @@ def test_a_file_in_another_encoding_than_said_is_an_error(tmp_path):
         (("-", "-"), {}, "standard input can be read once: give - once"),
         (("-",), {"encoding": "latin-1"}, "--encoding is for files: pipe standard input through `iconv -t UTF-8`"),
         (("a.txt",), {"encoding": "klingon"}, "--encoding klingon is unknown"),
+        (("a.txt",), {"encoding": "base64"}, "--encoding base64 is unknown"),
+        (("a.txt",), {"encoding": "undefined"}, "--encoding undefined is unknown"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(inputs, options, message):
