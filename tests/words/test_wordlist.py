@@ -161,7 +161,7 @@ def test_standard_input_with_a_named_column_has_a_header_even_of_one_cell(stdin)
             "is a Hunspell dictionary, whose words carry flags: expand it with `unmunch`, or cut off the first "
             "line and all from / on",
         ),
-        ("a.txt", gzip.compress(b"a\n"), ENGLISH, "is gzip: let its name end in .gz"),
+        ("a.txt", gzip.compress(b"a\n", mtime=0), ENGLISH, "is gzip: let its name end in .gz"),
         ("a.csv", b"PK\x03\x04...", {}, "is a ZIP archive, as .xlsx and .ods are: save the sheet as .tsv or .csv"),
         ("a.txt", b"PAR1...", ENGLISH, "is Parquet: let its name end in .parquet"),
         (
