@@ -118,5 +118,5 @@ _RULES = (
     ("number_as_first_phone", first_phone(lambda phone: _PROBABILITY.match(phone) is not None)),
 )
 
-MFA = Format("mfa", ".dict", write, read, validate, refuse)
-MFA_PROB = Format("mfa-prob", None, write_probabilities, read, validate, refuse)
+MFA = Format("mfa", ".dict", write, read, validate, refuse, unstressed=True)
+MFA_PROB = Format("mfa-prob", None, write_probabilities, read, validate, refuse, unstressed=True)
