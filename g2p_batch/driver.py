@@ -60,7 +60,7 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
     run = RunDir(options.run_dir)
     with stop_on_signals() as stop:
         plan = planned(options, run, stop, decoding.say)
-        output.require_languages(plan.languages)
+        output.require_room(plan)
         if (summary := finished(run, plan, output)) is not None:
             decoding.say(f"{output.path} is complete already: nothing is left to do")
             require_held(summary, plan, output)

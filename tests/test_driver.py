@@ -22,9 +22,9 @@ from g2p_batch.errors import (
     StoppedEarlyError,
     UsageError,
 )
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.model.contract import LengthBucket, Shapes
 from g2p_batch.run import merge
-from g2p_batch.run.lookup import ExistingLexicon
 from g2p_batch.words.wordlist import OpenedLists, WordLists
 from g2p_batch.workers.remaining import ArrayTask
 from tests.helpers.fake_model import DeadlyEngines, DrainingEngines

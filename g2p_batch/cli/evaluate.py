@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from g2p_batch import errors
 from g2p_batch.cli.main import dtype_option, main, say, table
-from g2p_batch.cli.options import model_option
+from g2p_batch.cli.options import model_option, named_format
 from g2p_batch.model import contract, cpu_families
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ _OF_MODEL = ("model", "dtype", "workers")
 @dtype_option
 @click.option(
     "--hypotheses",
-    metavar="FILE",
-    help="Score this lexicon instead of a model: a table with a header, or the lexicon of another tool.",
+    metavar="[FORMAT:]FILE",
+    help="Score this lexicon instead of a model: a table with a header, or a lexicon in any format that is read.",
 )
 @click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47.")
 @click.option(
@@ -125,7 +125,8 @@ def _looked_up(path: str, lang: str | None, hypotheses: str) -> tuple["Reference
 
     tag = None if lang is None else resolve(lang).tag
     truth = read_reference(WordLists((path,), lang=tag))
-    return truth, read_hypotheses(hypotheses, tag, truth), {"hypotheses": hypotheses}
+    name, file = named_format(hypotheses)
+    return truth, read_hypotheses(file, tag, truth, name, say), {"hypotheses": hypotheses}
 
 
 def to_text(evaluation: "Evaluation", subject: Mapping[str, Any]) -> str:

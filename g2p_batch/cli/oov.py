@@ -51,7 +51,7 @@ def oov(inputs: tuple[str, ...], **options: Any) -> None:
     )
     if output is not None:
         require_unread(inputs, [output], "write the list elsewhere")
-    lexicons, bundled = existing_lexicons(options["lexicons"]), contract.load_contract(BUNDLED)
+    lexicons, bundled = existing_lexicons(options["lexicons"], "own"), contract.load_contract(BUNDLED)
     with lacking(lists, lexicons, bundled, options["normalize"], options["memory"]) as lack:
         count = write_words(lack.words, output, sys.stdout.buffer)
     for note in lack.matches.notes:

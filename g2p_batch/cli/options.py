@@ -12,7 +12,8 @@ from g2p_batch.storage.locations import located
 from g2p_batch.storage.memory import DEFAULT_MEMORY, Memory
 
 if TYPE_CHECKING:
-    from g2p_batch.run.lookup import ExistingLexicon
+    from g2p_batch.formats.alphabets import Alphabet
+    from g2p_batch.formats.existing import ExistingLexicon
 
 _Command = Callable[..., Any]
 _Decorator = Callable[[_Command], _Command]
@@ -74,23 +75,38 @@ memory_option = click.option(
 
 def lexicon_option(text: str, required: bool = False) -> _Decorator:
     """Return the option of existing lexicons."""
-    return click.option("--lexicon", "lexicons", metavar="[TAG=]FILE", multiple=True, required=required, help=text)
+    metavar = "[TAG=][FORMAT:]FILE"
+    return click.option("--lexicon", "lexicons", metavar=metavar, multiple=True, required=required, help=text)
 
 
-def existing_lexicons(texts: tuple[str, ...]) -> "tuple[ExistingLexicon, ...]":
-    """Read `[TAG=]FILE`; a name with an equals sign but no language before it is a file's."""
+def existing_lexicons(texts: tuple[str, ...], alphabet: "Alphabet" = "auto") -> "tuple[ExistingLexicon, ...]":
+    """Read `[TAG=][FORMAT:]FILE`; what stands before a mark and is no language or format is a part of the file's name.
+
+    Args:
+        texts: what the user wrote.
+        alphabet: what the phones of all of them are in.
+    """
+    from g2p_batch.formats.existing import ExistingLexicon
     from g2p_batch.languages import lookup
-    from g2p_batch.run.lookup import ExistingLexicon
 
     lexicons = []
     for text in texts:
-        tag, _, file = text.partition("=")
-        language = lookup(tag) if file else None
-        path = located(text if language is None else file)
+        tag, _, rest = text.partition("=")
+        language = lookup(tag) if rest else None
+        name, file = named_format(text if language is None else rest)
+        path = located(file)
         if not isinstance(path, Path):
             raise errors.UsageError(f"--lexicon {path} is in a bucket: copy it to this machine first")
-        lexicons.append(ExistingLexicon(path, None if language is None else language.tag))
+        lexicons.append(ExistingLexicon(path, None if language is None else language.tag, name, alphabet))
     return tuple(lexicons)
+
+
+def named_format(text: str) -> tuple[str | None, str]:
+    """Read `[FORMAT:]FILE`: the format, if one of that name is read, and the file."""
+    from g2p_batch.formats.registry import READABLE
+
+    name, _, file = text.partition(":")
+    return (name, file) if file and name in READABLE else (None, text)
 
 
 def configured(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:

@@ -29,8 +29,16 @@ input_options = all_of(
     model_option,
     dtype_option,
     lexicon_option(
-        "An existing lexicon in any format of --format: words that it holds are not asked of the model. May be "
-        "repeated; the first that holds a word counts."
+        "An existing lexicon, in any format of --format, or of wikipron, ipa-dict, phonetisaurus and sequitur: words "
+        "that it holds are not asked of the model. May be repeated; the first that holds a word counts."
+    ),
+    click.option(
+        "--lexicon-phones",
+        type=click.Choice(["auto", "ipa", "x-sampa", "arpabet", "own"]),
+        default="auto",
+        show_default=True,
+        help="Alphabet of existing lexicons, which are read as IPA: the one that they show, another, or the phones of "
+        "--phone-map, which stay.",
     ),
     click.option(
         "--since-run",
@@ -220,7 +228,7 @@ def plan_options(
         shard_words=options["shard_words"],
         strict=options["strict"],
         restart=options["restart"],
-        lexicons=existing_lexicons(options["lexicons"]),
+        lexicons=existing_lexicons(options["lexicons"], options["lexicon_phones"]),
         since=EarlierRun(options["since_run"]) if options["since_run"] else None,
         or_anew=options["or_anew"],
     )

@@ -1,16 +1,19 @@
 """`validate`."""
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from g2p_batch import errors, languages
 from g2p_batch.cli.main import main
+from g2p_batch.counts import count_of
 
 if TYPE_CHECKING:
-    from g2p_batch.formats.kind import Format, Problem
+    from g2p_batch.formats.kind import Problem
+    from g2p_batch.formats.registry import Readable
 
 _MOST_SHOWN = 100
 
@@ -21,8 +24,8 @@ _MOST_SHOWN = 100
     "--format",
     "name",
     metavar="F",
-    help="tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict or pls."
-    "  [default: by the name and beginning of FILE]",
+    help="tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict, pls, "
+    "wikipron, ipa-dict, phonetisaurus or sequitur.  [default: by the name and beginning of FILE]",
 )
 @click.option("--tokens", type=click.Path(path_type=Path), metavar="FILE", help="tokens.txt of a sherpa-onnx voice.")
 @click.option("--lang", metavar="TAG", help="The only language that FILE may name (tsv, parquet, jsonl, pls).")
@@ -30,7 +33,8 @@ def validate(file: Path, name: str | None, tokens: Path | None, lang: str | None
     """Check a lexicon against the rules of its format.
 
     FILE is a lexicon of whatever origin, also .gz or .zst, or a dictionary folder of Kaldi. What the readers of the
-    format would reject, misread or skip is printed as `FILE:LINE: what`, and the exit code is 1 if there is anything.
+    format would reject, misread or skip is printed as `FILE:LINE: what`, as are phones in several alphabets, and the
+    exit code is 1 if there is anything.
 
     \b
     Examples:
@@ -47,21 +51,57 @@ def validate(file: Path, name: str | None, tokens: Path | None, lang: str | None
     for problem in islice(problems, _MOST_SHOWN):
         click.echo(_shown(file, problem))
         count += 1
-    if not count and next(lexicon_format.read(file), None) is None:
-        click.echo(f"{file}: holds no word")
-        count = 1
     count += (more := sum(1 for _ in problems))
     if more:
         click.echo(f"... and {more:,} more")
+    held = _Held(file, lexicon_format)
+    if not count:
+        for what in held.problems():
+            click.echo(what)
+            count += 1
     if count:
         raise errors.LexiconError(
             f"{file} breaks the rules of {lexicon_format.name} in {count:,} place{'s' if count > 1 else ''}: mend "
             "them, or leave these entries out"
         )
-    click.echo(f"{file}: {_counted(file, lexicon_format)}, no problem found")
+    click.echo(f"{file}: {count_of(held.entries, 'pronunciation')} of {count_of(held.words, 'word')}, no problem found")
 
 
-def _check_options(lexicon_format: "Format", tokens: Path | None, lang: str | None) -> None:
+class _Held:
+    """What a lexicon holds that keeps the rules of its format."""
+
+    def __init__(self, file: Path, lexicon_format: "Readable") -> None:
+        self._file, self._format = file, lexicon_format
+        self._spellings: set[int] = set()
+        self.entries = 0
+
+    @property
+    def words(self) -> int:
+        """Words of a language each, remembered as 64-bit numbers."""
+        return len(self._spellings)
+
+    def problems(self) -> Iterator[str]:
+        """Count entries and words, and yield what is wrong with all of them together."""
+        from g2p_batch.formats.alphabets import alphabet_of
+        from g2p_batch.phones.arpabet import LANGUAGE
+
+        try:
+            alphabet_of(self._file, self._counted(), LANGUAGE)
+        except errors.InputError as mixed:
+            yield str(mixed)
+            return
+        if not self.entries:
+            yield f"{self._file}: holds no word"
+
+    def _counted(self) -> Iterator[Any]:
+        for batch in self._format.read(self._file):
+            said = batch.filter(batch["passed_over"].is_null())
+            self.entries += len(said)
+            self._spellings.update(map(hash, zip(said["word"].to_pylist(), said["lang"].to_pylist(), strict=True)))
+            yield batch
+
+
+def _check_options(lexicon_format: "Readable", tokens: Path | None, lang: str | None) -> None:
     if tokens is not None and lexicon_format.name != "sherpa":
         raise errors.UsageError(
             f"--tokens is for sherpa, and the format is {lexicon_format.name}: leave one of them out"
@@ -73,9 +113,3 @@ def _check_options(lexicon_format: "Format", tokens: Path | None, lang: str | No
 def _shown(file: Path, problem: "Problem") -> str:
     path = str(file / problem.file if problem.file else file)
     return f"{path}:{problem.line}: {problem.what}" if problem.line else f"{path}: {problem.what}"
-
-
-def _counted(file: Path, lexicon_format: "Format") -> str:
-    counts = [(len(batch), batch["rank"].to_pylist().count(1)) for batch in lexicon_format.read(file)]
-    entries, words = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
-    return f"{entries:,} pronunciation{'' if entries == 1 else 's'} of {words:,} word{'' if words == 1 else 's'}"

@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch import languages
-from g2p_batch.errors import InputError, UsageError
-from g2p_batch.formats.registry import PACKED, read_lexicon
+from g2p_batch.errors import InputError
+from g2p_batch.formats.existing import ExistingLexicon
+from g2p_batch.formats.registry import PACKED, readable_format
+from g2p_batch.formats.tsv import TSV
+from g2p_batch.model.progress import Say
 from g2p_batch.words.filter import EMPTY, UNKNOWN_LANGUAGE, Indices, distinct, normalized
 from g2p_batch.words.wordlist import LANG_COLUMNS, ROWS, Further, WordLists, read
 
@@ -88,7 +91,9 @@ def readable_words(source: WordLists) -> pa.Table:
     return _readable(read(source), ())[0]
 
 
-def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Table:
+def read_hypotheses(
+    path: str, lang: str | None, reference: Reference, format_name: str | None = None, say: Say = lambda _: None
+) -> pa.Table:
     """Look the words of a reference up in a lexicon, and return the first pronunciation that it gives to each.
 
     Args:
@@ -96,6 +101,8 @@ def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Tab
             `formats.readable_format` tells by the name.
         lang: the language of words whose language the lexicon does not say.
         reference: N words.
+        format_name: the format of the lexicon, where its name does not tell it.
+        say: is told what is to know of the lexicon.
 
     Returns:
         N rows: those of the reference with `pron` string, null where the lexicon lacks the word, `logprob` float32,
@@ -103,13 +110,11 @@ def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Tab
 
     Raises:
         InputError: the file cannot be read, or its scores are no numbers.
-        UsageError: nothing says the language.
+        UsageError: nothing says the language, or there is no such format.
     """
-    name = path.lower()
-    for suffix in PACKED:
-        name = name.removesuffix(suffix)
     source = WordLists((path,), lang=lang, further=(PRON, LOGPROB, OWN_LANG))
-    table, _, _ = _readable(read(source) if name.endswith(_TABLES) else _entries(path, lang), ())
+    is_table = _is_table(path, format_name)
+    table, _, _ = _readable(read(source) if is_table else _entries(path, lang, format_name, say), ())
     try:
         text = pc.if_else(pc.equal(table["logprob"], ""), None, table["logprob"])
         logprob = text.cast(pa.float32())
@@ -128,12 +133,21 @@ def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Tab
     return words
 
 
-def _entries(path: str, lang: str | None) -> Iterator[pa.RecordBatch]:
+def _is_table(path: str, format_name: str | None) -> bool:
+    """Tell whether hypotheses are read by their header, as word lists are."""
+    if format_name is not None:
+        return False
+    name = path.lower()
+    for suffix in PACKED:
+        name = name.removesuffix(suffix)
+    is_headless = name.endswith(".tsv") and Path(path).is_file() and readable_format(Path(path)) is not TSV
+    return name.endswith(_TABLES) and not is_headless
+
+
+def _entries(path: str, lang: str | None, format_name: str | None, say: Say) -> Iterator[pa.RecordBatch]:
     """Read a lexicon as rows of `wordlist.ROWS` with the columns of hypotheses; it has at least one."""
     row = 1
-    for batch in read_lexicon(Path(path)):
-        if lang is None and batch["lang"].null_count:
-            raise UsageError(f"{path} does not say the language of its words: give --lang TAG")
+    for batch in ExistingLexicon(Path(path), None, format_name).entries(lang, say):
         unknown = pa.nulls(len(batch), pa.string())
         columns = {
             "row": np.arange(row, row + len(batch)),

@@ -59,8 +59,10 @@ def _entries(path: Path) -> Iterator[Entry]:
         word, tab, prons = line.partition("\t")
         if not tab or not word or not all(prons.split(",")):
             raise wrong(path, number, "is not a word, a tab and pronunciations with commas between them")
+        if len(prons.split()) > 1:
+            raise wrong(path, number, "has blanks in the pronunciation: name its format, such as wikipron")
         for pron in prons.split(","):
-            yield Entry(word, pron)
+            yield Entry(word, pron, line=number)
 
 
 _RULES = (

@@ -98,11 +98,13 @@ def _entries(path: Path) -> Iterator[Entry]:
                 continue
             content = line.partition(" # ")[0]
             spelling, *phones = content.split()
+            if phones and phones[0].isdecimal():  # NLTK numbers the variants of a word
+                phones = phones[1:]
             if not phones:
                 raise wrong(path, number, f"{spelling} has no pronunciation: add one, or delete the line")
             name = _unmarked(spelling)
             old = content[len(spelling) :].startswith("  ")
-            yield Entry(name.lower() if old else name, "".join(phones), phones)
+            yield Entry(name.lower() if old else name, "".join(phones), phones, line=number)
 
 
 def _decoded(data: bytes) -> str:

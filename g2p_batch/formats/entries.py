@@ -20,12 +20,20 @@ ENTRIES = pa.schema(
         pa.field("pron", pa.string(), nullable=False),
         pa.field("phones", pa.list_(pa.string())),
         pa.field("prob", pa.float32()),
+        pa.field("line", pa.int64(), nullable=False),
+        pa.field("alphabet", pa.string()),
+        pa.field("passed_over", pa.string()),
     ]
 )
 """What a file says: `lang` and `phones` are null where the format has none, `prob` is what the file calls probability.
 
-`rank` counts the adjacent entries of a word from 1. Where only phones are given, `pron` is these without blanks.
+`rank` counts the adjacent entries of a word from 1. Where only phones are given, `pron` is these without blanks. `line`
+counts from 1, and rows of Parquet likewise. `alphabet` is the one that the file names, if it does. `passed_over` is why
+an entry says nothing that can be used, and null where it does; its `rank` is 0.
 """
+
+NO_PRONUNCIATION = "no_pronunciation"
+"""Why an entry is passed over that has a word alone."""
 
 _ROWS = 65536
 _MOST_RANKS = 127
@@ -52,6 +60,9 @@ class Entry(NamedTuple):
     phones: list[str] | None = None
     lang: str | None = None
     prob: float | None = None
+    line: int = 1
+    alphabet: str | None = None
+    passed_over: str | None = None
 
 
 @contextmanager
@@ -119,25 +130,27 @@ def wrong(path: Path, number: int, what: str) -> InputError:
 
 
 def batched(entries: Iterable[Entry]) -> Iterator[pa.RecordBatch]:
-    """Yield entries as batches of schema `ENTRIES`; those without pronunciation are left out."""
+    """Yield entries as batches of schema `ENTRIES`."""
     batch: list[Entry] = []
     ranks: list[int] = []
+    rank = 0
     before: tuple[str, str | None] = ("", None)
     for entry in entries:
-        if not entry.pron:
-            continue
-        same = (entry.word, entry.lang) == before
-        ranks.append(min(ranks[-1] + 1, _MOST_RANKS) if same else 1)
-        before = (entry.word, entry.lang)
+        if not entry.pron and entry.passed_over is None:
+            entry = entry._replace(passed_over=NO_PRONUNCIATION)
+        if entry.passed_over is None:
+            rank = min(rank + 1, _MOST_RANKS) if (entry.word, entry.lang) == before else 1
+            before = (entry.word, entry.lang)
+        ranks.append(0 if entry.passed_over else rank)
         batch.append(entry)
         if len(batch) == _ROWS:
             yield _batch(batch, ranks)
-            batch, ranks = [], ranks[-1:]
+            batch, ranks = [], []
     if batch:
         yield _batch(batch, ranks)
 
 
 def _batch(entries: list[Entry], ranks: list[int]) -> pa.RecordBatch:
     columns = dict(zip(Entry._fields, zip(*entries, strict=True), strict=True))
-    columns["rank"] = tuple(ranks[-len(entries) :])
+    columns["rank"] = tuple(ranks)
     return pa.record_batch([pa.array(columns[f.name], f.type) for f in ENTRIES], schema=ENTRIES)

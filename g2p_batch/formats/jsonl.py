@@ -116,7 +116,7 @@ def _entries(path: Path) -> Iterator[Entry]:
         fault = next(_faults(row), None)
         if fault or not _is_text(row.get("phones") or []):
             raise wrong(path, number, f"{fault or 'holds half of a surrogate pair'}: write objects with word and pron")
-        yield Entry(row["word"], row["pron"], row.get("phones"), row.get("lang"))
+        yield Entry(row["word"], row["pron"], row.get("phones"), row.get("lang"), line=number)
 
 
 JSONL = Format("jsonl", ".jsonl", write, read, validate, refuse, languages="many", names_language=True)

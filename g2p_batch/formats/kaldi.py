@@ -117,7 +117,7 @@ def _entries(path: Path, numbers: int) -> Iterator[Entry]:
             raise wrong(path, number, f"{word} has no probability between 0 and 1: is this a lexicon of format kaldi?")
         if not phones:
             raise wrong(path, number, f"{word} has no pronunciation: add one, or delete the line")
-        yield Entry(word, "".join(phones), phones, prob=float(rest[0]) if numbers else None)
+        yield Entry(word, "".join(phones), phones, prob=float(rest[0]) if numbers else None, line=number)
 
 
 RULES = (

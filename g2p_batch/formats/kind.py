@@ -52,6 +52,17 @@ Refuser = Callable[[pa.RecordBatch, WriteOptions], pa.Array]
 
 
 @dataclass(frozen=True)
+class Source:
+    """A kind of lexicon of other tools, which is read and not written."""
+
+    name: str
+    read: Reader
+    validate: Validator
+    names_language: bool = False
+    """Whether a file says which languages it is about."""
+
+
+@dataclass(frozen=True)
 class Format:
     """A kind of lexicon."""
 

@@ -98,7 +98,11 @@ def _entries(path: Path) -> Iterator[Entry]:
             raise wrong(path, number, f"{word} has no pronunciation: add one, or delete the line")
         if not all(map(_is_number, numbers)):
             raise wrong(path, number, f"{' '.join(numbers)} is no probability: begin the pronunciation with a phone")
-        yield Entry(word, "".join(phones), phones, prob=float(numbers[0]) if numbers else None)
+        if numbers and float(numbers[0]) > 1:
+            raise wrong(path, number, f"{numbers[0]} is no probability: name the format of costs, phonetisaurus")
+        if " " in text.partition("\t")[0].strip() and "\t" in text:
+            raise wrong(path, number, "has a blank before the tab, which MFA splits at: name its format, wikipron")
+        yield Entry(word, "".join(phones), phones, prob=float(numbers[0]) if numbers else None, line=number)
 
 
 def _is_number(field: str) -> bool:

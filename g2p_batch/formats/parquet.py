@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from g2p_batch.errors import InputError
-from g2p_batch.formats.entries import ENTRIES
+from g2p_batch.formats.entries import ENTRIES, NO_PRONUNCIATION
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
 from g2p_batch.formats.rules import refuse_nothing
@@ -30,7 +31,7 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
 def read(path: Path) -> Iterator[pa.RecordBatch]:
     """Read the columns `word` and `pron`, and `lang`, `rank` and `phones` where they are there.
 
-    Rows without pronunciation are left out; without the column `rank` every rank is 1.
+    Without the column `rank` every rank is 1.
 
     Raises:
         InputError: the file cannot be read, lacks a column or a word, or holds something else than text.
@@ -39,13 +40,21 @@ def read(path: Path) -> Iterator[pa.RecordBatch]:
         if what := next(_schema_faults(file.schema_arrow, lang=False), None):
             raise InputError(f"{path} {what}: write the columns word and pron as text")
         names = [name for name in _READ if name in file.schema_arrow.names]
+        row = 1
         for batch in file.iter_batches(columns=names):
             batch.validate(full=True)
             if batch["word"].null_count:
                 raise InputError(f"{path} has rows without a word: leave them out")
-            columns = [batch[f.name].cast(f.type) if f.name in names else _absent(f, len(batch)) for f in ENTRIES]
-            entries = pa.RecordBatch.from_arrays(columns, schema=ENTRIES)
-            yield entries.filter(pc.fill_null(pc.not_equal(entries["pron"], ""), False))
+            told = {f.name: batch[f.name].cast(f.type) for f in ENTRIES if f.name in names}
+            is_silent = pc.fill_null(pc.equal(told["pron"], ""), True)
+            told |= {
+                "pron": pc.fill_null(told["pron"], ""),
+                "line": pa.array(np.arange(row, row + len(batch))),
+                "passed_over": pc.if_else(is_silent, NO_PRONUNCIATION, pa.scalar(None, pa.string())),
+            }
+            columns = [told[f.name] if f.name in told else _absent(f, len(batch)) for f in ENTRIES]
+            yield pa.RecordBatch.from_arrays(columns, schema=ENTRIES)
+            row += len(batch)
 
 
 def validate(path: Path, expected: Expected) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 The rules are those of the recommendation of 14 October 2008: https://www.w3.org/TR/pronunciation-lexicon/
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -60,7 +61,7 @@ def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
 
 
 def read(path: Path) -> Iterator[pa.RecordBatch]:
-    """Read a document: every phoneme of every grapheme, the preferred one first; aliases are passed over.
+    """Read a document: every phoneme of every grapheme, the preferred one first, with the alphabet that it names.
 
     `lang` is the tag that the document's language means, or null.
 
@@ -204,29 +205,63 @@ def _is_alphabet(name: str) -> bool:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
+    root: _Node | None = None
     lang: str | None = None
-    graphemes: list[str] = []
-    phonemes: list[tuple[bool, str]] = []
-    unpreferred = True
+    lexeme = _Lexeme()
     try:
-        for count, node in enumerate(_nodes(path)):
-            if count == 0:
+        for node in _nodes(path):
+            if root is None:
+                root = node
                 if node.name != "lexicon":
                     raise wrong(path, node.line, f"begins with <{node.name}>, not <lexicon>: give a PLS document")
                 language = lookup(node.attributes.get(_LANG, ""))
                 lang = language.tag if language else None
             elif node.kind == "start":
-                unpreferred = node.attributes.get("prefer") != "true"
+                lexeme.attributes = node.attributes
             elif node.name == "grapheme":
-                graphemes.append(node.text)
+                lexeme.graphemes.append(_one_line(node.text))
             elif node.name == "phoneme":
-                phonemes.append((unpreferred, node.text))
+                alphabet = lexeme.attributes.get("alphabet") or root.attributes.get("alphabet")
+                said = Entry("", _one_line(node.text), lang=lang, line=node.line, alphabet=alphabet)
+                lexeme.add(said)
+            elif node.name == "alias":
+                lexeme.add(Entry("", "", lang=lang, line=node.line, passed_over=_ALIAS))
             elif node.name == "lexeme":
-                phonemes.sort(key=itemgetter(0))
-                yield from (Entry(word, pron, lang=lang) for word in graphemes for _, pron in phonemes)
-                graphemes, phonemes = [], []
+                yield from lexeme.entries()
+                lexeme = _Lexeme()
     except expat.ExpatError as error:
         raise wrong(path, error.lineno, f"is not XML ({expat.ErrorString(error.code)}): mend it") from None
+
+
+_ALIAS = "alias"
+"""Why an entry is passed over that says how other words are spelt that sound the same."""
+
+
+@dataclass
+class _Lexeme:
+    """A lexeme as far as it has been read."""
+
+    attributes: dict[str, str] = field(default_factory=dict)
+    """Of the element that is open."""
+    graphemes: list[str] = field(default_factory=list)
+    said: list[tuple[bool, Entry]] = field(default_factory=list)
+    """Pronunciations without their word, and whether others are preferred."""
+
+    def add(self, said: Entry) -> None:
+        self.said.append((self.attributes.get("prefer") != "true", said))
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every pronunciation of every grapheme, the preferred one first."""
+        self.said.sort(key=itemgetter(0))
+        return (said._replace(word=word) for word in self.graphemes for _, said in self.said)
+
+
+def _one_line(text: str) -> str:
+    """Return text that an editor has broken into lines as it was before."""
+    return _LINE_END.sub(" ", text).strip() if "\n" in text else text
+
+
+_LINE_END = re.compile(r"\s*\n\s*")
 
 
 def _write_lexemes(file: IO[bytes], rows: pa.RecordBatch) -> None:

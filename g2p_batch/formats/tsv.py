@@ -113,7 +113,7 @@ def _entries(path: Path) -> Iterator[Entry]:
         if len(cells) != len(header):
             raise wrong(path, number, f"{len(cells)} cells, not {len(header)} as in the header")
         row = dict(zip(header, cells, strict=True))
-        yield Entry(row["word"], row["pron"], lang=row.get("lang"))
+        yield Entry(row["word"], row["pron"], lang=row.get("lang"), line=number)
 
 
 def _write_header(file: IO[bytes], columns: Sequence[str]) -> None:

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from g2p_batch.phones.phonemap import PhoneMap
 from g2p_batch.phones.symbols import STRESS, decomposed
 
+LANGUAGE = "eng-us"
+"""The language whose phones it writes."""
+
 VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
 
 _TABLE = """
@@ -47,27 +50,25 @@ in 146,305 of 146,601 stressed syllables of the words that CMUdict has too."""
 _READABLE = re.compile("([A-Z]+)([0-2]?)")
 
 
-def is_arpabet(phones: Sequence[str]) -> bool:
-    """Tell whether phones are all ARPAbet, in capitals, and a vowel or a name of two letters is among them."""
-    return all(map(_is_read, phones)) and any(len(phone) > 1 for phone in phones)
-
-
 @functools.lru_cache(maxsize=1 << 12)
-def _is_read(phone: str) -> bool:
-    parts = _READABLE.fullmatch(phone)
+def is_read(phone: str) -> bool:
+    """Tell whether a phone is ARPAbet, in capitals or small letters."""
+    parts = _READABLE.fullmatch(phone.upper() if phone.islower() else phone)
     return parts is not None and parts[1] in _READ and (not parts[2] or parts[1] in _SYLLABIC)
 
 
 def ipa_of(phones: Sequence[str]) -> list[str]:
     """Return ARPAbet in the IPA of eng-us; stress marks stand at the first consonant of their syllable.
 
+    Two phones that would read as one have a dot between them, so that ARPAbet comes back from the IPA: `ɔ . ɪ`.
+
     Args:
-        phones: N phones that `is_arpabet` accepts.
+        phones: N phones that `is_read` accepts.
 
     Returns:
-        N phones.
+        N phones, and dots.
     """
-    names, digits = zip(*(_READABLE.findall(phone)[0] for phone in phones), strict=True)
+    names, digits = zip(*map(_parted, phones), strict=True)
     written = [_READ[name] for name in names]
     before = -1
     for at, (name, digit) in enumerate(zip(names, digits, strict=True)):
@@ -76,7 +77,20 @@ def ipa_of(phones: Sequence[str]) -> list[str]:
                 start = at - _onset(names[before + 1 : at], before < 0)
                 written[start] = mark + written[start]
             before = at
+    for at in range(len(written) - 1, 0, -1):
+        if written[at - 1].lstrip("ˈˌ") + written[at] in _PAIRS:
+            written.insert(at, ".")
     return written
+
+
+_PAIRS = frozenset(["ɔɪ", "tʃ", "dʒ"])
+"""Two phones that are also one."""
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _parted(phone: str) -> tuple[str, str]:
+    name, digit = _READABLE.findall(phone.upper())[0]
+    return name, digit
 
 
 def _onset(consonants: Sequence[str], is_first: bool) -> int:

@@ -32,16 +32,22 @@ def told_by(phones: Sequence[str], lang: str, *, apart: bool) -> Told | None:
     """
     if all(phone.lower() in SILENCES for phone in phones):
         return None
-    if arpabet.is_arpabet(phones):
+    is_shown = any(len(phone) > 1 and (lang == arpabet.LANGUAGE or phone.isupper()) for phone in phones)
+    if is_shown and reads_as_arpabet(phones):
         return "arpabet"
     text = "".join(phones)
     if not _IPA_ALONE.isdisjoint(text):
         return "ipa"
-    if all(symbol.islower() or symbol in KNOWN or symbol in _beside(lang) for symbol in text) and text.isascii():
+    if text.isascii() and all(c.islower() or c < " " or c in KNOWN or c in _beside(lang) for c in text):
         return None
-    if all(map(xsampa.is_xsampa if not apart else _is_plain, phones)):
+    if any(map(xsampa.is_xsampa, phones)) and (not apart or all(map(_is_plain, phones))):
         return "x-sampa"
     return "unknown"
+
+
+def reads_as_arpabet(phones: Sequence[str]) -> bool:
+    """Tell whether phones could be ARPAbet, or are names of silence."""
+    return all(arpabet.is_read(phone) or phone.lower() in SILENCES for phone in phones)
 
 
 def in_ipa(phones: list[str], notation: Notation) -> list[str]:

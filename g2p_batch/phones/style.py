@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from g2p_batch.errors import UsageError
+from g2p_batch.phones.arpabet import LANGUAGE as ARPABET_LANGUAGE
 from g2p_batch.phones.phonemap import PhoneMap
 
 Stress = Literal["keep", "attach", "separate", "drop"]
 Tones = Literal["attach", "separate"]
 Syllables = Literal["keep", "drop"]
 Alphabet = Literal["ipa", "x-sampa", "arpabet", "raw"]
-
-ARPABET_TAG = "eng-us"
-"""The language whose phones ARPAbet writes."""
 
 _CHOICES = {"stress": Stress, "tones": Tones, "syllables": Syllables, "alphabet": Alphabet}
 
@@ -67,9 +65,9 @@ class Style:
         Raises:
             UsageError: ARPAbet is asked for other languages than American English.
         """
-        others = sorted(set(langs) - {ARPABET_TAG})
+        others = sorted(set(langs) - {ARPABET_LANGUAGE})
         if self.alphabet == "arpabet" and others:
             raise UsageError(
-                f"ARPAbet writes the phones of {ARPABET_TAG} only, not of {', '.join(others[:5])}: "
+                f"ARPAbet writes the phones of {ARPABET_LANGUAGE} only, not of {', '.join(others[:5])}: "
                 "choose ipa or x-sampa, or leave those words out"
             )

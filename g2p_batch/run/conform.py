@@ -27,12 +27,14 @@ class Phonetics:
         asked: whether phones are wanted where a format can do without.
         phone_set: phones that an acoustic model has.
         named: what of the style was asked for by its name.
+        given_stay: whether phones that rows came with are in the user's own alphabet, and stay as they are.
     """
 
     style: Style = field(default_factory=Style)
     asked: bool = False
     phone_set: PhoneSet | None = None
     named: frozenset[str] = frozenset()
+    given_stay: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,9 @@ class Conformer:
         if not len(given):
             return self._counted(segment(batch["pron"], batch["lang"], style))
         rows, told = batch.take(pa.array(said)), batch.take(pa.array(given))
-        both = (segment(rows["pron"], rows["lang"], style), restyle(told["phones"], told["lang"], style))
+        stay = self._phonetics.given_stay
+        kept = Segmented(told["phones"]) if stay else restyle(told["phones"], told["lang"], style)
+        both = (segment(rows["pron"], rows["lang"], style), kept)
         order = np.argsort(np.concatenate([said, given]))
         return pa.concat_arrays([*map(self._counted, both)]).take(pa.array(order))
 

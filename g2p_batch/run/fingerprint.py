@@ -15,9 +15,11 @@ from g2p_batch.storage.locations import STDIN, Location
 from g2p_batch.storage.store import FileVersion
 
 if TYPE_CHECKING:
+    from g2p_batch.formats.existing import ExistingLexicon
     from g2p_batch.words.files import InputFile
     from g2p_batch.words.wordlist import WordLists
 
+_LEXICON_PHONES = "--lexicon-phones"
 CHECKPOINT, PREFIX = "--model (sha256 of its checkpoint)", "prefix form"
 REVISION = 1
 """Of how words are asked and answers decoded. Raised by whoever changes what a model would answer to a word: runs that
@@ -53,7 +55,7 @@ class Fingerprint:
     """Each of them by the name that its user knows."""
 
 
-def planning_options(lists: "WordLists", lexicons: Sequence[str]) -> dict[str, Any]:
+def planning_options(lists: "WordLists", lexicons: "Sequence[ExistingLexicon]") -> dict[str, Any]:
     """Return the options of planning that change what a run puts out, by the names that its user knows.
 
     Args:
@@ -61,7 +63,8 @@ def planning_options(lists: "WordLists", lexicons: Sequence[str]) -> dict[str, A
         lexicons: the existing lexicons, as their user gave them.
     """
     return {
-        "--lexicon": " ".join(lexicons) or None,
+        "--lexicon": " ".join(map(str, lexicons)) or None,
+        _LEXICON_PHONES: lexicons[0].alphabet if lexicons else None,
         "--lang": lists.lang,
         "--lang-column": lists.lang_column,
         "--word-column": lists.word_column,
@@ -82,6 +85,11 @@ def model_options(contract: Contract, dtype: str) -> dict[str, Any]:
         "alphabets of the model": _digest(contract.alphabets),
         "revision of spelling and decoding": REVISION,
     }
+
+
+def has_own_phones(planned: Fingerprint) -> bool:
+    """Tell whether words of existing lexicons are in phones of the user's own."""
+    return planned.options.get(_LEXICON_PHONES) == "own"
 
 
 def inputs_of(files: "Iterable[InputFile]") -> tuple[Input, ...]:

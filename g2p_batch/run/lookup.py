@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from g2p_batch.errors import RunError, UsageError
-from g2p_batch.formats.registry import read_lexicon
+from g2p_batch.errors import RunError
+from g2p_batch.formats.existing import ExistingLexicon
+from g2p_batch.model.progress import Say
 from g2p_batch.run.packed_words import MARK, packed
 from g2p_batch.run.run_directory import PLAN, RunDir
 from g2p_batch.run.sort_key import Keys
@@ -39,51 +40,18 @@ _ENTRIES = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class ExistingLexicon:
-    """A lexicon in any format that is read here, and the language of its words where it does not name them."""
-
-    path: Path
-    lang: str | None = None
-
-    @property
-    def files(self) -> list[Path]:
-        """Its file, or those in its folder."""
-        try:
-            return sorted(self.path.iterdir())
-        except OSError:  # a file, or what cannot be read, which whoever reads it tells
-            return [self.path]
-
-    def __str__(self) -> str:
-        return str(self.path.absolute()) if self.lang is None else f"{self.lang}={self.path.absolute()}"
-
-    def answers(self, lang: str | None) -> Iterator[pa.RecordBatch]:
-        """Read `word`, `lang` and the columns of `_ANSWER_COLUMNS`; `lang` is the language where nothing else tells it.
-
-        Raises:
-            UsageError: nothing tells the language.
-            InputError: the lexicon cannot be read.
-        """
-        fallback = self.lang or lang
-        for batch in read_lexicon(self.path):
-            langs = batch["lang"]
-            if langs.null_count and fallback is None:
-                raise UsageError(
-                    f"{self.path} does not name the language of its words: give --lexicon TAG={self.path}, or "
-                    "--lang TAG"
-                )
-            yield pa.record_batch(
-                {
-                    "word": batch["word"],
-                    "lang": pc.fill_null(langs, fallback or ""),
-                    "pron": batch["pron"],
-                    "phones": batch["phones"],
-                    "logprob": _logarithm(batch["prob"]),
-                    "source": pa.repeat("lexicon", len(batch)),
-                    "status": pa.repeat("ok", len(batch)),
-                    "asked": pa.nulls(len(batch), pa.string()),
-                }
-            )
+def _answers(lexicon: ExistingLexicon, lang: str | None, say: Say) -> Iterator[pa.RecordBatch]:
+    """Read `word`, `lang` and the columns of `_ANSWER_COLUMNS` of a lexicon, as `ExistingLexicon.entries` does."""
+    for batch in lexicon.entries(lang, say):
+        yield pa.record_batch(
+            {
+                **{name: batch[name] for name in ("word", "lang", "pron", "phones")},
+                "logprob": _logarithm(batch["prob"]),
+                "source": pa.repeat("lexicon", len(batch)),
+                "status": pa.repeat("ok", len(batch)),
+                "asked": pa.nulls(len(batch), pa.string()),
+            }
+        )
 
 
 def _logarithm(prob: pa.Array) -> pa.Array:
@@ -119,7 +87,7 @@ class EarlierRun:
                     "out, since its answers may differ"
                 )
 
-    def answers(self, _lang: str | None) -> Iterator[pa.RecordBatch]:
+    def answers(self) -> Iterator[pa.RecordBatch]:
         """Read `word`, `lang` and the columns of `_ANSWER_COLUMNS` of all that the model has answered.
 
         Words that the run has of a run before it are among them, those of lexicons are not: they count where they are
@@ -200,6 +168,7 @@ def stage_entries(
     words: WordFilter,
     database: Database,
     scratch: Path,
+    say: Say = lambda _: None,
 ) -> Path:
     """Write the entries of lexicons and earlier runs to a file, prepared as words are, so that they can be looked up.
 
@@ -209,6 +178,7 @@ def stage_entries(
         words: parts the rows of word lists; it learns here which words they hold that no model need be asked.
         database: finds the first lexicon that holds a word.
         scratch: a folder for files.
+        say: is told what is to know of lexicons.
 
     Returns:
         The file, for `match_words`.
@@ -223,7 +193,8 @@ def stage_entries(
     rows_before = 0
     with writing(into), pq.ParquetWriter(into, _ENTRIES, compression="lz4", use_dictionary=False) as file:
         for number, holder in enumerate(lexicons):
-            for batch in holder.answers(lang):
+            answers = _answers(holder, lang, say) if isinstance(holder, ExistingLexicon) else holder.answers()
+            for batch in answers:
                 rows = np.arange(len(batch))
                 unread = pa.nulls(len(batch), pa.string())
                 good = words.of_lexicon(pa.record_batch([rows, batch["word"], batch["lang"], unread], schema=ROWS))

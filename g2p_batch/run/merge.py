@@ -49,7 +49,7 @@ def merged(run: RunDir, plan: Plan, output: LexiconOutput, say: Say, stop: Stop,
         StoppedEarlyError: a signal came; the lexicon is as it was.
     """
     output.require_apart(plan.languages, [run.root], {read.path for read in plan.fingerprint.inputs})
-    output.require_languages(plan.languages)
+    output.require_room(plan)
     receipts = _receipts(run, plan, output.partial)
     with run.scratch("merge") as scratch:
         parts = _whole_parts(run, receipts, output.partial, scratch, say, stop)
@@ -109,9 +109,10 @@ def _write(
     """Write the lexicon of some parts, then the rejects; returns the files, and what could not be written."""
     files = [*planned_files(run, plan.looked_up, scratch), *parts]
     options = replace(output.write_options, provenance=_provenance(plan))
+    phonetics = replace(output.phonetics, given_stay=fingerprint.has_own_phones(plan.fingerprint))
 
     def conformed() -> tuple[Conformer, Iterator[pa.RecordBatch]]:
-        conformer = Conformer(output.format, options, output.phonetics, output.unwanted, scratch)
+        conformer = Conformer(output.format, options, phonetics, output.unwanted, scratch)
         # A column without values is not worth sorting.
         lacking = [] if plan.spelling or plan.looked_up else ["asked"]
         names = [name for name in LEXICON.names if name not in lacking]

@@ -9,10 +9,11 @@ from typing import IO
 
 import pyarrow as pa
 
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.formats.word_lines import write_lines
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model.contract import Contract
-from g2p_batch.run.lookup import ExistingLexicon, Matches, match_words, stage_entries
+from g2p_batch.run.lookup import Matches, match_words, stage_entries
 from g2p_batch.run.sharding import Staged, stage
 from g2p_batch.run.sort_key import Keys
 from g2p_batch.storage.database import Database, database

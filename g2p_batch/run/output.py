@@ -13,6 +13,8 @@ from g2p_batch.formats.registry import format_for
 from g2p_batch.formats.sherpa import tokens
 from g2p_batch.phones import PhoneMap, PhoneSet, Style
 from g2p_batch.run.conform import Phonetics, Unwanted
+from g2p_batch.run.fingerprint import has_own_phones
+from g2p_batch.run.run_directory import Plan
 from g2p_batch.storage import store_at
 from g2p_batch.storage.checksummed_json import sha256_of
 from g2p_batch.storage.locations import Location, Url, inside, located
@@ -151,12 +153,14 @@ class LexiconOutput:
             if not names.isdisjoint(inputs) or any(inside(path, other) for other in needed):
                 raise UsageError(f"{path} would take the place of what the run needs: write the lexicon elsewhere")
 
-    def require_languages(self, tags: Iterable[str]) -> None:
-        """Check that the lexicon has a place for so many languages, and that their phones can be written.
+    def require_room(self, plan: Plan) -> None:
+        """Check that the lexicon has a place for all languages of a plan, and that their phones can be written.
 
         Raises:
-            UsageError: it has not.
+            UsageError: it has not, or words are in phones of the user's own and others would be in IPA.
         """
+        tags = plan.languages
+        writes_phones = self.format.phones == "written" or self.phonetics.asked
         langs = sorted(tags)
         if self.format.languages == "one" and len(langs) > 1 and not self.by_language:
             example = self.path.with_name(f"{self.path.stem}.{LANG}{self.path.suffix}")
@@ -164,8 +168,13 @@ class LexiconOutput:
                 f"{self.format.name} has no place for languages, and there are {len(langs)} ({', '.join(langs[:5])}"
                 f"{', ...' if len(langs) > 5 else ''}): write one lexicon each with -o '{example}'"
             )
-        if self.format.phones == "written" or self.phonetics.asked:
+        if writes_phones:
             self.phonetics.style.require(langs)
+        if writes_phones and has_own_phones(plan.fingerprint) and self.phonetics.style.phone_map is None:
+            raise UsageError(
+                "--lexicon-phones own are the phones of a --phone-map, and there is none: give the map that writes the "
+                "model's words in them"
+            )
 
     def _named(self, lang: str) -> Location:
         return located(str(self.path).replace(LANG, lang))

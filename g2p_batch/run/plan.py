@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from g2p_batch.counts import count_of, listed
 from g2p_batch.errors import InputError, RunError, UsageError
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.formats.tsv import write_rejects
 from g2p_batch.model.contract import Contract, DType
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.fingerprint import Fingerprint
-from g2p_batch.run.lookup import WAYS, EarlierRun, ExistingLexicon, Matches, match_words, stage_entries
+from g2p_batch.run.lookup import WAYS, EarlierRun, Matches, match_words, stage_entries
 from g2p_batch.run.rejects import publish_rejects
 from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, RunDir
 from g2p_batch.run.sharding import SHARD_WORDS, cut, stage
@@ -86,7 +87,7 @@ class PlanOptions:
     def output_options(self) -> dict[str, Any]:
         """All that changes the output of a run but its inputs, by the names that its user knows."""
         return (
-            fingerprint.planning_options(self.words, [*map(str, self.lexicons)])
+            fingerprint.planning_options(self.words, self.lexicons)
             | self.word_options
             | fingerprint.model_options(self.contract, self.dtype)
             | {"--since-run": None if self.since is None else str(self.since.root.absolute())}
@@ -189,7 +190,7 @@ def _made(
     ):
         words = WordFilter(options.contract, options.normalize, options.spelling, options.unseen)
         lang = options.words.lang
-        entries = stage_entries(options.answered, lang, words, sorter, scratch) if options.answered else None
+        entries = stage_entries(options.answered, lang, words, sorter, scratch, say) if options.answered else None
         staged = stage(_stoppable(opened.batches(), stop), words, scratch)
         if options.strict and staged.rejects:
             run.store.publish(REJECTS_TSV, partial(write_rejects, staged.rejected()))

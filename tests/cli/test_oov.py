@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from g2p_batch.run.lookup import ExistingLexicon
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.run.oov import lacking, write_words
 from g2p_batch.storage.memory import Memory
 from g2p_batch.words.wordlist import WordLists

@@ -30,6 +30,31 @@ def test_a_lexicon_without_problems_is_counted() -> None:
     assert validate(one, "--format", "kaldi") == (0, "one.txt: 1 pronunciation of 1 word, no problem found\n", "")
 
 
+def test_words_are_counted_and_not_runs_of_them() -> None:
+    lexicon = file("x.dict", "read\tɹ iː d\nzoë\tz oʊ\nread\tɹ ɛ d\n")
+    assert validate(lexicon) == (0, "x.dict: 3 pronunciations of 2 words, no problem found\n", "")
+
+
+def test_phones_in_several_alphabets_are_a_problem() -> None:
+    assert validate(file("x.dict", "hello\th ə l oʊ\nthe\tDH AH0\n")) == (
+        1,
+        "x.dict, line 1: h ə l oʊ is IPA, and line 2, DH AH0, is ARPAbet: a lexicon has one alphabet of phones, so "
+        "part it in two, or mend these lines\n",
+        "Error: x.dict breaks the rules of mfa in 1 place: mend them, or leave these entries out\n",
+    )
+    assert validate(file("y.dict", "k\tK EY1\nthe\tDH AH0\ns\tS\n"))[0] == 0
+
+
+def test_lexicons_of_other_tools_are_checked() -> None:
+    output = file("x.txt", "read\t0\t0.75\tɹ iː d\nread\t1\t0.25\tɹ ɛ d\n")
+    assert validate(output, "--format", "sequitur") == (
+        0,
+        "x.txt: 2 pronunciations of 1 word, no problem found\n",
+        "",
+    )
+    assert validate(output, "--format", "phonetisaurus")[1].startswith("x.txt:1: is not a word, a cost or none")
+
+
 def test_problems_are_listed_by_line_and_exit_with_1() -> None:
     assert validate(file("x.dict", "a\tb\nc\n<eps>\tsil\n")) == (
         1,
@@ -85,7 +110,7 @@ def test_a_language_is_checked_where_a_lexicon_names_it() -> None:
     [
         (["x.dict", "--lang", "fra"], 2, "a lexicon of mfa names no language: leave out --lang"),
         (["x.dict", "--tokens", "t"], 2, "--tokens is for sherpa, and the format is mfa: leave one of them out"),
-        (["x.dict", "--format", "xls"], 2, "there is no format 'xls': choose --format tsv, "),
+        (["x.dict", "--format", "xls"], 2, "there is no format 'xls': choose tsv, "),
         (["x.tsv", "--lang", "xx"], 1, "no language has the tag 'xx': "),
         (["absent.pls"], 1, "absent.pls does not exist: check the path"),
         (["absent.txt"], 1, "absent.txt does not exist: check the path"),

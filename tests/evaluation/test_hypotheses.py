@@ -69,7 +69,7 @@ def test_lexicons_of_other_tools_are_read(tmp_path, name, text):
     assert found["pron"].to_pylist() == [None, "həlˈoʊ", None, None]
     assert found["status"].to_pylist() == [MISSING, None, MISSING, MISSING]
     if "jsonl" not in name:
-        with pytest.raises(UsageError, match=f"{name} does not say the language of its words: give --lang TAG"):
+        with pytest.raises(UsageError, match=f"{name} does not name the language of its words: give --lang TAG"):
             looked_up(tmp_path, reference(tmp_path, REF), text, name)
 
 

