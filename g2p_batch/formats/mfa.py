@@ -1,11 +1,12 @@
 """Dictionaries of the Montreal Forced Aligner: `word⇥p p`, or `word⇥probability⇥p p`.
 
 The rules are those of MFA's `parse_dictionary_file` and its page on pronunciation dictionaries: lines are split at any
-whitespace, fields after the word that look like numbers are probabilities, words become NFKC. MFA runs Kaldi, whose
-symbols it cannot use either.
+whitespace, fields after the word that look like numbers are probabilities, words become NFKC and lower case. MFA runs
+Kaldi, whose symbols it cannot use either.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from g2p_batch.formats.entries import Entry, batched, encoding_problems, text_li
 from g2p_batch.formats.kaldi import RESERVED, is_symbol
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, any_phone, first_phone, first_reason, reserved
+from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, any_phone, first_phone, first_reason
 from g2p_batch.formats.word_lines import phone_lines, relative_probabilities, spelt, write_lines
 
-_OWN_WORDS = ("<unk>", "[bracketed]", "[cutoff]", "[laughter]")
-"""Words to which MFA gives pronunciations of its own; a dictionary that others made may list them."""
+_OWN_WORDS = ("<cutoff>", "<eps>", "<unk>", "[bracketed]", "[laughter]")
+"""Words to which MFA gives silence or noise itself, and whose lines it skips, as its dictionaries have them."""
+_RESERVED = frozenset((*RESERVED, *_OWN_WORDS))
 _SILENCES = ("sil", "spn")
 _PROBABILITY = re.compile(r"\b(\d+\.\d+|1)\b")
 _MOST_NUMBERS = 4
@@ -67,7 +69,8 @@ def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
 
 def _faults(text: str) -> Iterator[str]:
     word, numbers, phones = _fields(text)
-    if word in RESERVED:
+    name = unicodedata.normalize("NFKC", word).lower()
+    if name in _RESERVED and not (name in _OWN_WORDS and {*phones} <= {*_SILENCES}):
         yield f"has the reserved word {word}"
     if not phones:
         yield f"gives {word} no pronunciation"
@@ -107,13 +110,22 @@ def _is_number(field: str) -> bool:
 
 def _split_by_nfkc(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
     """Tell which words hold a blank once they are NFKC: a lone accent such as ´ does."""
-    return pc.match_substring_regex(pc.utf8_normalize(spelt(rows["word"], options), "NFKC"), f"[{BLANKS}]")
+    return pc.match_substring_regex(_looked_up(rows, options), f"[{BLANKS}]")
+
+
+def _reserved(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    return pc.is_in(_looked_up(rows, options), pa.array(sorted(_RESERVED)))
+
+
+def _looked_up(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    """Return words, string [N], as MFA looks them up."""
+    return pc.utf8_lower(pc.utf8_normalize(spelt(rows["word"], options), "NFKC"))
 
 
 _RULES = (
     *PHONE_LINE_RULES,
     ("space_in_word", _split_by_nfkc),
-    ("reserved_word", reserved(RESERVED + _OWN_WORDS)),
+    ("reserved_word", _reserved),
     ("reserved_phone", any_phone(lambda phone: phone in _SILENCES or is_symbol(phone))),
     ("number_as_first_phone", first_phone(lambda phone: _PROBABILITY.match(phone) is not None)),
 )

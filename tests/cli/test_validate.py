@@ -31,7 +31,7 @@ def test_a_lexicon_without_problems_is_counted() -> None:
 
 
 def test_problems_are_listed_by_line_and_exit_with_1() -> None:
-    assert validate(file("x.dict", "a\tb\nc\n<eps>\tsil\n")) == (
+    assert validate(file("x.dict", "a\tb\nc\n<eps>\ta\n")) == (
         1,
         "x.dict:2: gives c no pronunciation\nx.dict:3: has the reserved word <eps>\n",
         "Error: x.dict breaks the rules of mfa in 2 places: mend them, or leave these entries out\n",

@@ -51,9 +51,13 @@ REFUSED: tuple[tuple[str, Row, str], ...] = (
     ("mfa", lexeme("a", "0.5 a")[0], "number_as_first_phone"),
     ("mfa", lexeme("a", "a spn")[0], "reserved_phone"),
     ("mfa", lexeme("´", "a")[0], "space_in_word"),
-    ("mfa", lexeme("<unk>", "a")[0], "reserved_word"),
-    ("kaldi-dict", lexeme("!SIL", "a")[0], "reserved_word"),
-    ("kaldi-dict", lexeme("a", "SIL a")[0], "reserved_phone"),
+    *(
+        ("mfa", lexeme(word, "a")[0], "reserved_word")
+        for word in ("<unk>", "<cutoff>", "<UNK>", "[LAUGHTER]", "[Bracketed]", "<S>", "<EPS>", "\uff1cunk\uff1e")
+    ),
+    *((name, lexeme("!SIL", "a")[0], "reserved_word") for name in ("kaldi-dict", "icefall")),
+    *((name, lexeme("<UNK>", "a")[0], "reserved_word") for name in ("kaldi-dict", "icefall")),
+    *((name, lexeme("a", "SIL a")[0], "reserved_phone") for name in ("kaldi-dict", "icefall")),
     ("cmudict", lexeme("a", "AA1 tʃ")[0], "not_arpabet"),
     ("cmudict", lexeme("été", "EY0")[0], "not_ascii"),
     ("cmudict", lexeme("a", "AA1", lang="fra")[0], "not_eng_us"),
@@ -80,6 +84,7 @@ def test_a_row_that_readers_would_misread_is_refused_and_its_neighbours_are_not(
         ("mfa", lexeme("1", "a 1 0.5")[0]),
         ("mfa", lexeme("(x)", "a1 1b")[0]),
         ("mfa", lexeme("a", "11 a")[0]),
+        ("mfa", lexeme("[cutoff]", "a")[0]),
         ("kaldi", lexeme("1", "1 0.5")[0]),
         ("kaldi", lexeme("#1", "a")[0]),
         ("icefall", lexeme("a", "#x a_B")[0]),

@@ -16,6 +16,12 @@ BROKEN: tuple[tuple[str, bytes, list[tuple[int, str]]], ...] = (
     ("mfa", b"a\t0.001\ta\n", [(1, "has the probability 0.001, which is not between 0.01 and 1")]),
     ("mfa", b"a\t0.5\t9.9\t9.9\t9.9\ta\n", []),
     ("mfa", b"a\tb\r\n<unk>\tspn", []),
+    ("mfa", b"<eps>\tsil\n<UNK>\tspn\n[laughter]\t1.0\tspn\n[cutoff]\ta\n", []),
+    *(
+        ("mfa", f"{word}\ta\n".encode(), [(1, f"has the reserved word {word}")])
+        for word in ("<cutoff>", "<UNK>", "[LAUGHTER]", "[Bracketed]", "<S>", "<EPS>", "\uff1cunk\uff1e")
+    ),
+    ("mfa", b"<s>\tsil\n", [(1, "has the reserved word <s>")]),
     ("mfa", b"a\ta sil\n", [(1, "has the reserved phone sil")]),
     ("mfa", b"<eps>\ta\n", [(1, "has the reserved word <eps>")]),
     ("mfa", b"a\rb\tc\n", [(1, "holds a carriage return, which ends the line for MFA")]),
@@ -44,6 +50,8 @@ BROKEN: tuple[tuple[str, bytes, list[tuple[int, str]]], ...] = (
     ("icefall", b"a b\na c\n", [(2, "gives a another pronunciation, and icefall takes one")]),
     ("icefall", b"a #0\n", [(1, "has the reserved token #0")]),
     ("icefall", b"a \xff\n", [(1, "is not UTF-8")]),
+    ("icefall", b"!SIL SIL\n<UNK> SPN\na b\n", []),
+    ("icefall", b"!SIL a\n<UNK> SIL\n", [(1, "has the reserved word !SIL"), (2, "has the reserved word <UNK>")]),
     ("sherpa", b"a b\nA c\n", [(2, "has A again: sherpa-onnx ignores it")]),
     ("sherpa", b"a\n", [(1, "gives a no pronunciation")]),
     ("sherpa", b"\n", [(1, "is empty")]),
