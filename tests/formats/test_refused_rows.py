@@ -58,6 +58,28 @@ REFUSED: tuple[tuple[str, Row, str], ...] = (
     *((name, lexeme("!SIL", "a")[0], "reserved_word") for name in ("kaldi-dict", "icefall")),
     *((name, lexeme("<UNK>", "a")[0], "reserved_word") for name in ("kaldi-dict", "icefall")),
     *((name, lexeme("a", "SIL a")[0], "reserved_phone") for name in ("kaldi-dict", "icefall")),
+    *(
+        ("sherpa", lexeme(word, "a")[0], "never_said")
+        for word in (
+            *(
+                "ελλάδα",
+                "привет",
+                "gęś",
+                "são",
+                "œuf",
+                "l’eau",
+                "ﬁn",
+                "x-ray",
+                "a_b",
+                "(x)",
+                '"a"',
+                "e\u0301",
+                "-",
+                "?",
+            ),
+            *("안녕", "สวัสดี", "東京は", "ab中", "中" * 11),
+        )
+    ),
     ("cmudict", lexeme("a", "AA1 tʃ")[0], "not_arpabet"),
     ("cmudict", lexeme("été", "EY0")[0], "not_ascii"),
     ("cmudict", lexeme("a", "AA1", lang="fra")[0], "not_eng_us"),
@@ -88,7 +110,24 @@ def test_a_row_that_readers_would_misread_is_refused_and_its_neighbours_are_not(
         ("kaldi", lexeme("1", "1 0.5")[0]),
         ("kaldi", lexeme("#1", "a")[0]),
         ("icefall", lexeme("a", "#x a_B")[0]),
-        ("sherpa", lexeme("<eps>", "#0 <eps>")[0]),
+        *(
+            ("sherpa", lexeme(word, "#0 <eps>")[0])
+            for word in (
+                "don't",
+                "'tis",
+                "Straße",
+                "ÉTÉ",
+                "niño",
+                "œ",
+                "я",
+                "&",
+                "2nd",
+                "中",
+                "中国",
+                "時々",
+                "中" * 10,
+            )
+        ),
         ("cmudict", lexeme("a(b)", "AA")[0]),
         ("charsiu", Row("a b,c", "a", None)),
     ],
