@@ -77,6 +77,12 @@ def lexicon_option(text: str, required: bool = False) -> _Decorator:
     return click.option("--lexicon", "lexicons", metavar="[TAG=]FILE", multiple=True, required=required, help=text)
 
 
+def reader_option(text: str) -> _Decorator:
+    """Return the option of programs that take less than a format allows, which `Format.readers` names."""
+    readers = click.Choice(["phonetisaurus", "pocketsphinx"])
+    return click.option("--reader", type=readers, help=f"{text} (docs/formats.md#one-reader).")
+
+
 def existing_lexicons(texts: tuple[str, ...]) -> "tuple[ExistingLexicon, ...]":
     """Read `[TAG=]FILE`; a name with an equals sign but no language before it is a file's."""
     from g2p_batch.languages import lookup

@@ -2,7 +2,8 @@
 
 The rules are those of MFA's `parse_dictionary_file` and its page on pronunciation dictionaries: lines are split at any
 whitespace, fields after the word that look like numbers are probabilities, words become NFKC and lower case. MFA runs
-Kaldi, whose symbols it cannot use either.
+Kaldi, whose symbols it cannot use either. What trains models of pronunciation from a dictionary keeps characters for
+itself: `phonetisaurus-train` refuses one with `}`, `|` or `_`, MFA's `train_g2p` one with `;`, `|` or `_`.
 """
 
 import re
@@ -17,7 +18,7 @@ from g2p_batch.formats.entries import Entry, batched, encoding_problems, text_li
 from g2p_batch.formats.kaldi import RESERVED, is_symbol
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, any_phone, first_phone, first_reason
+from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, Rule, any_phone, first_phone, first_reason, word
 from g2p_batch.formats.word_lines import phone_lines, relative_probabilities, spelt, write_lines
 
 _OWN_WORDS = ("<cutoff>", "<eps>", "<unk>", "[bracketed]", "[laughter]")
@@ -27,6 +28,12 @@ _SILENCES = ("sil", "spn")
 _PROBABILITY = re.compile(r"\b(\d+\.\d+|1)\b")
 _MOST_NUMBERS = 4
 _LEAST = 0.01
+
+_PHONETISAURUS = "phonetisaurus"
+_SEPARATORS = ";_|}"
+_SEPARATED = re.compile(f"[{_SEPARATORS}]")
+_VARIANT = re.compile(r"[^(]+\(\d+\)")
+"""What Phonetisaurus's Python package takes for a variant of the word before the bracket."""
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
@@ -45,7 +52,7 @@ def write_probabilities(batches: Iterable[pa.RecordBatch], path: Path, options: 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
     """Refuse what MFA would split, read as a probability or take for a symbol of its own."""
-    return first_reason(rows, options, _RULES)
+    return first_reason(rows, options, (*_RULES, *_READER_RULES.get(options.reader, ())))
 
 
 def read(path: Path) -> Iterator[pa.RecordBatch]:
@@ -57,14 +64,15 @@ def read(path: Path) -> Iterator[pa.RecordBatch]:
     return batched(_entries(path))
 
 
-def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
-    """Check a dictionary with or without probabilities."""
+def validate(path: Path, expected: Expected) -> Iterator[Problem]:
+    """Check a dictionary with or without probabilities, and if it is to train Phonetisaurus that this will take it."""
+    check = _faults if expected.reader is None else _faults_in_training
     for line in text_lines(path):
         yield from encoding_problems(line)
         if "\r" in line.text.removesuffix("\r"):
             yield Problem(line.number, "holds a carriage return, which ends the line for MFA")
         if line.text.split():
-            yield from (Problem(line.number, what) for what in _faults(line.text))
+            yield from (Problem(line.number, what) for what in check(line.text))
 
 
 def _faults(text: str) -> Iterator[str]:
@@ -83,6 +91,16 @@ def _faults(text: str) -> Iterator[str]:
     for phone in phones:
         if (phone in _SILENCES and not special) or is_symbol(phone):
             yield f"has the reserved phone {phone}"
+
+
+def _faults_in_training(text: str) -> Iterator[str]:
+    yield from _faults(text)
+    word, _, phones = _fields(text)
+    for field in (word, *phones):
+        if separator := _SEPARATED.search(unicodedata.normalize("NFKC", field)):
+            yield f"has {field}, and training refuses a lexicon with {separator[0]}"
+    if _VARIANT.fullmatch(word):
+        yield f"has {word}, which Phonetisaurus takes for a variant of {word.partition('(')[0]}"
 
 
 def _fields(text: str) -> tuple[str, list[str], list[str]]:
@@ -130,5 +148,13 @@ _RULES = (
     ("number_as_first_phone", first_phone(lambda phone: _PROBABILITY.match(phone) is not None)),
 )
 
-MFA = Format("mfa", ".dict", write, read, validate, refuse)
-MFA_PROB = Format("mfa-prob", None, write_probabilities, read, validate, refuse)
+_TRAINING_RULES: tuple[Rule, ...] = (
+    ("separator", lambda rows, options: pc.match_substring_regex(_looked_up(rows, options), _SEPARATED.pattern)),
+    ("separator", any_phone(lambda phone: _SEPARATED.search(unicodedata.normalize("NFKC", phone)) is not None)),
+    ("variant_mark", word(f"^{_VARIANT.pattern}$")),
+)
+_READER_RULES: dict[str | None, tuple[Rule, ...]] = {_PHONETISAURUS: _TRAINING_RULES}
+_READERS = (_PHONETISAURUS,)
+
+MFA = Format("mfa", ".dict", write, read, validate, refuse, readers=_READERS)
+MFA_PROB = Format("mfa-prob", None, write_probabilities, read, validate, refuse, readers=_READERS)

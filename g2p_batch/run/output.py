@@ -43,6 +43,7 @@ class LexiconOutput:
         unwanted: which answers are rejected.
         space_in_word: one character for a blank in words, where the format cannot hold blanks.
         tokens: a sherpa-onnx `tokens.txt` that has to hold every phone.
+        reader: one of the format's `readers`, for which the lexicon is.
 
     Raises:
         UsageError: there is no such format, or an option does not fit it.
@@ -60,6 +61,7 @@ class LexiconOutput:
     unwanted: Unwanted = field(default_factory=Unwanted)
     space_in_word: str | None = None
     tokens: Path | None = None
+    reader: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.path, Url) and not self.path.key:
@@ -70,6 +72,7 @@ class LexiconOutput:
             raise UsageError(
                 f"--tokens is for sherpa lexicons, not for {self.format.name}: check phones with --phone-set"
             )
+        self.format.require_reader(self.reader)
         if self.format.phones == "joined" and self.phones.style.alphabet == "arpabet":
             raise UsageError(
                 f"{self.format.name} joins phones, which ARPAbet needs apart: choose --phones ipa or x-sampa"
@@ -111,6 +114,8 @@ class LexiconOutput:
             tokens=self.tokens,
             phones=self.phonetics.asked,
             alphabet=self.phonetics.style.alphabet,
+            stress=self.phonetics.style.stress != "drop",
+            reader=self.reader,
         )
 
     def path_of(self, lang: str) -> Location:
@@ -173,6 +178,7 @@ class LexiconOutput:
             "order": self.order,
             "scores": self.scores,
             "space_in_word": self.space_in_word,
+            "reader": self.reader,
             "unwanted": {"drop": [*self.unwanted.statuses], "min_logprob": self.unwanted.min_logprob},
             "phones": style | {"asked": self.phonetics.asked},
             "sha256 of --phone-map, --phone-set and --tokens": [phones and _digest(phones) for phones in lists],
