@@ -116,7 +116,7 @@ output_options = all_of(
         "--stress",
         type=click.Choice(["keep", "attach", "separate", "drop"]),
         help="Stress marks: before the phone where they stand, at the vowel of the syllable, phones of their own, or "
-        "none.  [default: keep]",
+        "none, as PocketSphinx wants.  [default: keep]",
     ),
     click.option(
         "--tones",
