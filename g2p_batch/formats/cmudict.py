@@ -147,7 +147,7 @@ _RULES: tuple[Rule, ...] = (
     ("not_ascii", word(r"[^\x00-\x7f]")),
     ("comment_mark", word(f"^(?:{'|'.join(_COMMENT_MARKS)})")),
     ("reserved_word", reserved(_RESERVED)),
-    ("variant_mark", word(r"^.+\(.*\)$")),
+    ("variant_mark", word(f"^{_BRACKETED.pattern}$")),
 )
 
 CMUDICT = Format("cmudict", None, write, read, validate, refuse, alphabet="arpabet", readers=(_POCKETSPHINX,))

@@ -30,8 +30,7 @@ _MOST_NUMBERS = 4
 _LEAST = 0.01
 
 _PHONETISAURUS = "phonetisaurus"
-_SEPARATORS = ";_|}"
-_SEPARATED = re.compile(f"[{_SEPARATORS}]")
+_SEPARATED = re.compile("[;_|}]")
 _VARIANT = re.compile(r"[^(]+\(\d+\)")
 """What Phonetisaurus's Python package takes for a variant of the word before the bracket."""
 
