@@ -187,6 +187,7 @@ def test_the_summary_counts_every_row_once(tmp_path: Path) -> None:
         "look_alikes": {},
         "variants_left_out": {},
         "unknown_symbols": {},
+        "unified_symbols": {},
         "phones_outside": {},
         "rows_outside": 0,
         "statuses": {"ok": 6, "empty": 1, "invalid": 1, "invalid_utf8": 1, "truncated": 1},

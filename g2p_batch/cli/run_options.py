@@ -109,14 +109,15 @@ output_options = all_of(
     ),
     click.option(
         "--phones",
-        type=click.Choice(["ipa", "x-sampa", "arpabet"]),
-        help="Alphabet of phones, which TSV then has beside pronunciations.  [default: ipa, in cmudict arpabet]",
+        type=click.Choice(["ipa", "x-sampa", "arpabet", "raw"]),
+        help="Alphabet of phones, which TSV then has beside pronunciations; raw: IPA as the model writes it, each "
+        "sound in one way or several.  [default: ipa, in cmudict arpabet]",
     ),
     click.option(
         "--stress",
         type=click.Choice(["keep", "attach", "separate", "drop"]),
         help="Stress marks: before the phone where they stand, at the vowel of the syllable, phones of their own, or "
-        "none, as PocketSphinx wants.  [default: keep]",
+        "none, as PocketSphinx wants.  [default: keep; drop in IPA for MFA]",
     ),
     click.option(
         "--tones",
@@ -292,7 +293,7 @@ def _phonetics(options: Mapping[str, Any]) -> "Phonetics":
     if options["phone_map"] is not None:
         style["phone_map"] = read_phone_map(options["phone_map"])
     phone_set = None if options["phone_set"] is None else read_phone_set(options["phone_set"])
-    return Phonetics(Style(**style), bool(style), phone_set, "alphabet" in style)
+    return Phonetics(Style(**style), bool(style), phone_set, frozenset(style))
 
 
 def worker_backend(options: Mapping[str, Any]) -> "WorkerBackend[Any]":

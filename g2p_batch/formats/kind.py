@@ -80,6 +80,8 @@ class Format:
     only, which are the phones joined where those are asked for."""
     alphabet: Literal["arpabet"] | None = None
     """The alphabet of its phones, where its readers know one only."""
+    unstressed: bool = False
+    """Whether its readers' IPA has no stress marks: they are left out unless they are asked for."""
     repeats: Callable[[], Refuser] | None = None
     """Where readers take different words for one: makes what refuses all but the first. It is asked once about every
     batch of rows that are not refused yet, in their order."""

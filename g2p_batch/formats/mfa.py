@@ -155,5 +155,5 @@ _TRAINING_RULES: tuple[Rule, ...] = (
 _READER_RULES: dict[str | None, tuple[Rule, ...]] = {_PHONETISAURUS: _TRAINING_RULES}
 _READERS = (_PHONETISAURUS,)
 
-MFA = Format("mfa", ".dict", write, read, validate, refuse, readers=_READERS)
-MFA_PROB = Format("mfa-prob", None, write_probabilities, read, validate, refuse, readers=_READERS)
+MFA = Format("mfa", ".dict", write, read, validate, refuse, unstressed=True, readers=_READERS)
+MFA_PROB = Format("mfa-prob", None, write_probabilities, read, validate, refuse, unstressed=True, readers=_READERS)

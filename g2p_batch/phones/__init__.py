@@ -2,7 +2,7 @@
 
 from g2p_batch.phones.coverage import Coverage, PhoneSet, coverage, read_phone_set
 from g2p_batch.phones.phonemap import PhoneMap, read_phone_map
-from g2p_batch.phones.segment import PHONES, Segmented, Unknown, segment
+from g2p_batch.phones.segment import PHONES, Segmented, Unified, Unknown, restyle, segment
 from g2p_batch.phones.style import Style
 
 __all__ = [
@@ -12,9 +12,11 @@ __all__ = [
     "PhoneSet",
     "Segmented",
     "Style",
+    "Unified",
     "Unknown",
     "coverage",
     "read_phone_map",
     "read_phone_set",
+    "restyle",
     "segment",
 ]

@@ -23,12 +23,6 @@ def _pairs(text: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in text.split())
 
 
-EVERYWHERE = Mending(
-    "other code points for the same letter, ligatures withdrawn from the IPA, invisible characters",
-    _pairs("g=ɡ ǝ=ə ʦ=t͡s ʣ=d͡z ʧ=t͡ʃ ʤ=d͡ʒ ʨ=t͡ɕ ʥ=d͡ʑ") | dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\ufeff", ""),
-)
-"""Done in every language."""
-
 MENDINGS = {
     "amh": Mending("` for ejectives (621)", {"`": "ʼ"}),
     "egy": Mending("a footnote (1); š", {"[1]": "", "š": "ʃ"}),
@@ -72,7 +66,8 @@ MENDINGS = {
 @functools.lru_cache(maxsize=256)
 def cleaner_of(lang: str) -> Callable[[str], str]:
     """Return the function that mends pronunciations of the language with the tag `lang`."""
-    own = MENDINGS[lang].rows if lang in MENDINGS else {}
-    rows = {**EVERYWHERE.rows, **own}
+    if lang not in MENDINGS:
+        return lambda pron: pron
+    rows = MENDINGS[lang].rows
     find = re.compile("|".join(re.escape(text) for text in sorted(rows, key=len, reverse=True)))
     return lambda pron: find.sub(lambda match: rows[match[0]], pron)

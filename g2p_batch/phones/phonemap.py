@@ -1,6 +1,6 @@
 """Tables from IPA to other phones: longest match over segmented phones, and the file that holds a user's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,11 @@ class PhoneMap:
             if text in self.rows:
                 best = end + 1
         return best
+
+    def spelt(self, unify: Callable[[str], str]) -> "PhoneMap":
+        """Return the same table with its IPA spelt as `unify` spells phones; a row that is spelt so already wins."""
+        rows = {decomposed(unify(ipa)): phones for ipa, phones in self.rows.items()}
+        return PhoneMap(self.name, rows | {ipa: self.rows[ipa] for ipa in rows if ipa in self.rows})
 
     def apply(self, phones: Sequence[str], dropped: frozenset[str] = frozenset()) -> list[str]:
         """Write phones by the table; of those that no row covers, leave out `dropped`, and keep the others.

@@ -13,6 +13,7 @@ class Quirks:
 
     Attributes:
         joined: letters that are one phone without a tie bar.
+        tied: those of them that the dictionary writes with a tie bar more often.
         marks: symbols that belong to the letter before them.
         leads: modifier letters that belong to the letter after them.
         stress: symbols that are stress marks.
@@ -20,6 +21,7 @@ class Quirks:
     """
 
     joined: tuple[str, ...] = ()
+    tied: tuple[str, ...] = ()
     marks: str = ""
     leads: str = ""
     stress: str = ""
@@ -32,8 +34,8 @@ class Quirks:
 # (plurals). Not joined, because the spelling does not tell: gre ts dz; or a tenth is two sounds: bak kaz tat ts.
 _ENGLISH = Quirks(joined=("tʃ", "dʒ"))  # no tie in 192,251 rows; 4,519 of 4,579 tʃ spelt ch, tu, ti, te
 _MANDARIN = Quirks(joined=("ts", "tɕ", "ʈʂ"))  # no tie in 92,018 rows, and no consonant clusters
-_PORTUGUESE = Quirks(joined=("tʃ", "dʒ"))  # t and d before i: 501 of 545; the same sounds are tied in other por-bz rows
-_SERBO_CROATIAN = Quirks(joined=("tʃ", "tɕ", "dʑ"))  # all spelt č ć đ; most other rows have the tie
+_PORTUGUESE = ("tʃ", "dʒ")  # t and d before i: 501 of 545
+_SERBO_CROATIAN = ("tʃ", "tɕ", "dʑ")  # all spelt č ć đ; 523 without the tie, 6,360 with it
 _SPANISH = Quirks(joined=("tʃ",))  # ʃ only after t
 _RETROFLEX = Quirks(marks=".")  # r. is ɽ: every . follows r (719 and 440)
 _TONE_WITH_STOP = Quirks(after_tone="ʔ")  # nặng: ʔ occurs after ˩ only (16,463 and 27,954 times)
@@ -45,21 +47,21 @@ QUIRKS = {
     "ara": Quirks(joined=("dʒ",)),  # ʒ only after d; spelt ج
     "bak": Quirks(joined=("tɕ",)),  # all 60 spelt ч
     "bel": Quirks(joined=("dz", "dʐ")),  # all 4,546 spelt дз дж; only their voiceless partners have the tie
-    "bul": Quirks(joined=("ts", "tʃ", "dʒ")),  # spelt ц ч дж but for 4 of 5,854; two sounds are written t̪s
+    "bul": Quirks(joined=("ts", "tʃ", "dʒ"), tied=("ts",)),  # spelt ц ч дж but for 4 of 5,854; two sounds are t̪s
     "eng-uk": _ENGLISH,
     "eng-us": _ENGLISH,
     "enm": _ENGLISH,  # a tie in 7 of 637 rows that have either
     "est": Quirks(marks="^"),  # palatalises s t d (5,696 of 5,696)
     "ger": Quirks(joined=("ts", "tʃ", "pf", "dʒ")),  # ts spelt z or c in 12 of 13; WikiPron ties a part of each
-    "hbs-cyrl": _SERBO_CROATIAN,
-    "hbs-latn": _SERBO_CROATIAN,
+    "hbs-cyrl": Quirks(joined=_SERBO_CROATIAN, tied=_SERBO_CROATIAN),
+    "hbs-latn": Quirks(joined=_SERBO_CROATIAN, tied=_SERBO_CROATIAN),
     "jpn": Quirks(joined=("ts", "tɕ", "dz", "dʑ")),  # no consonant clusters
     "kaz": Quirks(joined=("dʒ",)),  # all 156 spelt дж
     "mlt": Quirks(joined=("ts",)),  # spelt z in 1,439 of 1,465
     "mri": Quirks(marks='"'),  # after u only (2,542)
     "msa": Quirks(joined=("tʃ", "dʒ")),  # ʃ only after t (2,765), ʒ only after d (1,526)
-    "por-bz": _PORTUGUESE,
-    "por-po": _PORTUGUESE,
+    "por-bz": Quirks(joined=_PORTUGUESE, tied=_PORTUGUESE),  # 1,419 with the tie, 403 without
+    "por-po": Quirks(joined=_PORTUGUESE),
     "ron": Quirks(joined=("ts", "tʃ", "dʒ")),  # spelt ț, ce ci, ge gi but for 44 of 15,497
     "rus": Quirks(marks="⁽⁾"),  # optional palatalisation: s⁽ʲ⁾ (4 forms in 50 rows)
     "snd": _RETROFLEX,
@@ -77,6 +79,9 @@ QUIRKS = {
     "zho-t": _MANDARIN,
 }
 """By tag; all others follow the rules of the IPA."""
+
+SAMPA = frozenset(["swe"])
+"""Languages whose dictionary is not in IPA at all, but in SAMPA."""
 
 
 def quirks_of(lang: str) -> Quirks:

@@ -25,11 +25,13 @@ class Reading:
 
     Attributes:
         parts: matches the parts one after the other; nothing lies between them.
+        edges: matches a phone as its stress marks, itself and its tones.
         stress: symbols that are stress marks.
         breaks: symbols that separate syllables or words.
     """
 
     parts: re.Pattern[str]
+    edges: re.Pattern[str]
     stress: frozenset[str]
     breaks: frozenset[str]
 
@@ -40,6 +42,14 @@ class Reading:
         run of tones is one part; a stress mark or a break is one. Marks without a letter stand alone.
         """
         return self.parts.findall(pron)
+
+    def parted(self, phones: list[str]) -> list[str]:
+        """Return the parts of phones that are told apart already: stress marks and tones are not left on a phone."""
+        return [part for phone in phones for part in self._edges_of(phone)]
+
+    def _edges_of(self, phone: str) -> list[str]:
+        marks, core, tones = self.edges.findall(phone)[0]
+        return [*marks, *filter(None, (core, tones))]
 
     def with_stress_before_nuclei(self, parts: list[str]) -> list[str]:
         """Move stress marks to the nucleus of their syllable: the next phone that can be one, before another mark.
@@ -102,4 +112,6 @@ def reading_of(lang: str) -> Reading:
     phone = f"[{class_of(marks | leads | TIES)}]*(?:{letter})[{mark}]*(?:[{tie}][{mark}]*(?:(?:{letter})[{mark}]*)?)*"
     run_of_tones = f"[{tone}][{tone}{mark}]*" + (f"{quirks.after_tone}?" if quirks.after_tone else "")
     alone = f"[{class_of(stress | breaks)}]|[{class_of(marks | leads | TIES)}]+"
-    return Reading(re.compile(f"{phone}|{run_of_tones}|{alone}"), stress, breaks)
+    parts = re.compile(f"{phone}|{run_of_tones}|{alone}")
+    edges = re.compile(f"^([{class_of(stress)}]*)(.*?)((?:{run_of_tones})?)$", re.DOTALL)
+    return Reading(parts, edges, stress, breaks)

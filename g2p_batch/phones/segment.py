@@ -1,8 +1,9 @@
 """Columns of pronunciations to columns of phones."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,12 @@ import pyarrow.compute as pc
 
 from g2p_batch.phones import arpabet
 from g2p_batch.phones.clean import cleaner_of
+from g2p_batch.phones.quirks import SAMPA
+from g2p_batch.phones.reading import reading_of
 from g2p_batch.phones.style import Style
 from g2p_batch.phones.symbols import KNOWN, class_of
-from g2p_batch.phones.writing import writer
+from g2p_batch.phones.unify import Unifier, unifier_of
+from g2p_batch.phones.writing import Parts, writer
 from g2p_batch.phones.xsampa import KNOWN_SYMBOLS, xsampa
 
 PHONES = pa.list_(pa.string())
@@ -21,10 +25,13 @@ PHONES = pa.list_(pa.string())
 Unknown = Counter[tuple[str, str]]
 """How often a symbol occurs, by language and symbol."""
 
+Unified = Counter[tuple[str, str, str]]
+"""How often one way of writing a sound gave way to another, by language, the one and the other."""
+
 _ROWS = 1 << 17
 """Rows that are in Python objects at a time."""
 
-_SYMBOLS = {"ipa": KNOWN, "x-sampa": KNOWN_SYMBOLS}
+_SYMBOLS = {"ipa": KNOWN, "raw": KNOWN, "x-sampa": KNOWN_SYMBOLS}
 
 _OUTSIDE = {symbols: f"[^{class_of(symbols)}]" for symbols in _SYMBOLS.values()}
 
@@ -39,10 +46,17 @@ class Segmented:
         phones: list<string> [N].
         unknown: what is not IPA, or cannot be written in the alphabet asked for, and stands among the phones as it was:
             occurrences over all rows, by language and symbol.
+        unified: what was written in several ways and is now written in one: occurrences likewise.
     """
 
     phones: pa.ListArray
-    unknown: Unknown
+    unknown: Unknown = field(default_factory=Counter)
+    unified: Unified = field(default_factory=Counter)
+
+    def count(self, other: "Segmented") -> None:
+        """Add the counts of others."""
+        self.unknown.update(other.unknown)
+        self.unified.update(other.unified)
 
 
 def segment(prons: pa.Array | pa.ChunkedArray, langs: pa.Array | pa.ChunkedArray, style: Style) -> Segmented:
@@ -61,17 +75,40 @@ def segment(prons: pa.Array | pa.ChunkedArray, langs: pa.Array | pa.ChunkedArray
         UsageError: the style's alphabet cannot write the phones of a language.
     """
     table = pa.table({"pron": prons, "lang": langs})
-    unknown: Unknown = Counter()
-    slices = [table.slice(start, _ROWS) for start in range(0, len(table), _ROWS)]
-    columns = [
-        _segment(part["pron"].combine_chunks(), part["lang"].combine_chunks(), style, unknown) for part in slices
-    ]
-    return Segmented(pa.concat_arrays(columns) if columns else pa.array([], PHONES), unknown)
+    return _in_slices(table, lambda part: _segment(part, style))
 
 
-def _segment(prons: pa.Array, langs: pa.Array, style: Style, unknown: Unknown) -> pa.ListArray:
-    distinct_langs, lang = _encoded(langs)
-    distinct_prons, pron = _encoded(prons)
+def restyle(phones: pa.Array, langs: pa.Array, style: Style) -> Segmented:
+    """Write phones that somebody else told apart, such as those of a lexicon, in a style; each stays one phone.
+
+    Stress marks before a phone and tones behind it are parts of their own, as in `segment`, so that all phones of a
+    lexicon have them in the same place.
+
+    Args:
+        phones: IPA, list<string> [N], no nulls.
+        langs: tags, string [N], no nulls.
+        style: how to write phones; `clean` is for what a model says, and changes nothing here.
+
+    Raises:
+        UsageError: the style's alphabet cannot write the phones of a language.
+    """
+    table = pa.table({"phones": phones, "lang": langs})
+    return _in_slices(table, lambda part: _restyle(part, style))
+
+
+def _in_slices(table: pa.Table, one: Callable[[pa.Table], Segmented]) -> Segmented:
+    done = Segmented(pa.array([], PHONES))
+    columns = [done.phones]
+    for start in range(0, len(table), _ROWS):
+        part = one(table.slice(start, _ROWS))
+        columns.append(part.phones)
+        done.count(part)
+    return replace(done, phones=pa.concat_arrays(columns))
+
+
+def _segment(rows: pa.Table, style: Style) -> Segmented:
+    distinct_prons, pron = _encoded(rows["pron"].combine_chunks())
+    distinct_langs, lang = _encoded(rows["lang"].combine_chunks())
     size = len(distinct_prons)
     pairs, inverse, counts = np.unique(lang * size + pron, return_inverse=True, return_counts=True)
     used = np.unique(pairs // size)
@@ -79,20 +116,57 @@ def _segment(prons: pa.Array, langs: pa.Array, style: Style, unknown: Unknown) -
     style.require(tags)
     starts = np.searchsorted(pairs, used * size)
     ends = np.append(starts[1:], len(pairs))
-    columns = [
-        _of_language(tag, distinct_prons.take(pairs[start:end] % size), counts[start:end], style, unknown)
-        for tag, start, end in zip(tags, starts, ends, strict=True)
-    ]
-    return pa.concat_arrays(columns).take(pa.array(inverse))
+    done = Segmented(pa.array([], PHONES))
+    columns = [done.phones]
+    for tag, start, end in zip(tags, starts, ends, strict=True):
+        texts, times = distinct_prons.take(pairs[start:end] % size).to_pylist(), counts[start:end]
+        if style.clean:
+            texts = [*map(cleaner_of(tag), texts)]
+        if unify := _unifier(tag, style):
+            texts = _unified(texts, times, tag, unify, done.unified)
+        columns.append(_written(texts, map(reading_of(tag).split, texts), times, tag, style, done.unknown))
+    return replace(done, phones=pa.concat_arrays(columns).take(pa.array(inverse)))
 
 
-def _of_language(tag: str, prons: pa.Array, counts: Int, style: Style, unknown: Unknown) -> pa.ListArray:
-    """Split distinct pronunciations of one language, and count what is unknown in them, `counts` times each."""
-    texts = prons.to_pylist()
-    if style.clean:
-        clean = cleaner_of(tag)
-        texts = [clean(text) for text in texts]
-    phones = _lists(map(writer(tag, style), texts))
+def _restyle(given: pa.Table, style: Style) -> Segmented:
+    distinct, lang = _encoded(given["lang"].combine_chunks())
+    phones = given["phones"].combine_chunks()
+    style.require(distinct.to_pylist())
+    order = np.argsort(lang, kind="stable")
+    done = Segmented(pa.array([], PHONES))
+    columns = [done.phones]
+    for number, tag in enumerate(distinct.to_pylist()):
+        rows = phones.take(pa.array(order[lang[order] == number])).to_pylist()
+        if unify := _unifier(tag, style):
+            for phone, times in Counter(phone.lstrip("ˈˌ") for row in rows for phone in row).items():
+                if (one := unify.of_phone(phone)) != phone:
+                    done.unified[tag, phone, one] += times
+            rows = [[*map(functools.cache(unify.of_phone), row)] for row in rows]
+        texts, parts = [" ".join(row) for row in rows], map(reading_of(tag).parted, rows)
+        columns.append(_written(texts, parts, np.ones(len(rows), np.int64), tag, style, done.unknown))
+    return replace(done, phones=pa.concat_arrays(columns).take(pa.array(np.argsort(order))))
+
+
+def _unifier(tag: str, style: Style) -> Unifier | None:
+    """Return how sounds are written in one way, unless they are to stay, or are not IPA."""
+    return None if style.alphabet == "raw" or (tag in SAMPA and not style.clean) else unifier_of(tag)
+
+
+def _unified(texts: list[str], counts: Int, tag: str, unify: Unifier, unified: Unified) -> list[str]:
+    """Write pronunciations [N] in one way, and count what was written otherwise, `counts` [N] times each."""
+    written = [*map(unify, texts)]
+    for row, (before, after) in enumerate(zip(texts, written, strict=True)):
+        if before != after:
+            for change in unify.changes(before):
+                unified[(tag, *change)] += int(counts[row])
+    return written
+
+
+def _written(
+    texts: list[str], rows: Iterable[Parts], counts: Int, tag: str, style: Style, unknown: Unknown
+) -> pa.ListArray:
+    """Write the parts of pronunciations [N], and count what is unknown in them, `counts` [N] times each."""
+    phones = _lists(map(writer(tag, style), rows))
     if style.alphabet == "arpabet":
         _count_outside(phones, counts, tag, unknown)
         return phones

@@ -10,7 +10,7 @@ from g2p_batch.phones.phonemap import PhoneMap
 Stress = Literal["keep", "attach", "separate", "drop"]
 Tones = Literal["attach", "separate"]
 Syllables = Literal["keep", "drop"]
-Alphabet = Literal["ipa", "x-sampa", "arpabet"]
+Alphabet = Literal["ipa", "x-sampa", "arpabet", "raw"]
 
 ARPABET_TAG = "eng-us"
 """The language whose phones ARPAbet writes."""
@@ -28,11 +28,12 @@ class Style:
         tones: attach a tone to the phone before it, or make it a phone of its own.
         syllables: keep dots, hyphens, blanks and other breaks as phones, or drop them. ARPAbet has none.
         clean: mend what the dictionary of a language is known to write that is not IPA.
-        alphabet: write phones in IPA, X-SAMPA or, for American English, ARPAbet.
+        alphabet: write phones in IPA, X-SAMPA or, for American English, ARPAbet; or `raw`, in IPA where the same sound
+            is written in as many ways as the model writes it.
         phone_map: a user's own phones; only with IPA.
 
     Raises:
-        UsageError: a value is none of these, or a phone map meets another alphabet than IPA.
+        UsageError: a value is none of these, a phone map meets another alphabet than IPA, or `raw` is to be mended.
     """
 
     stress: Stress = "keep"
@@ -52,6 +53,13 @@ class Style:
                 f"the phone map {self.phone_map.name} reads IPA, and the phones are to be {self.alphabet}: "
                 "leave one of the two out"
             )
+        if self.clean and self.alphabet == "raw":
+            raise UsageError("raw phones are as the model writes them, and --clean mends: leave one of the two out")
+
+    @property
+    def notation(self) -> Literal["ipa", "x-sampa", "arpabet"]:
+        """The alphabet in which phones are then."""
+        return "ipa" if self.alphabet == "raw" else self.alphabet
 
     def require(self, langs: Iterable[str]) -> None:
         """Check that the phones of some languages can be written.

@@ -1,4 +1,4 @@
-"""One pronunciation to phones in the style asked for: what to do is decided here once, not per word."""
+"""The parts of one pronunciation to phones in the style asked for: what to do is decided here once, not per word."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -6,23 +6,23 @@ from collections.abc import Callable, Sequence
 from g2p_batch.phones.arpabet import ARPABET, with_digits
 from g2p_batch.phones.reading import Reading, reading_of
 from g2p_batch.phones.style import Style
+from g2p_batch.phones.unify import unifier_of
 
 Parts = list[str]
 Step = Callable[[Parts], Parts]
 
 
 @functools.lru_cache(maxsize=256)
-def writer(lang: str, style: Style) -> Callable[[str], Parts]:
-    """Return the function that splits a pronunciation of one language into phones; X-SAMPA is left as IPA.
+def writer(lang: str, style: Style) -> Step:
+    """Return the function that makes phones of the parts of a pronunciation of one language; X-SAMPA is left as IPA.
 
     Tables are read while breaks and marks stand where they are, so t and ʃ on both sides of one are no affricate. Marks
     and tones that a phone map leaves join what is written for their phones.
     """
     reading = reading_of(lang)
-    steps = _arpabet_steps(reading, style) if style.alphabet == "arpabet" else _ipa_steps(reading, style)
+    steps = _arpabet_steps(reading, style) if style.alphabet == "arpabet" else _ipa_steps(lang, reading, style)
 
-    def write(pron: str) -> Parts:
-        parts = reading.split(pron)
+    def write(parts: Parts) -> Parts:
         for step in steps:
             parts = step(parts)
         return parts
@@ -30,13 +30,14 @@ def writer(lang: str, style: Style) -> Callable[[str], Parts]:
     return write
 
 
-def _ipa_steps(reading: Reading, style: Style) -> Sequence[Step]:
+def _ipa_steps(lang: str, reading: Reading, style: Style) -> Sequence[Step]:
     steps: list[Step] = []
     if style.stress == "attach":
         steps.append(reading.with_stress_before_nuclei)
     dropped = _dropped(reading, style)
     if style.phone_map:
-        steps.append(functools.partial(style.phone_map.apply, dropped=dropped))
+        phone_map = style.phone_map.spelt(unifier_of(lang))
+        steps.append(functools.partial(phone_map.apply, dropped=dropped))
     elif dropped:
         steps.append(lambda parts: parts if dropped.isdisjoint(parts) else [p for p in parts if p not in dropped])
     if style.tones == "attach":

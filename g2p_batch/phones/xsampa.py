@@ -56,3 +56,25 @@ KNOWN_SYMBOLS = frozenset(symbol for symbol in KNOWN if _SYMBOLS.keys() >= set(d
 def xsampa(phone: str) -> str:
     """Return a phone, a tone or a mark in X-SAMPA."""
     return decomposed(_LEADING.sub(lambda nasals: nasals[0].replace("ⁿ", "n"), phone)).translate(_TRANSLATION)
+
+
+_FURTHER = {"P": "ʋ", "_=": "\u0329", "_~": "\u0303", "_j": "ʲ", ";": "ʲ", '""': "ˈ", "`": "˞", "_": "\u0361"}
+"""What X-SAMPA and CXS write beside the symbols that are written here; `_` alone is the tie bar."""
+_USUAL = {"g": "ɡ", "_0": "\u0325", "_O": "\u0339", "_c": "\u031c", "=": "\u0329", "_^": "\u032f", "-": "-"}
+"""Of several letters for which one symbol stands, the usual one; for tones it is the mark, not the tone letter."""
+_LIGATURES = frozenset("ʦʣʧʤʨʥ")
+_READ = {written: ipa for ipa, written in {**_PROSODY, **_LETTERS, **_MARKS}.items() if ipa not in _LIGATURES}
+_READ |= _FURTHER | _USUAL
+_TOKEN = re.compile("|".join(re.escape(symbol) for symbol in sorted(_READ, key=len, reverse=True)))
+_OWN = re.compile(r'[A-Z0-9@{}&\\_"%~<>=?`]')
+"""What is a symbol of X-SAMPA and no letter of the IPA."""
+
+
+def is_xsampa(text: str) -> bool:
+    """Tell whether a phone or a pronunciation is X-SAMPA, and could not be IPA."""
+    return text.isascii() and _OWN.search(text) is not None and not _TOKEN.sub("", text)
+
+
+def ipa_of(text: str) -> str:
+    """Return a phone or a pronunciation of X-SAMPA in IPA; what is no symbol of it stays."""
+    return _TOKEN.sub(lambda symbol: _READ[symbol[0]], text)

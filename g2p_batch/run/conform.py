@@ -14,7 +14,7 @@ from g2p_batch.counts import counted
 from g2p_batch.formats.kind import Format
 from g2p_batch.formats.lexicon import LEXICON, REVIEW, WriteOptions
 from g2p_batch.formats.word_lines import by_word
-from g2p_batch.phones import PhoneSet, Style, coverage, segment
+from g2p_batch.phones import PhoneSet, Segmented, Style, Unified, Unknown, coverage, restyle, segment
 from g2p_batch.words.filter import REJECTS
 
 
@@ -26,13 +26,13 @@ class Phonetics:
         style: how pronunciations become phones.
         asked: whether phones are wanted where a format can do without.
         phone_set: phones that an acoustic model has.
-        named: whether their alphabet was asked for by its name.
+        named: what of the style was asked for by its name.
     """
 
     style: Style = field(default_factory=Style)
     asked: bool = False
     phone_set: PhoneSet | None = None
-    named: bool = False
+    named: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ class Losses:
     """Words that the format cannot hold, by reason."""
     variants: Counter[str] = field(default_factory=Counter)
     """Variants that it cannot hold, of words of which it holds another, by reason."""
-    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unknown: Unknown = field(default_factory=Counter)
     """Symbols that are not IPA, by language and symbol."""
+    unified: Unified = field(default_factory=Counter)
+    """Ways of writing a sound that gave way to others, by language, the one and the other."""
     outside: Counter[str] = field(default_factory=Counter)
     """Phones that are not in the set to check against."""
     outside_rows: int = 0
@@ -149,19 +151,21 @@ class Conformer:
         return pa.record_batch([columns.get(name, batch[name]) for name in LEXICON.names], schema=LEXICON)
 
     def _phones(self, batch: pa.RecordBatch) -> pa.Array:
-        """Return the phones that rows came with, and for the others those of their pronunciations."""
-        phones = batch["phones"]
-        lacking = np.flatnonzero(phones.is_null().to_numpy(zero_copy_only=False))
-        if not len(lacking):
-            return phones
-        rows = batch.take(pa.array(lacking))
-        segmented = segment(rows["pron"], rows["lang"], self._phonetics.style)
-        self.losses.unknown.update(segmented.unknown)
-        if len(lacking) == len(batch):
-            return segmented.phones
-        order = np.arange(len(batch))
-        order[lacking] = len(batch) + np.arange(len(lacking))
-        return pa.concat_arrays([phones, segmented.phones]).take(pa.array(order))
+        """Return phones in the style: those that rows came with, and for the others those of their pronunciations."""
+        style = self._phonetics.style
+        is_given = batch["phones"].is_valid().to_numpy(zero_copy_only=False)
+        said, given = np.flatnonzero(~is_given), np.flatnonzero(is_given)
+        if not len(given):
+            return self._counted(segment(batch["pron"], batch["lang"], style))
+        rows, told = batch.take(pa.array(said)), batch.take(pa.array(given))
+        both = (segment(rows["pron"], rows["lang"], style), restyle(told["phones"], told["lang"], style))
+        order = np.argsort(np.concatenate([said, given]))
+        return pa.concat_arrays([*map(self._counted, both)]).take(pa.array(order))
+
+    def _counted(self, done: Segmented) -> pa.Array:
+        self.losses.unknown.update(done.unknown)
+        self.losses.unified.update(done.unified)
+        return done.phones
 
     def _parted(self, batch: pa.RecordBatch, reason: pa.Array) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Return the rows without a `reason` [N] against them, and the words of which no row is so (`REJECTS`)."""

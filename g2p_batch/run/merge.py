@@ -172,6 +172,14 @@ def _provenance(plan: Plan) -> dict[str, str]:
     }
 
 
+def _named(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """Return counts by language and symbol, the most frequent of a language first."""
+    symbols: dict[str, dict[str, int]] = {}
+    for (lang, symbol), count in sorted(counts.items(), key=lambda pair: (pair[0][0], -pair[1], pair[0][1])):
+        symbols.setdefault(lang, {})[symbol] = count
+    return symbols
+
+
 def _summary(
     run: RunDir,
     plan: Plan,
@@ -182,9 +190,7 @@ def _summary(
     seconds: float,
 ) -> Summary:
     decoded = sum(receipt.words for receipt in receipts)
-    symbols: dict[str, dict[str, int]] = {}
-    for (lang, symbol), count in sorted(losses.unknown.items(), key=lambda pair: (pair[0][0], -pair[1], pair[0][1])):
-        symbols.setdefault(lang, {})[symbol] = count
+    unified = Counter({(lang, f"{one} > {other}"): n for (lang, one, other), n in losses.unified.items()})
     return Summary(
         rows_in=plan.rows_in,
         words=decoded + plan.known - losses.refused.total(),
@@ -197,7 +203,8 @@ def _summary(
         variants_left_out=ranked(losses.variants),
         statuses=statuses(receipts),
         languages=ranked(plan.languages),
-        unknown_symbols=symbols,
+        unknown_symbols=_named(losses.unknown),
+        unified_symbols=_named(unified),
         phones_outside=ranked(losses.outside),
         rows_outside=losses.outside_rows,
         seconds=round(seconds, 3),

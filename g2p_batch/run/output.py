@@ -73,12 +73,12 @@ class LexiconOutput:
                 f"--tokens is for sherpa lexicons, not for {self.format.name}: check phones with --phone-set"
             )
         self.format.require_reader(self.reader)
-        if self.format.phones == "joined" and self.phones.style.alphabet == "arpabet":
+        if self.format.phones == "joined" and self.phones.style.notation == "arpabet":
             raise UsageError(
                 f"{self.format.name} joins phones, which ARPAbet needs apart: choose --phones ipa or x-sampa"
             )
-        own, asked = self.format.alphabet, self.phones.style.alphabet
-        if own is not None and asked != own and (self.phones.named or asked != Style.alphabet):
+        own, asked = self.format.alphabet, self.phones.style.notation
+        if own is not None and asked != own and ("alphabet" in self.phones.named or asked != Style.alphabet):
             raise UsageError(f"{self.format.name} knows phones in {own} only: leave out --phones")
         if not self.by_language or isinstance(self.path, Url):  # folders of languages are not made yet
             store_at(self.path.parent).require_writable(self.path.name, self.format.files)
@@ -101,9 +101,16 @@ class LexiconOutput:
 
     @property
     def phonetics(self) -> Phonetics:
-        """How phones are written, in the format's own alphabet if it has one."""
-        own = self.format.alphabet
-        return self.phones if own is None else replace(self.phones, style=replace(self.phones.style, alphabet=own))
+        """How phones are written: in the format's own alphabet if it has one, as its readers know them by default."""
+        style, known = self.phones.style, self.format
+        if known.alphabet is not None:
+            style = replace(style, alphabet=known.alphabet)
+        if known.unstressed and style.notation == "ipa" and not {"stress", "phone_map"} & self.phones.named:
+            style = replace(style, stress="drop")
+        checked = self.phones.phone_set
+        if checked is None and self.tokens is not None:
+            checked = PhoneSet(self.tokens, tokens(self.tokens))
+        return replace(self.phones, style=style, phone_set=checked)
 
     @property
     def write_options(self) -> WriteOptions:
@@ -113,7 +120,7 @@ class LexiconOutput:
             space_in_word=self.space_in_word,
             tokens=self.tokens,
             phones=self.phonetics.asked,
-            alphabet=self.phonetics.style.alphabet,
+            alphabet=self.phonetics.style.notation,
             stress=self.phonetics.style.stress != "drop",
             reader=self.reader,
         )

@@ -30,6 +30,7 @@ class Summary:
         statuses: words that the model was asked, by status.
         languages: words by language, missing ones included.
         unknown_symbols: what is not IPA among the phones, by language and symbol.
+        unified_symbols: ways of writing a sound that gave way to the usual one, by language and both, as `tʃ > t͡ʃ`.
         phones_outside: phones that are not in the set to check against.
         rows_outside: rows with any of these.
         seconds: the command that wrote the lexicon.
@@ -57,6 +58,7 @@ class Summary:
     statuses: Mapping[str, int]
     languages: Mapping[str, int]
     unknown_symbols: Mapping[str, Mapping[str, int]]
+    unified_symbols: Mapping[str, Mapping[str, int]]
     phones_outside: Mapping[str, int]
     rows_outside: int
     seconds: float
@@ -122,10 +124,9 @@ class Summary:
         if self.variants_left_out:
             lines.append(f"Variants left out: {listed(self.variants_left_out)}.")
         if self.unknown_symbols:
-            named = {
-                f"{lang} {name}": n for lang, symbols in self.unknown_symbols.items() for name, n in symbols.items()
-            }
-            lines.append(f"Not IPA, written as it is: {listed(ranked(named))}.")
+            lines.append(f"Not IPA, written as it is: {_by_language(self.unknown_symbols)}.")
+        if self.unified_symbols:
+            lines.append(f"Written in one way: {_by_language(self.unified_symbols)}.")
         if self.phones_outside:
             rows = count_of(self.rows_outside, "pronunciation")
             lines.append(f"Phones that are not in the set: {listed(self.phones_outside, 10)}; in {rows}.")
@@ -136,6 +137,10 @@ class Summary:
             f"Lexicon: {self.lexicon}",
         ]
         return "\n".join(lines)
+
+
+def _by_language(symbols: Mapping[str, Mapping[str, int]]) -> str:
+    return listed(ranked({f"{lang} {name}": n for lang, counts in symbols.items() for name, n in counts.items()}))
 
 
 def read_summary(run: RunDir) -> Summary | None:

@@ -11,6 +11,7 @@ import pytest
 
 from g2p_batch.phones import Style
 from g2p_batch.phones.quirks import quirks_of
+from g2p_batch.phones.reading import reading_of
 from g2p_batch.phones.symbols import BREAKS, MODIFIERS, STRESS, TONES
 from g2p_batch.phones.writing import writer
 from tests.helpers.phone_samples import SAMPLES, golden
@@ -67,7 +68,7 @@ def test_boundaries_are_those_of_segments_but_for_reasons(segments_tokenizer):
     compared = 0
     for lang, pron in PRONUNCIATIONS:
         text = unicodedata.normalize("NFD", pron)
-        ours = nfd(writer(lang, Style(syllables="keep"))(pron))
+        ours = nfd(writer(lang, Style(syllables="keep"))(reading_of(lang).split(pron)))
         theirs = nfd(segments_tokenizer(pron, ipa=True).split(" "))
         assert "".join(theirs) == text
         assert_explained(lang, text, ours, theirs)
@@ -80,7 +81,9 @@ def test_boundaries_are_those_of_ipatok_but_for_reasons():
     compared = 0
     for lang, pron in PRONUNCIATIONS:
         dropped = (STRESS | BREAKS | set(quirks_of(lang).stress)) - set(quirks_of(lang).marks)
-        ours = [phone.replace(".", "") for phone in nfd(writer(lang, Style(stress="drop"))(pron))]
+        ours = [
+            phone.replace(".", "") for phone in nfd(writer(lang, Style(stress="drop"))(reading_of(lang).split(pron)))
+        ]
         theirs = nfd(ipatok.tokenise(pron, strict=False, replace=False, tones=True, unknown=True))
         theirs = [phone for phone in theirs if phone not in dropped]
         text = "".join(ours)
