@@ -79,6 +79,12 @@ def lexicon_option(text: str, required: bool = False) -> _Decorator:
     return click.option("--lexicon", "lexicons", metavar=metavar, multiple=True, required=required, help=text)
 
 
+def reader_option(text: str) -> _Decorator:
+    """Return the option of programs that take less than a format allows, which `Format.readers` names."""
+    readers = click.Choice(["phonetisaurus", "pocketsphinx"])
+    return click.option("--reader", type=readers, help=f"{text} (docs/formats.md#one-reader).")
+
+
 def existing_lexicons(texts: tuple[str, ...], alphabet: "Alphabet" = "auto") -> "tuple[ExistingLexicon, ...]":
     """Read `[TAG=][FORMAT:]FILE`; what stands before a mark and is no language or format is a part of the file's name.
 

@@ -12,7 +12,15 @@ import click
 
 from g2p_batch import errors
 from g2p_batch.cli.main import device_option, dtype_option, say
-from g2p_batch.cli.options import all_of, configured, existing_lexicons, lexicon_option, list_options, model_option
+from g2p_batch.cli.options import (
+    all_of,
+    configured,
+    existing_lexicons,
+    lexicon_option,
+    list_options,
+    model_option,
+    reader_option,
+)
 from g2p_batch.cli.progress import progress
 from g2p_batch.storage.locations import Location, located
 
@@ -117,7 +125,7 @@ output_options = all_of(
         "--stress",
         type=click.Choice(["keep", "attach", "separate", "drop"]),
         help="Stress marks: before the phone where they stand, at the vowel of the syllable, phones of their own, or "
-        "none.  [default: keep; drop in IPA for MFA]",
+        "none, as PocketSphinx wants.  [default: keep; drop in IPA for MFA]",
     ),
     click.option(
         "--tones",
@@ -153,6 +161,7 @@ output_options = all_of(
         metavar="CHAR",
         help="Write words with blanks with this character where a format cannot hold blanks.",
     ),
+    reader_option("Write what this program takes of its format"),
     click.option(
         "--order",
         type=click.Choice(["input", "word"]),
@@ -276,6 +285,7 @@ def lexicon_output(options: Mapping[str, Any]) -> "LexiconOutput":
         unwanted=Unwanted(tuple(sorted({*options["drop"]})), options["min_logprob"]),
         space_in_word=options["space_in_word"],
         tokens=options["tokens"],
+        reader=options["reader"],
     )
 
 

@@ -9,6 +9,7 @@ import click
 
 from g2p_batch import errors, languages
 from g2p_batch.cli.main import main
+from g2p_batch.cli.options import reader_option
 from g2p_batch.counts import count_of
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ _MOST_SHOWN = 100
     "wikipron, ipa-dict, phonetisaurus or sequitur.  [default: by the name and beginning of FILE]",
 )
 @click.option("--tokens", type=click.Path(path_type=Path), metavar="FILE", help="tokens.txt of a sherpa-onnx voice.")
+@reader_option("Say what this program takes amiss of its format, too")
 @click.option("--lang", metavar="TAG", help="The only language that FILE may name (tsv, parquet, jsonl, pls).")
-def validate(file: Path, name: str | None, tokens: Path | None, lang: str | None) -> None:
+def validate(file: Path, name: str | None, tokens: Path | None, reader: str | None, lang: str | None) -> None:
     """Check a lexicon against the rules of its format.
 
     FILE is a lexicon of whatever origin, also .gz or .zst, or a dictionary folder of Kaldi. What the readers of the
@@ -40,13 +42,16 @@ def validate(file: Path, name: str | None, tokens: Path | None, lang: str | None
     Examples:
       g2p-batch validate lexicon.dict
       g2p-batch validate lexicon.txt --format sherpa --tokens tokens.txt
+      g2p-batch validate words.dict --format cmudict --reader pocketsphinx
     """
-    from g2p_batch.formats.kind import Expected
+    from g2p_batch.formats.kind import Expected, require_reader
     from g2p_batch.formats.registry import readable_format
 
     lexicon_format = readable_format(file, name)
     _check_options(lexicon_format, tokens, lang)
-    problems = lexicon_format.validate(file, Expected(tokens, None if lang is None else languages.resolve(lang).tag))
+    require_reader(lexicon_format, reader)
+    tag = None if lang is None else languages.resolve(lang).tag
+    problems = lexicon_format.validate(file, Expected(tokens, tag, reader))
     count = 0
     for problem in islice(problems, _MOST_SHOWN):
         click.echo(_shown(file, problem))

@@ -15,6 +15,8 @@ from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.rules import PHONE_LINE_RULES, any_phone, first_reason, reserved
 from g2p_batch.formats.word_lines import best, phone_lines, write_lines
 
+_OWN_WORDS = frozenset(word for word, _ in kaldi.OWN_LINES)
+
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write words and the phones of their best variant."""
@@ -37,7 +39,7 @@ def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
         if not phones:
             yield Problem(line.number, f"gives {word} no pronunciation" if word else "is empty")
             continue
-        if word in kaldi.RESERVED:
+        if word in kaldi.RESERVED or (word in _OWN_WORDS and (word, *phones) not in kaldi.OWN_LINES):
             yield Problem(line.number, f"has the reserved word {word}")
         if hash(word) in seen:
             yield Problem(line.number, f"gives {word} another pronunciation, and icefall takes one")
@@ -55,6 +57,7 @@ _RULES = (
     *PHONE_LINE_RULES,
     ("reserved_word", reserved(kaldi.RESERVED)),
     ("reserved_phone", any_phone(_is_symbol)),
+    *kaldi.OWN_LINE_RULES,
 )
 
 ICEFALL = Format("icefall", None, write, kaldi.read, validate, refuse, best_only=True)

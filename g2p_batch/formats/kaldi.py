@@ -13,10 +13,13 @@ import pyarrow as pa
 from g2p_batch.formats.entries import Entry, TextLine, batched, encoding_problems, text_lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, any_phone, first_reason, reserved
+from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, Rule, any_phone, first_reason, reserved
 from g2p_batch.formats.word_lines import phone_lines, relative_probabilities, write_lines
 
 RESERVED = ("#0", "</s>", "<eps>", "<s>")
+SILENCE, NOISE = "SIL", "SPN"
+OWN_LINES = (("!SIL", SILENCE), ("<UNK>", NOISE))
+"""What recipes of Kaldi and icefall add to every lexicon: silence, and words that are in no lexicon."""
 _STRANGE_BLANK = re.compile(f"[{BLANKS}]".replace("\t-", "\n-").replace("- ", "-\x1f"))
 """Whitespace but for tab and blank, which are ends of ranges there."""
 
@@ -126,6 +129,12 @@ RULES = (
     ("reserved_phone", any_phone(is_symbol)),
 )
 """What a lexicon of Kaldi cannot hold."""
+
+OWN_LINE_RULES: tuple[Rule, ...] = (
+    ("reserved_word", reserved([word for word, _ in OWN_LINES])),
+    ("reserved_phone", any_phone(lambda phone: phone in (SILENCE, NOISE))),
+)
+"""What a lexicon cannot hold to which `OWN_LINES` will be added."""
 
 KALDI = Format("kaldi", None, write, read, validate, refuse, order="word")
 KALDI_PROB = Format(

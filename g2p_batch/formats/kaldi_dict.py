@@ -13,14 +13,11 @@ import pyarrow.compute as pc
 from g2p_batch.errors import InputError
 from g2p_batch.formats import kaldi
 from g2p_batch.formats.entries import text_lines
+from g2p_batch.formats.kaldi import NOISE, OWN_LINES, SILENCE
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BOM, any_phone, first_reason, reserved
+from g2p_batch.formats.rules import BOM, any_phone, first_reason
 from g2p_batch.formats.word_lines import phone_lines, relative_probabilities, write_lines
-
-_SILENCE, _NOISE = "SIL", "SPN"
-_OWN_LINES = (("!SIL", _SILENCE), ("<UNK>", _NOISE))
-"""What Kaldi's recipes have in every dictionary: silence, and words that are in no dictionary."""
 
 LEXICON, PROBABILITIES = "lexicon.txt", "lexiconp.txt"
 SILENCES, PHONES = "silence_phones.txt", "nonsilence_phones.txt"
@@ -33,10 +30,10 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
     path.mkdir(exist_ok=True)
     phones: set[str] = set()
     _write_lexicon(_collected(batches, phones), path, options)
-    _write_text(path / SILENCES, [_SILENCE, _NOISE])
-    _write_text(path / _OPTIONAL, [_SILENCE])
+    _write_text(path / SILENCES, [SILENCE, NOISE])
+    _write_text(path / _OPTIONAL, [SILENCE])
     _write_text(path / PHONES, sorted(phones))
-    _write_text(path / _QUESTIONS, [f"{_SILENCE} {_NOISE}"])
+    _write_text(path / _QUESTIONS, [f"{SILENCE} {NOISE}"])
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
@@ -50,7 +47,7 @@ def read(path: Path) -> Iterator[pa.RecordBatch]:
     Raises:
         InputError: there is no lexicon, or it cannot be read.
     """
-    own = pa.array([word for word, _ in _OWN_LINES])
+    own = pa.array([word for word, _ in OWN_LINES])
     name, reader = (PROBABILITIES, kaldi.read_probabilities)
     if not (path / PROBABILITIES).is_file():
         name, reader = (LEXICON, kaldi.read)
@@ -178,7 +175,7 @@ def _write_lexicon(batches: Iterable[pa.RecordBatch], path: Path, options: Write
     likely = (path / PROBABILITIES).open("wb") if options.scores else None
     try:
         with (path / LEXICON).open("wb") as plain:
-            for word, phone in _OWN_LINES:
+            for word, phone in OWN_LINES:
                 plain.write(f"{word} {phone}\n".encode())
                 if likely:
                     likely.write(f"{word} 1.00 {phone}\n".encode())
@@ -197,8 +194,7 @@ def _write_text(path: Path, texts: Sequence[str]) -> None:
 
 _RULES = (
     *kaldi.RULES,
-    ("reserved_word", reserved([word for word, _ in _OWN_LINES])),
-    ("reserved_phone", any_phone(lambda phone: phone in (_SILENCE, _NOISE))),
+    *kaldi.OWN_LINE_RULES,
     ("byte_order_mark", any_phone(lambda phone: phone.startswith(BOM))),
 )
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from g2p_batch.errors import UsageError
 from g2p_batch.formats.lexicon import WriteOptions
 
 
@@ -28,10 +29,12 @@ class Expected:
     Attributes:
         tokens: sherpa-onnx `tokens.txt` that has to hold every phone.
         lang: tag of the only language that the lexicon may name.
+        reader: one of the format's `readers`, which is to read all of it.
     """
 
     tokens: Path | None = None
     lang: str | None = None
+    reader: str | None = None
 
 
 Writer = Callable[[Iterable[pa.RecordBatch], Path, WriteOptions], None]
@@ -60,6 +63,8 @@ class Source:
     validate: Validator
     names_language: bool = False
     """Whether a file says which languages it is about."""
+    readers: tuple[str, ...] = ()
+    """As of a format."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +100,16 @@ class Format:
     batch of rows that are not refused yet, in their order."""
     tokens: bool = False
     """Whether phones may be checked against a `tokens.txt` as it is written."""
+    readers: tuple[str, ...] = ()
+    """Programs that take less than the format allows: a lexicon may be written for one of them, and checked for it."""
+
+
+def require_reader(kind: Source | Format, name: str | None) -> None:
+    """Check that a lexicon can be for the reader called `name`, if one is.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if name is not None and name not in kind.readers:
+        others = f": choose --reader {' or '.join(kind.readers)}" if kind.readers else ": leave it out"
+        raise UsageError(f"--reader {name} is not about lexicons of {kind.name}{others}")

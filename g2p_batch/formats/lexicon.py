@@ -73,6 +73,7 @@ class WriteOptions:
         tokens: sherpa-onnx `tokens.txt` that has to hold every phone of a sherpa lexicon.
         phones: write phones where they are optional.
         alphabet: the alphabet of pronunciations, which a PLS document names.
+        reader: one of the format's `readers`, for which the lexicon is.
 
     Raises:
         UsageError: `space_in_word` is not one visible character.
@@ -84,6 +85,7 @@ class WriteOptions:
     tokens: Path | None = None
     phones: bool = False
     alphabet: Literal["ipa", "x-sampa", "arpabet"] = "ipa"
+    reader: str | None = None
 
     def __post_init__(self) -> None:
         mark = self.space_in_word

@@ -1,11 +1,13 @@
 """Dictionaries of the Montreal Forced Aligner: `word⇥p p`, or `word⇥probability⇥p p`.
 
 The rules are those of MFA's `parse_dictionary_file` and its page on pronunciation dictionaries: lines are split at any
-whitespace, fields after the word that look like numbers are probabilities, words become NFKC. MFA runs Kaldi, whose
-symbols it cannot use either.
+whitespace, fields after the word that look like numbers are probabilities, words become NFKC and lower case. MFA runs
+Kaldi, whose symbols it cannot use either. What trains models of pronunciation from a dictionary keeps characters for
+itself: `phonetisaurus-train` refuses one with `}`, `|` or `_`, MFA's `train_g2p` one with `;`, `|` or `_`.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,15 +18,21 @@ from g2p_batch.formats.entries import Entry, batched, encoding_problems, text_li
 from g2p_batch.formats.kaldi import RESERVED, is_symbol
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, any_phone, first_phone, first_reason, reserved
+from g2p_batch.formats.rules import BLANKS, PHONE_LINE_RULES, Rule, any_phone, first_phone, first_reason, word
 from g2p_batch.formats.word_lines import phone_lines, relative_probabilities, spelt, write_lines
 
-_OWN_WORDS = ("<unk>", "[bracketed]", "[cutoff]", "[laughter]")
-"""Words to which MFA gives pronunciations of its own; a dictionary that others made may list them."""
+_OWN_WORDS = ("<cutoff>", "<eps>", "<unk>", "[bracketed]", "[laughter]")
+"""Words to which MFA gives silence or noise itself, and whose lines it skips, as its dictionaries have them."""
+_RESERVED = frozenset((*RESERVED, *_OWN_WORDS))
 _SILENCES = ("sil", "spn")
 _PROBABILITY = re.compile(r"\b(\d+\.\d+|1)\b")
 _MOST_NUMBERS = 4
 _LEAST = 0.01
+
+_PHONETISAURUS = "phonetisaurus"
+_SEPARATED = re.compile("[;_|}]")
+_VARIANT = re.compile(r"[^(]+\(\d+\)")
+"""What Phonetisaurus's Python package takes for a variant of the word before the bracket."""
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
@@ -43,7 +51,7 @@ def write_probabilities(batches: Iterable[pa.RecordBatch], path: Path, options: 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
     """Refuse what MFA would split, read as a probability or take for a symbol of its own."""
-    return first_reason(rows, options, _RULES)
+    return first_reason(rows, options, (*_RULES, *_READER_RULES.get(options.reader, ())))
 
 
 def read(path: Path) -> Iterator[pa.RecordBatch]:
@@ -55,19 +63,21 @@ def read(path: Path) -> Iterator[pa.RecordBatch]:
     return batched(_entries(path))
 
 
-def validate(path: Path, _expected: Expected) -> Iterator[Problem]:
-    """Check a dictionary with or without probabilities."""
+def validate(path: Path, expected: Expected) -> Iterator[Problem]:
+    """Check a dictionary with or without probabilities, and if it is to train Phonetisaurus that this will take it."""
+    check = _faults if expected.reader is None else _faults_in_training
     for line in text_lines(path):
         yield from encoding_problems(line)
         if "\r" in line.text.removesuffix("\r"):
             yield Problem(line.number, "holds a carriage return, which ends the line for MFA")
         if line.text.split():
-            yield from (Problem(line.number, what) for what in _faults(line.text))
+            yield from (Problem(line.number, what) for what in check(line.text))
 
 
 def _faults(text: str) -> Iterator[str]:
     word, numbers, phones = _fields(text)
-    if word in RESERVED:
+    name = unicodedata.normalize("NFKC", word).lower()
+    if name in _RESERVED and not (name in _OWN_WORDS and {*phones} <= {*_SILENCES}):
         yield f"has the reserved word {word}"
     if not phones:
         yield f"gives {word} no pronunciation"
@@ -80,6 +90,16 @@ def _faults(text: str) -> Iterator[str]:
     for phone in phones:
         if (phone in _SILENCES and not special) or is_symbol(phone):
             yield f"has the reserved phone {phone}"
+
+
+def _faults_in_training(text: str) -> Iterator[str]:
+    yield from _faults(text)
+    word, _, phones = _fields(text)
+    for field in (word, *phones):
+        if separator := _SEPARATED.search(unicodedata.normalize("NFKC", field)):
+            yield f"has {field}, and training refuses a lexicon with {separator[0]}"
+    if _VARIANT.fullmatch(word):
+        yield f"has {word}, which Phonetisaurus takes for a variant of {word.partition('(')[0]}"
 
 
 def _fields(text: str) -> tuple[str, list[str], list[str]]:
@@ -111,16 +131,33 @@ def _is_number(field: str) -> bool:
 
 def _split_by_nfkc(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
     """Tell which words hold a blank once they are NFKC: a lone accent such as ´ does."""
-    return pc.match_substring_regex(pc.utf8_normalize(spelt(rows["word"], options), "NFKC"), f"[{BLANKS}]")
+    return pc.match_substring_regex(_looked_up(rows, options), f"[{BLANKS}]")
+
+
+def _reserved(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    return pc.is_in(_looked_up(rows, options), pa.array(sorted(_RESERVED)))
+
+
+def _looked_up(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    """Return words, string [N], as MFA looks them up."""
+    return pc.utf8_lower(pc.utf8_normalize(spelt(rows["word"], options), "NFKC"))
 
 
 _RULES = (
     *PHONE_LINE_RULES,
     ("space_in_word", _split_by_nfkc),
-    ("reserved_word", reserved(RESERVED + _OWN_WORDS)),
+    ("reserved_word", _reserved),
     ("reserved_phone", any_phone(lambda phone: phone in _SILENCES or is_symbol(phone))),
     ("number_as_first_phone", first_phone(lambda phone: _PROBABILITY.match(phone) is not None)),
 )
 
-MFA = Format("mfa", ".dict", write, read, validate, refuse, unstressed=True)
-MFA_PROB = Format("mfa-prob", None, write_probabilities, read, validate, refuse, unstressed=True)
+_TRAINING_RULES: tuple[Rule, ...] = (
+    ("separator", lambda rows, options: pc.match_substring_regex(_looked_up(rows, options), _SEPARATED.pattern)),
+    ("separator", any_phone(lambda phone: _SEPARATED.search(unicodedata.normalize("NFKC", phone)) is not None)),
+    ("variant_mark", word(f"^{_VARIANT.pattern}$")),
+)
+_READER_RULES: dict[str | None, tuple[Rule, ...]] = {_PHONETISAURUS: _TRAINING_RULES}
+_READERS = (_PHONETISAURUS,)
+
+MFA = Format("mfa", ".dict", write, read, validate, refuse, unstressed=True, readers=_READERS)
+MFA_PROB = Format("mfa-prob", None, write_probabilities, read, validate, refuse, unstressed=True, readers=_READERS)

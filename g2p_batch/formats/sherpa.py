@@ -1,9 +1,12 @@
 """Lexicons of sherpa-onnx text-to-speech: `word token token`, one pronunciation a word.
 
 The rules are those of its `lexicon.cc`: words become lower case in ASCII, of equal words the first counts, and a line
-with a token that `tokens.txt` lacks is skipped.
+with a token that `tokens.txt` lacks is skipped. Those of `text-utils.cc` say what becomes of a text: it is split around
+every character but some, and a word that is no piece of it is never looked up. Voices of Chinese put Han characters
+together again (`phrase-matcher.cc`).
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +18,17 @@ from g2p_batch.formats import kaldi
 from g2p_batch.formats.entries import encoding_problems, text_lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
-from g2p_batch.formats.rules import PHONE_LINE_RULES, any_phone, first_reason
-from g2p_batch.formats.word_lines import best, phone_lines, write_lines
+from g2p_batch.formats.rules import PHONE_LINE_RULES, Rule, any_phone, first_reason
+from g2p_batch.formats.word_lines import best, phone_lines, spelt, write_lines
+
+_LETTERS = "0-9A-Za-z'ÀÁÂÄÇÈÉÊËÍÎÏÑÓÔÖÙÚÛÜßàáâäçèéêëíîïñóôöùúûü"
+"""Characters that stay together in a text, as the inside of a character class."""
+_HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_MOST_HAN = 10
+_PAUSES = "!,.:;?-"
+"""Characters that end a sentence or a clause, and are not looked up."""
+_PIECE = f"[{_LETTERS}]+|[^{_PAUSES}]|[{_HAN}]{{1,{_MOST_HAN}}}"
+"""A word that is looked up: letters, any other character by itself, or what voices of Chinese find."""
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
@@ -27,15 +39,15 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
 
 
 def refuse(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
-    """Refuse what sherpa-onnx would split, and with `options.tokens` what it would skip.
+    """Refuse what sherpa-onnx would split or never say, and with `options.tokens` what it would skip.
 
     Raises:
         InputError: the list of tokens cannot be read.
     """
-    rules = PHONE_LINE_RULES
+    rules = _RULES
     if options.tokens is not None:
         allowed = tokens(options.tokens)
-        rules = (*PHONE_LINE_RULES, ("token_not_in_set", any_phone(lambda phone: phone not in allowed)))
+        rules = (*_RULES, ("token_not_in_set", any_phone(lambda phone: phone not in allowed)))
     return first_reason(rows, options, rules)
 
 
@@ -82,6 +94,9 @@ def validate(path: Path, expected: Expected) -> Iterator[Problem]:
         if key in seen:
             yield Problem(line.number, f"has {word} again: sherpa-onnx ignores it")
         seen.add(key)
+        if not re.fullmatch(_PIECE, word):
+            what = "sherpa-onnx takes for a pause" if word in _PAUSES else "sherpa-onnx splits"
+            yield Problem(line.number, f"has {word}, which {what}: it is never said")
         for token in phones:
             if allowed is not None and token not in allowed:
                 yield Problem(line.number, f"has the token {token}, which {expected.tokens} lacks: it is skipped")
@@ -105,6 +120,16 @@ def tokens(path: Path) -> frozenset[str]:
 
 def _lowered(word: str) -> str:
     return word.encode().lower().decode()
+
+
+def _never_said(rows: pa.RecordBatch, options: WriteOptions) -> pa.Array:
+    return pc.invert(pc.match_substring_regex(spelt(rows["word"], options), f"^(?:{_PIECE})$"))
+
+
+_RULES: tuple[Rule, ...] = (
+    *PHONE_LINE_RULES,
+    ("never_said", _never_said),
+)
 
 
 SHERPA = Format(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from g2p_batch.errors import UsageError
-from g2p_batch.formats.kind import Format
+from g2p_batch.formats.kind import Format, require_reader
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.registry import format_for
 from g2p_batch.formats.sherpa import tokens
@@ -45,6 +45,7 @@ class LexiconOutput:
         unwanted: which answers are rejected.
         space_in_word: one character for a blank in words, where the format cannot hold blanks.
         tokens: a sherpa-onnx `tokens.txt` that has to hold every phone.
+        reader: one of the format's `readers`, for which the lexicon is.
 
     Raises:
         UsageError: there is no such format, or an option does not fit it.
@@ -62,6 +63,7 @@ class LexiconOutput:
     unwanted: Unwanted = field(default_factory=Unwanted)
     space_in_word: str | None = None
     tokens: Path | None = None
+    reader: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.path, Url) and not self.path.key:
@@ -72,6 +74,7 @@ class LexiconOutput:
             raise UsageError(
                 f"--tokens is for sherpa lexicons, not for {self.format.name}: check phones with --phone-set"
             )
+        require_reader(self.format, self.reader)
         if self.format.phones == "joined" and self.phones.style.notation == "arpabet":
             raise UsageError(
                 f"{self.format.name} joins phones, which ARPAbet needs apart: choose --phones ipa or x-sampa"
@@ -120,6 +123,7 @@ class LexiconOutput:
             tokens=self.tokens,
             phones=self.phonetics.asked,
             alphabet=self.phonetics.style.notation,
+            reader=self.reader,
         )
 
     def path_of(self, lang: str) -> Location:
@@ -189,6 +193,7 @@ class LexiconOutput:
             "order": self.order,
             "scores": self.scores,
             "space_in_word": self.space_in_word,
+            "reader": self.reader,
             "unwanted": {"drop": [*self.unwanted.statuses], "min_logprob": self.unwanted.min_logprob},
             "phones": style | {"asked": self.phonetics.asked},
             "sha256 of --phone-map, --phone-set and --tokens": [phones and _digest(phones) for phones in lists],

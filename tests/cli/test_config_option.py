@@ -28,7 +28,7 @@ def test_a_configuration_gives_options_and_the_command_line_wins(opened: list[Op
             "run.toml has an unknown key 'lexica': use some of lang, lang-column, word-column, input-format, "
             "encoding, normalize, model, dtype, lexicon, lexicon-phones, since-run, or-anew, shard-words, "
             "spelling, unseen, strict, restart, output, format, scores, drop, min-logprob, phones, stress, tones, "
-            "syllables, clean, phone-map, phone-set, tokens, space-in-word, order, device, workers, engine, "
+            "syllables, clean, phone-map, phone-set, tokens, space-in-word, reader, order, device, workers, engine, "
             "ray-address, memory, run-dir",
         ),
         ('lexicon = "x"\n', "run.toml: lexicon is 'x', not a list of texts in quotes"),
@@ -56,4 +56,5 @@ def test_a_configuration_may_name_every_option_but_itself() -> None:
         *("phones", "stress", "tones", "syllables", "clean", "phone_map", "phone_set", "tokens", "space_in_word"),
         *("engine", "ray_address", "spelling", "unseen", "drop", "min_logprob", "input_format", "encoding", "or_anew"),
         "lexicon_phones",
+        "reader",
     }

@@ -171,6 +171,10 @@ USAGE: dict[str, tuple[list[str], str]] = {
     "an unknown option": (["--lexicons", "x"], "No such option"),
     "a space that is none": (["--lang", "fra", "--space-in-word", "__"], "'__' cannot stand for a space"),
     "tokens for another format": (["--lang", "fra", "--tokens", "x"], "--tokens is for sherpa lexicons"),
+    "a reader of another format": (
+        ["--lang", "fra", "--format", "mfa", "--reader", "pocketsphinx"],
+        "--reader pocketsphinx is not about lexicons of mfa: choose --reader phonetisaurus",
+    ),
     "other phones than a format knows": (
         ["--lang", "fra", "--format", "charsiu", "--phones", "arpabet"],
         "charsiu joins phones, which ARPAbet needs apart",

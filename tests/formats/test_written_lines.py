@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from g2p_batch.formats.kind import Expected
+from g2p_batch.formats.lexicon import WriteOptions
 from tests.helpers.lexicons import (
     PHONE_LINE_FORMATS,
     Row,
@@ -42,6 +44,15 @@ def test_cmudict_numbers_variants(tmp_path: Path) -> None:
         "read R IY1 D\nread(2) R EH1 D\nread(3) R IH0 D\nrecord R AH0 K AO1 R D\n"
     )
     assert problems("cmudict", tmp_path / "cmudict") == []
+
+
+@pytest.mark.parametrize("each", [1, 2, 100])
+def test_cmudict_without_stress_has_each_variant_once(tmp_path: Path, each: int) -> None:
+    options = WriteOptions(reader="pocketsphinx")
+    rows = [*lexeme("read", "R IY1 D", "R IY0 D", "R EH1 D"), *lexeme("record", "R AH0 K AO1 R D")]
+    path = write("cmudict", rows, tmp_path / "cmudict", options, each)
+    assert path.read_text() == "read R IY D\nread(2) R EH D\nrecord R AH K AO R D\n"
+    assert problems("cmudict", path, Expected(reader="pocketsphinx")) == []
 
 
 @pytest.mark.parametrize("name", [*PHONE_LINE_FORMATS, "charsiu", "cmudict"])

@@ -94,6 +94,7 @@ def entries(name: str, path: Path) -> list[tuple[str, str, list[str] | None]]:
 
 
 NASTY_WORDS = (
+    *("[LAUGHTER]", "\uff1cunk\uff1e", "<sil>", "a(b)", ";;", "a|b"),
     *("a b", " ", " a", "a ", "(x)", "a(2)", "(2)", "#", "#0", "#1", "# c", "a #b", "\u00a0", "a\u00a0b", "\u3000x"),
     *('"', "''", "<eps>", "<s>", "</s>", "!SIL", "<UNK>", "<unk>", "[laughter]", ";;;", ";;; x", "1", "0.5", "\ufeffa"),
     *(
@@ -160,6 +161,10 @@ def nasty_rows(draw: st.DrawFn) -> list[Row]:
     ]
 
 
+MFA_SKIPS = {"<eps>", "<unk>", "<cutoff>", "[bracketed]", "[laughter]", "<s>", "</s>"}
+"""Words of MFA's own."""
+
+
 def mfa_reads(content: str) -> Iterator[tuple[str, float | None, tuple[str, ...]]]:
     """Read as MFA does, stricter: whatever it takes silently and wrong is an error too."""
     number = re.compile(r"\b(\d+\.\d+|1)\b")
@@ -176,4 +181,5 @@ def mfa_reads(content: str) -> Iterator[tuple[str, float | None, tuple[str, ...]
         assert not {"sil", "spn"} & {*rest}
         name = unicodedata.normalize("NFKC", word)
         assert name.split() == [name]
+        assert name.lower() not in MFA_SKIPS
         yield name, numbers[0] if numbers else None, tuple(rest)

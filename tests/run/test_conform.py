@@ -1,6 +1,7 @@
 """Lexicons in formats that hold phones, one language or fewer words than were asked for: nothing is lost unsaid."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -91,7 +92,7 @@ def test_variants_that_a_format_cannot_hold_are_counted_while_another_is_held(tm
         3,
     )
     assert summary.variants_left_out == {"token_not_in_set": 1}
-    assert summary.rejects == {"token_not_in_set": 2}
+    assert summary.rejects == {"never_said": 1, "token_not_in_set": 1}
     assert (summary.words, summary.looked_up) == (2, 1)
     assert "Variants left out: token_not_in_set 1." in summary.to_text()
 
@@ -180,6 +181,32 @@ def test_cmudict_is_arpabet_without_being_told(tmp_path: Path) -> None:
     assert job.lexicon().startswith("hello HH AH0 L OW1\n")
     job.written(phones=Phonetics(Style(stress="drop"), True))()
     assert job.lexicon().startswith("hello HH AH L OW\n")
+
+
+@pytest.mark.parametrize(
+    "asked", [{"phones": Phonetics(Style(stress="drop"), True)}, {"reader": "pocketsphinx"}], ids=["stress", "reader"]
+)
+def test_words_of_a_given_cmudict_lose_their_stress_too(tmp_path: Path, asked: dict[str, Any]) -> None:
+    (tmp_path / "cmudict-old.dict").write_text("ab AE1 B\nab(2) AE0 B\nab(3) EY1 B\n", encoding="utf-8")
+    job = english(tmp_path, path=tmp_path / "new.dict", format_name="cmudict")
+    job = job.planned(lexicons=(ExistingLexicon(tmp_path / "cmudict-old.dict", "eng-us"),))
+    job.written(**asked)()
+    assert "hello HH AH L OW\n" in job.lexicon()
+    assert "ab AE B\nab(2) EY B\n" in job.lexicon()
+    job()
+    assert "ab AE1 B\nab(2) AE0 B\nab(3) EY1 B\n" in job.lexicon()
+
+
+def test_a_lexicon_for_training_leaves_out_what_would_spoil_it(tmp_path: Path) -> None:
+    (tmp_path / "old.dict").write_text("hello\th ɛ_b\nworld\tw\n", encoding="utf-8")
+    job = english(tmp_path, path=tmp_path / "new.dict")
+    job = job.planned(lexicons=(ExistingLexicon(tmp_path / "old.dict", "eng-us"),))
+    summary = job.written(reader="phonetisaurus")()
+    assert summary.rejects["separator"] == 1
+    assert "world\tw\n" in job.lexicon()
+    assert "hello" not in job.lexicon()
+    job()
+    assert "hello\th ɛ_b\n" in job.lexicon()
 
 
 def test_a_folder_replaces_its_like_and_nothing_else(tmp_path: Path) -> None:
