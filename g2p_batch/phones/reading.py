@@ -25,13 +25,13 @@ class Reading:
 
     Attributes:
         parts: matches the parts one after the other; nothing lies between them.
-        edges: matches a phone as its stress marks, itself and its tones.
+        phone: matches a phone as its stress marks, itself and its tones.
         stress: symbols that are stress marks.
         breaks: symbols that separate syllables or words.
     """
 
     parts: re.Pattern[str]
-    edges: re.Pattern[str]
+    phone: re.Pattern[str]
     stress: frozenset[str]
     breaks: frozenset[str]
 
@@ -43,12 +43,14 @@ class Reading:
         """
         return self.parts.findall(pron)
 
-    def parted(self, phones: list[str]) -> list[str]:
-        """Return the parts of phones that are told apart already: stress marks and tones are not left on a phone."""
-        return [part for phone in phones for part in self._edges_of(phone)]
+    def sounds(self, phone: str) -> list[str]:
+        """Return the parts of what somebody else takes for one phone; a break inside it does not part it."""
+        parts = self.split(phone)
+        return parts if len(parts) == 1 or self.breaks.isdisjoint(parts) else self.edges(phone)
 
-    def _edges_of(self, phone: str) -> list[str]:
-        marks, core, tones = self.edges.findall(phone)[0]
+    def edges(self, phone: str) -> list[str]:
+        """Return the stress marks of one phone, itself and its tones, in order."""
+        marks, core, tones = self.phone.findall(phone)[0]
         return [*marks, *filter(None, (core, tones))]
 
     def with_stress_before_nuclei(self, parts: list[str]) -> list[str]:
@@ -113,5 +115,5 @@ def reading_of(lang: str) -> Reading:
     run_of_tones = f"[{tone}][{tone}{mark}]*" + (f"{quirks.after_tone}?" if quirks.after_tone else "")
     alone = f"[{class_of(stress | breaks)}]|[{class_of(marks | leads | TIES)}]+"
     parts = re.compile(f"{phone}|{run_of_tones}|{alone}")
-    edges = re.compile(f"^([{class_of(stress)}]*)(.*?)((?:{run_of_tones})?)$", re.DOTALL)
-    return Reading(parts, edges, stress, breaks)
+    whole = re.compile(f"^([{class_of(stress)}]*)(.*?)((?:{run_of_tones})?)$", re.DOTALL)
+    return Reading(parts, whole, stress, breaks)

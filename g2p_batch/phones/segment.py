@@ -79,10 +79,11 @@ def segment(prons: pa.Array | pa.ChunkedArray, langs: pa.Array | pa.ChunkedArray
 
 
 def restyle(phones: pa.Array, langs: pa.Array, style: Style) -> Segmented:
-    """Write phones that somebody else told apart, such as those of a lexicon, in a style; each stays one phone.
+    """Write phones that somebody else told apart, such as those of a lexicon, in a style.
 
-    Stress marks before a phone and tones behind it are parts of their own, as in `segment`, so that all phones of a
-    lexicon have them in the same place.
+    What is apart stays apart. What is one phone is read as a pronunciation of the language, so that all words of a
+    lexicon are in the same phones: a diphthong is two, as `segment` reads it, and an affricate one. Raw phones stay
+    what they are, but for stress and tones, which follow the style.
 
     Args:
         phones: IPA, list<string> [N], no nulls.
@@ -142,7 +143,10 @@ def _restyle(given: pa.Table, style: Style) -> Segmented:
                 if (one := unify.of_phone(phone)) != phone:
                     done.unified[tag, phone, one] += times
             rows = [[*map(functools.cache(unify.of_phone), row)] for row in rows]
-        texts, parts = [" ".join(row) for row in rows], map(reading_of(tag).parted, rows)
+        reading = reading_of(tag)
+        one_by_one = reading.edges if style.alphabet == "raw" else reading.sounds
+        parts = ([part for phone in row for part in one_by_one(phone)] for row in rows)
+        texts = [" ".join(row) for row in rows]
         columns.append(_written(texts, parts, np.ones(len(rows), np.int64), tag, style, done.unknown))
     return replace(done, phones=pa.concat_arrays(columns).take(pa.array(np.argsort(order))))
 

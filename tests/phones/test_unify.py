@@ -72,18 +72,21 @@ def test_an_affricate_is_the_same_phone_with_a_tie_and_without(lang):
     ("lang", "phones", "style", "expected"),
     [
         ("pol", "tʂ ʂ t͡ɕ tɕ", {}, "t͡ʂ ʂ t͡ɕ t͡ɕ"),
-        ("eng-us", "t͡ʃ aɪ ˈg", {}, "tʃ aɪ ˈɡ"),
-        ("eng-us", "h ə ˈl oʊ", {"stress": "drop"}, "h ə l oʊ"),
-        ("eng-us", "h ə ˈl oʊ", {"stress": "attach"}, "h ə l ˈoʊ"),
-        ("eng-us", "h ə ˈ l oʊ", {}, "h ə ˈl oʊ"),
+        ("eng-us", "t͡ʃ aɪ ˈg", {}, "tʃ a ɪ ˈɡ"),
+        ("eng-us", "t͡ʃ aɪ ˈg", {"alphabet": "raw"}, "t͡ʃ aɪ ˈg"),
+        ("eng-us", "ˈaɪ", {"alphabet": "raw", "stress": "drop"}, "aɪ"),
+        ("eng-us", "t ʃ a ɪ", {}, "t ʃ a ɪ"),
+        ("eng-us", "h ə ˈl oʊ", {"stress": "drop"}, "h ə l o ʊ"),
+        ("eng-us", "h ə ˈl oʊ", {"stress": "attach"}, "h ə l ˈo ʊ"),
+        ("eng-us", "h ə ˈ l oʊ", {}, "h ə ˈl o ʊ"),
         ("zho-s", "m a˨˩˦", {}, "m a ˨˩˦"),
         ("zho-s", "m a ˨˩˦", {"tones": "attach"}, "m a˨˩˦"),
-        ("eng-us", "h ə ˈl oʊ", {"alphabet": "x-sampa"}, 'h @ "l oU'),
+        ("eng-us", "h ə ˈl oʊ", {"alphabet": "x-sampa"}, 'h @ "l o U'),
         ("eng-us", "tʃ ɛ ˈɹ oʊ", {"alphabet": "arpabet"}, "CH EH0 R OW1"),
         ("tha", "ʔ . tʰ", {}, "ʔ tʰ"),
     ],
 )
-def test_phones_of_a_lexicon_are_written_in_the_same_style_and_stay_apart(lang, phones, style, expected):
+def test_phones_of_a_lexicon_are_written_in_the_same_style_and_what_is_apart_stays_apart(lang, phones, style, expected):
     assert given_phones(lang, phones, **style) == expected.split()
 
 
