@@ -38,6 +38,10 @@ class ArtifactError(G2PError):
     """A compiled artifact is missing, damaged or made for another machine."""
 
 
+class PackageError(G2PError):
+    """A package that only some tasks need is not installed."""
+
+
 class DeviceError(G2PError):
     """A GPU failed: the process that used it has lost it, another one may have more luck."""
 

@@ -73,19 +73,20 @@ def bench(
       g2p-batch bench --device cuda --dtype bfloat16 --shape tiny_16 --copies 50 --peers
     """
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
-    from g2p_batch.model.compiler import require_exporter
-    from g2p_batch.model.resolve import find_model
+    from g2p_batch.model.compiler import require_torch
+    from g2p_batch.model.resolve import find_model, require_weights
     from g2p_batch.model.shipped import shipped
     from g2p_batch.storage.publish import require_writable, writing
 
-    require_exporter(model)
+    require_weights(model)
+    subject = find_model(model, say, dtype=options["dtype"], target=device.kind)
+    require_torch("measuring beside transformers", "bench")
     from g2p_compile import bench as run
 
     for path in filter(None, (json_path, plot_path)):
         require_writable(path)
     if plot_path:
         run.require_plot(plot_path)
-    subject = find_model(model, say, dtype=options["dtype"], target=device.kind)
     table = asked_texts(words or str(shipped("golden/bench.tsv")), lang, subject.contract)
     table = table.take(list(range(len(table))) * options["copies"])
     workers = 1 if device.kind == "cuda" else options["workers"]

@@ -1,6 +1,5 @@
 """`train`."""
 
-import importlib.util
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -113,9 +112,14 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
       g2p-batch train train.parquet --dev dev.parquet --shape tiny_8 -o run
       g2p-batch train mine.tsv --lang eng-us --from bundled --steps 1000 -o mine
     """
+    from g2p_batch.model.compiler import require_torch
+    from g2p_batch.model.resolve import require_weights
+
     if folder is None and not dry_run:
         raise click.MissingParameter(param_hint="'-o'", param_type="option")
-    _require_torch()
+    if options["start"]:
+        require_weights(options["start"])
+    require_torch("training", "train")
     from g2p_compile.train.preparation import prepare
 
     if folder is None or dry_run:
@@ -136,11 +140,6 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
         point = training.train(prepared.checkpoint, recipe, data, folder, watch, TrainingBar(), stop)
     best = f"; {folder / training.BEST} holds the best, CER {point.best:.4f}" if point.best is not None else ""
     say(f"{point.step:,} steps, {point.words:,} examples: {folder / training.LAST} holds the model{best}.")
-
-
-def _require_torch() -> None:
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
-        raise errors.ModelError("training needs torch and transformers: `pip install 'g2p-batch[train]'`")
 
 
 def _of_training(options: Mapping[str, Any]) -> dict[str, Any]:

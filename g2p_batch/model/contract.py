@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from g2p_batch.errors import ArtifactError, ModelError
-from g2p_batch.model.alphabet import Alphabets
 
 CONTRACT, MANIFEST = "contract.json", "manifest.json"
 """The file by which one knows a program, and an artifact."""
@@ -23,6 +22,11 @@ DType = Literal["float32", "bfloat16", "int8", "float16"]
 Kind = Literal["llvm", "cuda"]
 """Of hardware: CPUs, NVIDIA GPUs."""
 DTYPES: tuple[DType, ...] = get_args(DType)
+
+Alphabet = Mapping[str, int]
+"""Characters of one language, each with the number of distinct training words that hold it."""
+Alphabets = Mapping[str, Alphabet]
+"""By tag; of a language without one nothing is known, and its words are asked as they are."""
 
 T = TypeVar("T")
 
