@@ -5,18 +5,24 @@ from typing import Any
 
 import click
 
+from g2p_batch.cli import completion
 from g2p_batch.cli.held_words import asked_texts, list_lang_option
-from g2p_batch.cli.main import device_option, dtype_option, main, say
+from g2p_batch.cli.help_groups import GroupedCommand
+from g2p_batch.cli.main import device_option, dtype_option, main, quiet_option, say
 from g2p_batch.model import cpu_families
 from g2p_batch.model.devices import Device, use_one
 
 
-@main.command()
-@click.argument("model", default="bundled")
+@main.command(cls=GroupedCommand)
+@click.argument("model", default="bundled", shell_complete=completion.models)
 @dtype_option
 @device_option
 @click.option(
-    "--words", metavar="FILE", is_eager=True, help="A word list.  [default: 2,000 mixed words of 11 languages]"
+    "--words",
+    metavar="FILE",
+    is_eager=True,
+    help="A word list.  [default: 2,000 mixed words of 11 languages]",
+    shell_complete=completion.files,
 )
 @list_lang_option
 @click.option(
@@ -24,6 +30,7 @@ from g2p_batch.model.devices import Device, use_one
     "shapes",
     multiple=True,
     metavar="[random:]tiny_8|tiny_12|tiny_16|small",
+    shell_complete=completion.one_of(["tiny_8", "tiny_12", "tiny_16", "small"]),
     help="Also measure MODEL widened to that shape (the same strings at its cost), or random weights in it.",
 )
 @click.option(
@@ -50,6 +57,7 @@ from g2p_batch.model.devices import Device, use_one
 @click.option(
     "--plot", "plot_path", type=click.Path(path_type=Path), metavar="FILE", help="Draw words per second: .svg or .png."
 )
+@quiet_option
 def bench(
     model: str,
     device: Device,

@@ -8,8 +8,9 @@ import click
 from click.core import ParameterSource
 
 from g2p_batch import errors
-from g2p_batch.cli.main import dtype_option, main, say, table
-from g2p_batch.cli.options import model_option
+from g2p_batch.cli import completion
+from g2p_batch.cli.main import dtype_option, main, quiet_option, say, table
+from g2p_batch.cli.options import LANG_OF_ALL, lang_option, model_option
 from g2p_batch.model import contract, cpu_families
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ _OF_MODEL = ("model", "dtype", "workers")
 
 
 @main.command()
-@click.argument("reference", metavar="REF")
+@click.argument("reference", metavar="REF", shell_complete=completion.files)
 @model_option
 @dtype_option
 @click.option(
     "--hypotheses",
     metavar="FILE",
+    shell_complete=completion.files,
     help="Score this lexicon instead of a model: a table with a header, or the lexicon of another tool.",
 )
-@click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47.")
+@lang_option(LANG_OF_ALL)
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -47,6 +49,7 @@ _OF_MODEL = ("model", "dtype", "workers")
     help="Threads that decode.",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
+@quiet_option
 @click.pass_context
 def evaluate(
     ctx: click.Context,

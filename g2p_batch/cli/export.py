@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from g2p_batch import errors
-from g2p_batch.cli.main import main, say
+from g2p_batch.cli import completion
+from g2p_batch.cli.main import main, quiet_option, say
 from g2p_batch.model import contract
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _MADE = {
 
 
 @main.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completion.models)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", required=True, help="A new folder.")
 @click.option(
     "--prefix",
@@ -34,6 +35,7 @@ _MADE = {
     "as configs/models says, or alphabet.json beside the weights]",
 )
 @click.option("--name", help="Short name.  [default: the last part of MODEL]")
+@quiet_option
 def export(model: str, output: Path, prefix: contract.Prefix | None, alphabet: Path | None, name: str | None) -> None:
     """Make a program of a checkpoint.
 

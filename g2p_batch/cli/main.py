@@ -13,11 +13,26 @@ from typing import Any
 import click
 
 from g2p_batch import errors
+from g2p_batch.cli import completion
 from g2p_batch.model import contract
 from g2p_batch.model.devices import Device, parse_device
 
-say = partial(click.echo, err=True)
-"""Tells the user what is not asked-for output."""
+_QUIET = "g2p_batch.quiet"
+
+
+def is_quiet() -> bool:
+    """Tell whether the command at work was given `--quiet`."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(_QUIET, False)
+
+
+def say(text: str) -> None:
+    """Tell the user what is neither asked-for output nor an error."""
+    if not is_quiet():
+        _complain(text)
+
+
+_complain = partial(click.echo, err=True)
 
 _MEBIBYTE = 1 << 20
 
@@ -32,15 +47,15 @@ class Commands(click.Group):
                 return super().invoke(ctx)
             except (Exception, KeyboardInterrupt) as error:
                 if isinstance(error, errors.G2PError):
-                    say(f"Error: {error}")
+                    _complain(f"Error: {error}")
                     ctx.exit(error.exit_code)
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
                     # Of a file it would be an error of ours. What is buffered Python would try again at its end.
                     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                    say(f"Error: standard output cannot be written ({error.strerror}): let it go elsewhere")
+                    _complain(f"Error: standard output cannot be written ({error.strerror}): let it go elsewhere")
                     ctx.exit(errors.FAILED)
                 if signals:  # the compiler may turn the interrupt into an error of its own
-                    say("Error: stopped before the end; nothing was written: run the same command again")
+                    _complain("Error: stopped before the end; nothing was written: run the same command again")
                     ctx.exit(errors.STOPPED_EARLY)
                 raise
 
@@ -82,6 +97,20 @@ dtype_option = click.option(
 )
 
 
+def _hush(context: click.Context, _option: click.Parameter, value: bool) -> None:
+    context.meta[_QUIET] = value
+
+
+quiet_option = click.option(
+    "--quiet",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_hush,
+    help="Tell nothing of what is done; errors are told all the same.",
+)
+
+
 def _device(_context: click.Context, _option: click.Parameter, text: str) -> Device:
     return parse_device(text)
 
@@ -92,6 +121,7 @@ device_option = click.option(
     default="cpu",
     show_default=True,
     callback=_device,
+    shell_complete=completion.devices,
     help="Where to decode: CPU, all GPUs, or those with these numbers.",
 )
 

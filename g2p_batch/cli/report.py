@@ -2,19 +2,22 @@
 
 import click
 
-from g2p_batch.cli.main import main, say
+from g2p_batch.cli import completion
+from g2p_batch.cli.main import main, quiet_option, say
 from g2p_batch.storage.locations import Location, located
 
 
 @main.command()
-@click.argument("run_dir", metavar="RUN_DIR", type=located)
+@click.argument("run_dir", metavar="RUN_DIR", type=located, shell_complete=completion.folders)
 @click.option(
     "-o",
     "--output",
     type=located,
     metavar="FILE.html",
+    shell_complete=completion.files,
     help="The page to write.  [default: RUN_DIR/report.html]",
 )
+@quiet_option
 def report(run_dir: Location, output: Location | None) -> None:
     """Show a run as a page.
 

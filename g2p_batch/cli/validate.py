@@ -8,6 +8,7 @@ import click
 
 from g2p_batch import errors, languages
 from g2p_batch.cli.main import main
+from g2p_batch.cli.options import format_option, lang_option
 
 if TYPE_CHECKING:
     from g2p_batch.formats.kind import Format, Problem
@@ -17,15 +18,9 @@ _MOST_SHOWN = 100
 
 @main.command()
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "name",
-    metavar="F",
-    help="tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict or pls."
-    "  [default: by the name and beginning of FILE]",
-)
+@format_option("by the name and beginning of FILE", name="name")
 @click.option("--tokens", type=click.Path(path_type=Path), metavar="FILE", help="tokens.txt of a sherpa-onnx voice.")
-@click.option("--lang", metavar="TAG", help="The only language that FILE may name (tsv, parquet, jsonl, pls).")
+@lang_option("The only language that FILE may name (tsv, parquet, jsonl, pls).")
 def validate(file: Path, name: str | None, tokens: Path | None, lang: str | None) -> None:
     """Check a lexicon against the rules of its format.
 

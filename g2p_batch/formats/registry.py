@@ -1,6 +1,6 @@
 """All formats, and which one is meant by a name, a suffix or the beginning of a file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from g2p_batch.formats.kaldi import KALDI, KALDI_PROB
 from g2p_batch.formats.kaldi_dict import KALDI_DICT, LEXICON, PROBABILITIES
 from g2p_batch.formats.kind import Format
 from g2p_batch.formats.mfa import MFA, MFA_PROB
+from g2p_batch.formats.names import choice
 from g2p_batch.formats.parquet import PARQUET
 from g2p_batch.formats.pls import PLS
 from g2p_batch.formats.rules import BOM
@@ -60,7 +61,7 @@ def format_for(path: Location, name: str | None = None) -> Format:
     for one in FORMATS.values():
         if one.suffix == path.suffix.lower():
             return one
-    raise UsageError(f"{path} does not tell its format: end it in {_suffixes()}, or give --format {_choice(FORMATS)}")
+    raise UsageError(f"{path} does not tell its format: end it in {_suffixes()}, or give --format {choice(FORMATS)}")
 
 
 def read_lexicon(path: Path, name: str | None = None) -> Iterator[pa.RecordBatch]:
@@ -142,13 +143,8 @@ def _beginning(path: Path) -> list[str]:
 def _called(name: str) -> Format:
     if name in FORMATS:
         return FORMATS[name]
-    raise UsageError(f"there is no format {name!r}: choose --format {_choice(FORMATS)}")
+    raise UsageError(f"there is no format {name!r}: choose --format {choice(FORMATS)}")
 
 
 def _suffixes() -> str:
-    return _choice(one.suffix for one in FORMATS.values() if one.suffix)
-
-
-def _choice(names: Iterable[str]) -> str:
-    *some, last = names
-    return f"{', '.join(some)} or {last}"
+    return choice(one.suffix for one in FORMATS.values() if one.suffix)

@@ -256,11 +256,10 @@ def find_model(
     """
     if dtype not in DTYPES:
         raise UsageError(f"{dtype!r} is no dtype of this version: give one of {', '.join(DTYPES)}")
-    stage = stage_of(name)
-    if stage == "compiled":
+    if stage_of(name) == "compiled":
         manifest = load_manifest(Path(name))
         return Model(name, Path(name), manifest.contract, manifest.dtype, target, config)
-    folder = _exported(name, say) if stage == "checkpoint" else BUNDLED if name == BUNDLED_NAME else Path(name)
+    folder = _program(name, say)
     return Model(name, folder, load_contract(folder), dtype, target, config)
 
 
@@ -292,8 +291,10 @@ def require_weights(name: str) -> None:
         require_checkpoint(name)
 
 
-def _exported(name: str, say: Say) -> Path:
-    """Return the folder of a checkpoint's program in the cache, exporting it first if need be."""
+def _program(name: str, say: Say) -> Path:
+    """Return the folder of a model's program, exporting a checkpoint into the cache first if need be."""
+    if stage_of(name) == "program":
+        return BUNDLED if name == BUNDLED_NAME else Path(name)
     config = require_checkpoint(name)
     compiler.require_exporter(name)
     digest = compiler.checkpoint_digest(config.source, config.revision)

@@ -46,10 +46,10 @@ def test_a_wrong_configuration_is_named(opened: list[Opened], text: str, message
     assert generate(words(), "--config", "run.toml") == Ran(2, "", f"Error: {message}\n")
 
 
-def test_a_configuration_may_name_every_option_but_itself() -> None:
+def test_a_configuration_may_name_every_option_but_itself_and_quiet() -> None:
     command = cli.main.commands["generate"]
     named = {parameter.name for parameter in command.params if isinstance(parameter, click.Option)}
-    assert named - {"config"} == {
+    assert named - {"config", "quiet"} == {
         *("output", "lang", "lang_column", "word_column", "model", "format", "device", "dtype", "workers", "scores"),
         *("order", "normalize", "memory", "run_dir", "strict", "restart", "shard_words", "lexicons", "since_run"),
         *("phones", "stress", "tones", "syllables", "clean", "phone_map", "phone_set", "tokens", "space_in_word"),
