@@ -173,4 +173,4 @@ def _settings(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as cause:
-        raise errors.UsageError(f"{path} cannot be read ({cause}): give a TOML file of options") from None
+        raise errors.InputError(f"{path} cannot be read ({cause}): give a TOML file of options") from None

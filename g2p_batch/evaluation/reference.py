@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch import languages
-from g2p_batch.errors import InputError, UsageError
+from g2p_batch.errors import InputError
 from g2p_batch.formats.registry import PACKED, read_lexicon
 from g2p_batch.words.filter import EMPTY, UNKNOWN_LANGUAGE, Indices, distinct, normalized
 from g2p_batch.words.wordlist import LANG_COLUMNS, ROWS, Further, WordLists, read
@@ -102,8 +102,7 @@ def read_hypotheses(path: str, lang: str | None, reference: Reference) -> pa.Tab
         null where it is not known, and `status` string, which is null or `MISSING`.
 
     Raises:
-        InputError: the file cannot be read, or its scores are no numbers.
-        UsageError: nothing says the language.
+        InputError: the file cannot be read, its scores are no numbers, or nothing says the language.
     """
     name = path.lower()
     for suffix in PACKED:
@@ -133,7 +132,7 @@ def _entries(path: str, lang: str | None) -> Iterator[pa.RecordBatch]:
     row = 1
     for batch in read_lexicon(Path(path)):
         if lang is None and batch["lang"].null_count:
-            raise UsageError(f"{path} does not say the language of its words: give --lang TAG")
+            raise InputError(f"{path} does not say the language of its words: give --lang TAG")
         unknown = pa.nulls(len(batch), pa.string())
         columns = {
             "row": np.arange(row, row + len(batch)),

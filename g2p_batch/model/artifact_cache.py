@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from g2p_batch.errors import ArtifactError, UsageError
+from g2p_batch.errors import ArtifactError, InputError, UsageError
 from g2p_batch.model import compiler
 from g2p_batch.model.contract import DTYPES, Contract, DType, LengthBucket, Shapes
 from g2p_batch.model.cpu_families import FAMILIES, Family, cpu_family
@@ -87,16 +87,16 @@ def load_shapes(path: Path, contract: Contract) -> Shapes:
     """Read buckets and batch ladder from a target configuration.
 
     Raises:
-        UsageError: the file is missing or wrong, or its buckets do not fit the contract.
+        InputError: the file is missing or wrong, or its buckets do not fit the contract.
     """
     try:
         config = msgspec.toml.decode(path.read_bytes(), type=TargetConfig)
         shapes = Shapes(config.bucket, config.ladder)
     except (OSError, ValueError) as cause:
-        raise UsageError(f"{path} is not a target configuration ({cause}): see configs/targets/cpu.toml") from None
+        raise InputError(f"{path} is not a target configuration ({cause}): see configs/targets/cpu.toml") from None
     longest = shapes.longest
     if (longest.source_bytes, longest.target_bytes) != (contract.max_source_bytes, contract.max_target_bytes):
-        raise UsageError(
+        raise InputError(
             f"{path}: the last bucket takes {longest.source_bytes} bytes to {longest.target_bytes}, the model "
             f"{contract.max_source_bytes} to {contract.max_target_bytes}: make them equal"
         )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from g2p_batch.errors import RunError, UsageError
+from g2p_batch.errors import InputError, RunError
 from g2p_batch.formats.registry import read_lexicon
 from g2p_batch.run.packed_words import MARK, packed
 from g2p_batch.run.run_directory import PLAN, RunDir
@@ -61,14 +61,13 @@ class ExistingLexicon:
         """Read `word`, `lang` and the columns of `_ANSWER_COLUMNS`; `lang` is the language where nothing else tells it.
 
         Raises:
-            UsageError: nothing tells the language.
-            InputError: the lexicon cannot be read.
+            InputError: nothing tells the language, or the lexicon cannot be read.
         """
         fallback = self.lang or lang
         for batch in read_lexicon(self.path):
             langs = batch["lang"]
             if langs.null_count and fallback is None:
-                raise UsageError(
+                raise InputError(
                     f"{self.path} does not name the language of its words: give --lexicon TAG={self.path}, or "
                     "--lang TAG"
                 )
@@ -214,7 +213,7 @@ def stage_entries(
         The file, for `match_words`.
 
     Raises:
-        UsageError: nothing tells the language of a lexicon.
+        InputError: nothing tells the language of a lexicon.
         InputError: a lexicon cannot be read.
         RunError: data of an earlier run is damaged.
         OutputError: the disk does not hold the entries.

@@ -86,7 +86,7 @@ def test_a_language_is_checked_where_a_lexicon_names_it() -> None:
         (["x.dict", "--lang", "fra"], 2, "a lexicon of mfa names no language: leave out --lang"),
         (["x.dict", "--tokens", "t"], 2, "--tokens is for sherpa, and the format is mfa: leave one of them out"),
         (["x.dict", "--format", "xls"], 2, "there is no format 'xls': choose --format tsv, "),
-        (["x.tsv", "--lang", "xx"], 1, "no language has the tag 'xx': "),
+        (["x.tsv", "--lang", "xx"], 2, "no language has the tag 'xx': "),
         (["absent.pls"], 1, "absent.pls does not exist: check the path"),
         (["absent.txt"], 1, "absent.txt does not exist: check the path"),
         (["x.txt"], 1, "x.txt does not tell its format: name it, "),
