@@ -196,6 +196,12 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def damaged_file(folder: Path, files: Mapping[str, str]) -> Path | None:
+    """Return the first file of a folder that is missing or has not the sha256 that it had when it was made, or None."""
+    paths = ((folder / name, wanted) for name, wanted in files.items())
+    return next((path for path, wanted in paths if not path.is_file() or digest(path) != wanted), None)
+
+
 def save_json(path: Path, record: Any) -> None:
     """Write a record as readable JSON with sorted keys."""
     text = json.dumps(msgspec.to_builtins(record), indent=1, sort_keys=True, ensure_ascii=False)

@@ -167,7 +167,7 @@ class Model:
             folder = tuned if tune else root / key
             # Tiles change no result: whoever asks for the model may have the faster one.
             for cached in (tuned, folder):
-                if is_artifact(cached):
+                if artifact_cache.is_whole(cached, load_manifest, say):
                     return cached
         say(f"Compiling {self.contract.name} for {_described(self.target, family)} (once)")
         compiler.build(self.folder, family, shapes, self.dtype, folder, say if tune else None)
@@ -302,7 +302,7 @@ def _program(name: str, say: Say) -> Path:
     facts = f"{config.prefix} {config.languages} {hashlib.sha256(to_json(alphabets)).hexdigest()}"
     content = f"{digest} {facts} {artifact_cache.exporter_digest()}"
     folder = artifact_cache.writable_root() / "programs" / hashlib.sha256(content.encode()).hexdigest()
-    if not is_program(folder):
+    if not artifact_cache.is_whole(folder, load_contract, say):
         say(f"Exporting {config.source} (once)")
         compiler.export(config.source, config.revision, config.prefix, config.languages, alphabets, folder)
     return folder
