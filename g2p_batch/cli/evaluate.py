@@ -108,6 +108,7 @@ def _pronounced(
 ) -> tuple["Reference", Any, dict[str, Any]]:
     """Return the reference, its words with the answers of a model, and what to say of the model."""
     from g2p_batch.api import G2P, supported_tag
+    from g2p_batch.counts import count_of
     from g2p_batch.evaluation.reference import read_reference
     from g2p_batch.model.resolve import find_model
     from g2p_batch.words.wordlist import WordLists
@@ -116,7 +117,7 @@ def _pronounced(
     tag = None if lang is None else supported_tag(lang, found.contract)
     truth = read_reference(WordLists((path,), lang=tag), found.contract.languages)
     g2p = G2P(found.folder, dtype=found.dtype, workers=workers)
-    say(f"Pronouncing {len(truth.words):,} words")
+    say(f"Pronouncing {count_of(len(truth.words), 'word')}")
     return truth, g2p(truth.words), {"model": model, "dtype": g2p.dtype}
 
 
