@@ -12,6 +12,8 @@ from g2p_batch.cli.main import device_option, dtype_option, main, quiet_option, 
 from g2p_batch.model import cpu_families
 from g2p_batch.model.devices import Device, use_one
 
+_SHAPES = ("tiny_8", "tiny_12", "tiny_16", "small")
+
 
 @main.command(cls=GroupedCommand)
 @click.argument("model", default="bundled", shell_complete=completion.models)
@@ -29,8 +31,8 @@ from g2p_batch.model.devices import Device, use_one
     "--shape",
     "shapes",
     multiple=True,
-    metavar="[random:]tiny_8|tiny_12|tiny_16|small",
-    shell_complete=completion.one_of(["tiny_8", "tiny_12", "tiny_16", "small"]),
+    metavar=f"[random:]{'|'.join(_SHAPES)}",
+    shell_complete=completion.one_of(_SHAPES),
     help="Also measure MODEL widened to that shape (the same strings at its cost), or random weights in it.",
 )
 @click.option(
@@ -87,7 +89,6 @@ def bench(
     from g2p_batch.storage.publish import require_writable, writing
 
     require_weights(model)
-    subject = find_model(model, say, dtype=options["dtype"], target=device.kind)
     require_torch("measuring beside transformers", "bench")
     from g2p_compile import bench as run
 
@@ -95,6 +96,7 @@ def bench(
         require_writable(path)
     if plot_path:
         run.require_plot(plot_path)
+    subject = find_model(model, say, dtype=options["dtype"], target=device.kind)
     table = asked_texts(words or str(shipped("golden/bench.tsv")), lang, subject.contract)
     table = table.take(list(range(len(table))) * options["copies"])
     workers = 1 if device.kind == "cuda" else options["workers"]

@@ -14,6 +14,7 @@ from g2p_batch.cli import completion, streams
 from g2p_batch.model import contract
 from g2p_batch.model.devices import Device, parse_device
 
+_MEBIBYTE = 1 << 20
 _QUIET = "g2p_batch.quiet"
 
 
@@ -27,9 +28,6 @@ def say(text: str) -> None:
     """Tell the user what is neither asked-for output nor an error."""
     if not is_quiet():
         streams.tell(text)
-
-
-_MEBIBYTE = 1 << 20
 
 
 class Commands(click.Group):

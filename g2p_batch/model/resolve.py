@@ -80,7 +80,7 @@ def require_checkpoint(model: str) -> ModelConfig:
         ModelError: it is no checkpoint of a supported kind, and cannot be the id of one on a hub.
     """
     config = model_config(model)
-    compiler.require_checkpoint(config.source, (BUNDLED_NAME, *(shipped.source for shipped in _shipped_configs())))
+    compiler.require_checkpoint(config.source, (BUNDLED_NAME, *(known.source for known in _shipped_configs())))
     return config
 
 

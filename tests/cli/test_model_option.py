@@ -102,7 +102,7 @@ TORCH = "`pip install torch --index-url https://download.pytorch.org/whl/cpu`, w
 
 @pytest.mark.parametrize("there", [(), ("torch",)], ids=["neither", "torch"])
 @pytest.mark.parametrize(
-    "command", ["generate words.txt --lang fra -o l.tsv --model x/y", "export x/y -o out", "compile x/y", "bench x/y"]
+    "command", ["generate words.txt --lang fra -o l.tsv --model x/y", "export x/y -o out", "compile x/y", "verify x/y"]
 )
 def test_a_checkpoint_without_torch_says_what_to_install(
     here: Path, monkeypatch: pytest.MonkeyPatch, command: str, there: tuple[str, ...]
