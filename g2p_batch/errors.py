@@ -1,4 +1,9 @@
-"""Every error a user can meet, in one tree. The command line prints the message and exits with `exit_code`."""
+"""Every error a user can meet, in one tree. The command line prints the message and exits with `exit_code`.
+
+An error is one of usage where what was asked for is wrong by itself, whatever there is on disks and machines: a value
+that is none of its set, options that contradict each other. What is absent, unreadable, not as it should be or not
+installed has failed.
+"""
 
 FAILED = 1
 USAGE = 2
@@ -13,13 +18,13 @@ class G2PError(Exception):
 
 
 class UsageError(G2PError):
-    """The options contradict each other or name something that does not exist."""
+    """The options contradict each other, or one has a value that it cannot have."""
 
     exit_code = USAGE
 
 
 class InputError(G2PError):
-    """A word list cannot be read at all (a bad row is a reject, not an error)."""
+    """A file that is given cannot be read at all, or not as what it is given for (a bad row is a reject, no error)."""
 
 
 class LexiconError(G2PError):
@@ -29,6 +34,8 @@ class LexiconError(G2PError):
 class UnknownLanguageError(InputError):
     """A language tag is not one of the known tags, or not one of the model's."""
 
+    exit_code = USAGE
+
 
 class ModelError(G2PError):
     """A checkpoint or program cannot be found, read or supported."""
@@ -36,6 +43,10 @@ class ModelError(G2PError):
 
 class ArtifactError(G2PError):
     """A compiled artifact is missing, damaged or made for another machine."""
+
+
+class PackageError(G2PError):
+    """A package that only some tasks need is not installed."""
 
 
 class DeviceError(G2PError):

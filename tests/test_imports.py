@@ -229,14 +229,26 @@ def test_languages_and_info_work_where_torch_is_not_installed(cache: Path) -> No
 
 
 def test_a_checkpoint_needs_torch_and_says_so(cache: Path, tmp_path: Path) -> None:
+    ran = run_without_torch(cache, "export", "someone/model", "-o", tmp_path / "out")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        "Error: someone/model is no folder here but may be a checkpoint of a model hub, and converting one needs torch "
+        "and transformers: `pip install torch --index-url https://download.pytorch.org/whl/cpu`, which is the one for "
+        "CPUs, then `pip install 'g2p-batch[export]'`; or export it on another machine and pass the program's folder\n"
+    )
+
+
+def test_what_is_no_model_is_said_before_torch_is_asked_for(cache: Path, tmp_path: Path) -> None:
     ran = run_without_torch(cache, "export", tmp_path, "-o", tmp_path / "out")
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr.startswith(f"Error: {tmp_path} is a checkpoint, and converting one needs torch and transformers")
-    assert "Traceback" not in ran.stderr
+    assert ran.stderr.startswith(f"Error: {tmp_path} holds no model, neither manifest.json of a compiled one, ")
 
 
 def test_training_needs_torch_and_says_so(cache: Path, tmp_path: Path) -> None:
     ran = run_without_torch(cache, "train", tmp_path / "words.tsv", "--dry-run")
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr == "Error: training needs torch and transformers: `pip install 'g2p-batch[train]'`\n"
+    assert ran.stderr == (
+        "Error: training needs torch and transformers: `pip install torch --index-url "
+        "https://download.pytorch.org/whl/cpu`, which is the one for CPUs, then `pip install 'g2p-batch[train]'`\n"
+    )
     assert run_without_torch(cache, "train", "--help").returncode == 0

@@ -10,7 +10,7 @@ import tvm
 from safetensors.numpy import load_file
 
 from g2p_batch.errors import ModelError
-from g2p_batch.model.contract import Contract, digest, load_contract
+from g2p_batch.model.contract import Contract, damaged_file, load_contract
 
 PREFIX = "g2p."
 """Namespace of the external functions that stand for the operations of `ops`."""
@@ -35,9 +35,7 @@ def load_program(folder: Path) -> Program:
         ModelError: a file is missing or is not the one that was exported.
     """
     contract = load_contract(folder)
-    for name, wanted in contract.files.items():
-        path = folder / name
-        if not path.is_file() or digest(path) != wanted:
-            raise ModelError(f"{path} is missing or damaged: export the checkpoint again, or reinstall g2p-batch")
+    if path := damaged_file(folder, contract.files):
+        raise ModelError(f"{path} is missing or damaged: export the checkpoint again, or reinstall g2p-batch")
     weights = {name: array.astype(np.float32) for name, array in load_file(folder / WEIGHTS).items()}
     return Program(contract, tvm.ir.load_json((folder / PROGRAM).read_text(encoding="utf-8")), weights)

@@ -5,25 +5,34 @@ from typing import Any
 
 import click
 
+from g2p_batch.cli import completion
 from g2p_batch.cli.held_words import asked_texts, list_lang_option
-from g2p_batch.cli.main import device_option, dtype_option, main, say
+from g2p_batch.cli.help_groups import GroupedCommand
+from g2p_batch.cli.main import device_option, dtype_option, main, quiet_option, say
 from g2p_batch.model import cpu_families
 from g2p_batch.model.devices import Device, use_one
 
+_SHAPES = ("tiny_8", "tiny_12", "tiny_16", "small")
 
-@main.command()
-@click.argument("model", default="bundled")
+
+@main.command(cls=GroupedCommand)
+@click.argument("model", default="bundled", shell_complete=completion.models)
 @dtype_option
 @device_option
 @click.option(
-    "--words", metavar="FILE", is_eager=True, help="A word list.  [default: 2,000 mixed words of 11 languages]"
+    "--words",
+    metavar="FILE",
+    is_eager=True,
+    help="A word list.  [default: 2,000 mixed words of 11 languages]",
+    shell_complete=completion.files,
 )
 @list_lang_option
 @click.option(
     "--shape",
     "shapes",
     multiple=True,
-    metavar="[random:]tiny_8|tiny_12|tiny_16|small",
+    metavar=f"[random:]{'|'.join(_SHAPES)}",
+    shell_complete=completion.one_of(_SHAPES),
     help="Also measure MODEL widened to that shape (the same strings at its cost), or random weights in it.",
 )
 @click.option(
@@ -50,6 +59,7 @@ from g2p_batch.model.devices import Device, use_one
 @click.option(
     "--plot", "plot_path", type=click.Path(path_type=Path), metavar="FILE", help="Draw words per second: .svg or .png."
 )
+@quiet_option
 def bench(
     model: str,
     device: Device,
@@ -73,12 +83,13 @@ def bench(
       g2p-batch bench --device cuda --dtype bfloat16 --shape tiny_16 --copies 50 --peers
     """
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
-    from g2p_batch.model.compiler import require_exporter
-    from g2p_batch.model.resolve import find_model
+    from g2p_batch.model.compiler import require_torch
+    from g2p_batch.model.resolve import find_model, require_weights
     from g2p_batch.model.shipped import shipped
     from g2p_batch.storage.publish import require_writable, writing
 
-    require_exporter(model)
+    require_weights(model)
+    require_torch("measuring beside transformers", "bench")
     from g2p_compile import bench as run
 
     for path in filter(None, (json_path, plot_path)):

@@ -4,24 +4,27 @@ from pathlib import Path
 
 import click
 
-from g2p_batch.cli.main import dtype_option, folder_size, main, say
+from g2p_batch.cli import completion
+from g2p_batch.cli.main import dtype_option, folder_size, main, quiet_option, say
 from g2p_batch.model import artifact_cache, contract
 from g2p_batch.model.cpu_families import FAMILIES
 
 
 @main.command("compile")
-@click.argument("model")
+@click.argument("model", shell_complete=completion.models)
 @click.option(
     "--target",
     metavar="cpu|cuda|FAMILY|TRIPLE",
     default="cpu",
     show_default=True,
+    shell_complete=completion.targets,
     help=f"This CPU, NVIDIA GPUs, a CPU family ({', '.join(family.name for family in FAMILIES)}), or a triple.",
 )
 @click.option(
     "--arch",
     "architectures",
     metavar="sm_80,...",
+    shell_complete=completion.gpus,
     default="",
     help=f"GPUs to compile for.  [default: this machine's, or else {','.join(artifact_cache.COMMON_GPUS)}]",
 )
@@ -40,6 +43,7 @@ from g2p_batch.model.cpu_families import FAMILIES
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="A new folder.  [default: in the cache]"
 )
+@quiet_option
 def compile_(
     model: str,
     target: str,

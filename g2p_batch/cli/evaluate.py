@@ -8,8 +8,9 @@ import click
 from click.core import ParameterSource
 
 from g2p_batch import errors
-from g2p_batch.cli.main import dtype_option, main, say, table
-from g2p_batch.cli.options import model_option, named_format
+from g2p_batch.cli import completion
+from g2p_batch.cli.main import dtype_option, main, quiet_option, say, table
+from g2p_batch.cli.options import LANG_OF_ALL, lang_option, model_option, named_format
 from g2p_batch.model import contract, cpu_families
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ _OF_MODEL = ("model", "dtype", "workers")
 
 
 @main.command()
-@click.argument("reference", metavar="REF")
+@click.argument("reference", metavar="REF", shell_complete=completion.files)
 @model_option
 @dtype_option
 @click.option(
     "--hypotheses",
     metavar="[FORMAT:]FILE",
+    shell_complete=completion.files,
     help="Score this lexicon instead of a model: a table with a header, or a lexicon in any format that is read.",
 )
-@click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47.")
+@lang_option(LANG_OF_ALL)
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -47,6 +49,7 @@ _OF_MODEL = ("model", "dtype", "workers")
     help="Threads that decode.",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
+@quiet_option
 @click.pass_context
 def evaluate(
     ctx: click.Context,
@@ -105,6 +108,7 @@ def _pronounced(
 ) -> tuple["Reference", Any, dict[str, Any]]:
     """Return the reference, its words with the answers of a model, and what to say of the model."""
     from g2p_batch.api import G2P, supported_tag
+    from g2p_batch.counts import count_of
     from g2p_batch.evaluation.reference import read_reference
     from g2p_batch.model.resolve import find_model
     from g2p_batch.words.wordlist import WordLists
@@ -113,7 +117,7 @@ def _pronounced(
     tag = None if lang is None else supported_tag(lang, found.contract)
     truth = read_reference(WordLists((path,), lang=tag), found.contract.languages)
     g2p = G2P(found.folder, dtype=found.dtype, workers=workers)
-    say(f"Pronouncing {len(truth.words):,} words")
+    say(f"Pronouncing {count_of(len(truth.words), 'word')}")
     return truth, g2p(truth.words), {"model": model, "dtype": g2p.dtype}
 
 

@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING
 import click
 
 from g2p_batch import errors
-from g2p_batch.cli.main import main, say
+from g2p_batch.cli import completion
+from g2p_batch.cli.main import main, quiet_option, say
 from g2p_batch.model import contract
 
 if TYPE_CHECKING:
-    from g2p_batch.model.alphabet import Alphabets
+    from g2p_batch.model.contract import Alphabets
+
+_MADE = {
+    "program": "a program already: give it to `compile` or `generate --model`",
+    "compiled": "compiled already: give it to `generate --model`",
+}
 
 
 @main.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completion.models)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", required=True, help="A new folder.")
 @click.option(
     "--prefix",
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     "as configs/models says, or alphabet.json beside the weights]",
 )
 @click.option("--name", help="Short name.  [default: the last part of MODEL]")
+@quiet_option
 def export(model: str, output: Path, prefix: contract.Prefix | None, alphabet: Path | None, name: str | None) -> None:
     """Make a program of a checkpoint.
 
@@ -44,14 +51,14 @@ def export(model: str, output: Path, prefix: contract.Prefix | None, alphabet: P
       g2p-batch export my_checkpoint --alphabet train.parquet -o my_program
     """
     from g2p_batch.model import compiler
-    from g2p_batch.model.resolve import BUNDLED_NAME, model_config
+    from g2p_batch.model.resolve import require_checkpoint, stage_of
     from g2p_batch.storage.publish import require_new_folder
 
-    if model == BUNDLED_NAME or contract.is_program(Path(model)):
-        raise errors.UsageError(f"{model} is a program already: give it to `compile` or `generate --model`")
+    if (stage := stage_of(model)) != "checkpoint":
+        raise errors.UsageError(f"{model} is {_MADE[stage]}")
+    config = require_checkpoint(model)
     require_new_folder(output)
     compiler.require_exporter(model)
-    config = model_config(model)
     alphabets = _alphabets(alphabet) if alphabet else config.alphabets()
     prefix = prefix or config.prefix
     made = compiler.export(config.source, config.revision, prefix, config.languages, alphabets, output, name)

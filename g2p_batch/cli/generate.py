@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
-from g2p_batch.cli.main import main, say
+from g2p_batch.cli import completion
+from g2p_batch.cli.help_groups import GroupedCommand
+from g2p_batch.cli.main import main, quiet_option, say
 from g2p_batch.cli.options import memory_option
 from g2p_batch.cli.run_options import (
     config_option,
@@ -21,7 +23,7 @@ from g2p_batch.cli.run_options import (
 from g2p_batch.storage.locations import located
 
 
-@main.command()
+@main.command(cls=GroupedCommand)
 @input_options
 @output_options
 @worker_options
@@ -29,10 +31,12 @@ from g2p_batch.storage.locations import located
 @click.option(
     "--run-dir",
     type=located,
+    shell_complete=completion.folders,
     metavar="DIR|URL",
     help="Folder of the run: its plan, finished parts, rejects.tsv and run-summary.json.  [default: OUTPUT.run]",
 )
 @config_option
+@quiet_option
 def generate(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn word lists into a lexicon.
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from g2p_batch import errors
+from g2p_batch.cli import completion
 from g2p_batch.model.contract import Contract
 
 
@@ -15,7 +16,13 @@ def _of_words(ctx: click.Context, _option: click.Parameter, value: str | None) -
     return value
 
 
-list_lang_option = click.option("--lang", metavar="TAG", callback=_of_words, help="Language of all words of FILE.")
+list_lang_option = click.option(
+    "--lang",
+    metavar="TAG",
+    callback=_of_words,
+    help="Language of all words of FILE.",
+    shell_complete=completion.languages,
+)
 
 
 def asked_texts(path: str, lang: str | None, contract: Contract) -> Any:

@@ -3,13 +3,14 @@
 import click
 
 from g2p_batch import languages
+from g2p_batch.cli import completion
 from g2p_batch.cli.main import main, table
 from g2p_batch.model import contract
 from g2p_batch.model.shipped import BUNDLED
 
 
 @main.command("languages")
-@click.argument("query", default="")
+@click.argument("query", default="", shell_complete=completion.languages)
 def languages_(query: str) -> None:
     """List the languages.
 

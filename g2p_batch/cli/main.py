@@ -1,29 +1,52 @@
 """The command group: one handler for errors and signals, and what all commands share."""
 
-import errno
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from g2p_batch import errors
+from g2p_batch.cli import completion, streams
 from g2p_batch.model import contract
 from g2p_batch.model.devices import Device, parse_device
 
-say = partial(click.echo, err=True)
-"""Tells the user what is not asked-for output."""
-
 _MEBIBYTE = 1 << 20
+_QUIET = "g2p_batch.quiet"
+
+
+def is_quiet() -> bool:
+    """Tell whether the command at work was given `--quiet`."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(_QUIET, False)
+
+
+def say(text: str) -> None:
+    """Tell the user what is neither asked-for output nor an error."""
+    if not is_quiet():
+        streams.tell(text)
 
 
 class Commands(click.Group):
     """Commands whose errors all end here: a message on stderr and the exit code of its kind."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program, help and completion included, with standard streams that can be relied on."""
+        streams.prepare()
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
+        except OSError as error:
+            if not streams.is_unwritable_output(error):
+                raise
+            streams.give_up_output()
+            streams.tell(f"Error: standard output cannot be written ({error.strerror}): let it go elsewhere")
+            sys.exit(errors.FAILED)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error that is not of this package's tree is a bug, and keeps its traceback."""
@@ -32,15 +55,10 @@ class Commands(click.Group):
                 return super().invoke(ctx)
             except (Exception, KeyboardInterrupt) as error:
                 if isinstance(error, errors.G2PError):
-                    say(f"Error: {error}")
+                    streams.tell(f"Error: {error}")
                     ctx.exit(error.exit_code)
-                if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
-                    # Of a file it would be an error of ours. What is buffered Python would try again at its end.
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                    say(f"Error: standard output cannot be written ({error.strerror}): let it go elsewhere")
-                    ctx.exit(errors.FAILED)
                 if signals:  # the compiler may turn the interrupt into an error of its own
-                    say("Error: stopped before the end; nothing was written: run the same command again")
+                    streams.tell("Error: stopped before the end; nothing was written: run the same command again")
                     ctx.exit(errors.STOPPED_EARLY)
                 raise
 
@@ -82,6 +100,20 @@ dtype_option = click.option(
 )
 
 
+def _hush(context: click.Context, _option: click.Parameter, value: bool) -> None:
+    context.meta[_QUIET] = value
+
+
+quiet_option = click.option(
+    "--quiet",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_hush,
+    help="Tell nothing of what is done; errors are told all the same.",
+)
+
+
 def _device(_context: click.Context, _option: click.Parameter, text: str) -> Device:
     return parse_device(text)
 
@@ -92,6 +124,7 @@ device_option = click.option(
     default="cpu",
     show_default=True,
     callback=_device,
+    shell_complete=completion.devices,
     help="Where to decode: CPU, all GPUs, or those with these numbers.",
 )
 

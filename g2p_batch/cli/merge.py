@@ -4,18 +4,20 @@ from typing import Any
 
 import click
 
-from g2p_batch.cli.main import main, say
+from g2p_batch.cli.help_groups import GroupedCommand
+from g2p_batch.cli.main import main, quiet_option, say
 from g2p_batch.cli.options import memory_option
 from g2p_batch.cli.run_options import lexicon_output, output_options, run_dir_argument
 from g2p_batch.storage.locations import Location
 
 
-@main.command("merge")
+@main.command("merge", cls=GroupedCommand)
 @run_dir_argument
 @output_options
 @memory_option
 @click.option("--partial", is_flag=True, help="Write what is there while shards are missing, and say which.")
 @click.option("--strict", is_flag=True, help="Write nothing but the rejects if a word is left out.")
+@quiet_option
 def merge_(run_dir: Location, **options: Any) -> None:
     """Write the lexicon of a run.
 

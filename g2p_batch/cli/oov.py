@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from g2p_batch import languages
-from g2p_batch.cli.main import main, say
+from g2p_batch.cli.help_groups import GroupedCommand
+from g2p_batch.cli.main import main, quiet_option, say
 from g2p_batch.cli.options import all_of, existing_lexicons, lexicon_option, list_options, memory_option
 from g2p_batch.model import contract
 from g2p_batch.model.shipped import BUNDLED
 
 
-@main.command()
+@main.command(cls=GroupedCommand)
 @all_of(
     list_options,
     lexicon_option("A lexicon in any format that `generate` writes; may be repeated.", required=True),
@@ -22,6 +23,7 @@ from g2p_batch.model.shipped import BUNDLED
     ),
     memory_option,
 )
+@quiet_option
 def oov(inputs: tuple[str, ...], **options: Any) -> None:
     """List the words that no lexicon holds.
 

@@ -1,13 +1,16 @@
 """Options that several commands have, and options from a TOML file."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from g2p_batch import errors
+from g2p_batch.cli import completion
+from g2p_batch.cli.help_groups import long_name
+from g2p_batch.formats.names import NAMES, READ_ONLY, choice
 from g2p_batch.storage.locations import located
 from g2p_batch.storage.memory import DEFAULT_MEMORY, Memory
 
@@ -36,11 +39,26 @@ model_option = click.option(
     default="bundled",
     show_default=True,
     help="The bundled model, a folder (compiled, program or checkpoint), the model.toml of a checkpoint, or a hub id.",
+    shell_complete=completion.models,
 )
 
+
+def format_option(default: str, names: Sequence[str] = NAMES, name: str = "format") -> _Decorator:
+    """Return the option of the format of a lexicon, one of some, and what it is by default."""
+    text = f"{choice(names)}.  [default: {default}]"
+    return click.option("--format", name, metavar="F", help=text, shell_complete=completion.one_of(names))
+
+
+def lang_option(text: str) -> _Decorator:
+    """Return the option of a language."""
+    return click.option("--lang", metavar="TAG", help=text, shell_complete=completion.languages)
+
+
+LANG_OF_ALL = "Language of all words: a tag of `g2p-batch languages`, or BCP-47."
+
 list_options = all_of(
-    click.argument("inputs", metavar="INPUT...", nargs=-1, required=True),
-    click.option("--lang", metavar="TAG", help="Language of all words: a tag of `g2p-batch languages`, or BCP-47."),
+    click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=completion.files),
+    lang_option(LANG_OF_ALL),
     click.option("--lang-column", metavar="NAME", help="Column of languages.  [default: lang, language, tag, ...]"),
     click.option(
         "--word-column",
@@ -52,7 +70,12 @@ list_options = all_of(
         type=click.Choice(["txt", "tsv", "csv", "parquet"]),
         help="What INPUT is, whatever its name.  [default: by its name, or a word a line]",
     ),
-    click.option("--encoding", metavar="NAME", help="Of text: latin-1, cp1252, utf-16 ...  [default: utf-8]"),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Of text: latin-1, cp1252, utf-16 ...  [default: utf-8]",
+        shell_complete=completion.encodings,
+    ),
     click.option(
         "--normalize",
         type=click.Choice(["nfc", "nfkc", "none"]),
@@ -75,8 +98,15 @@ memory_option = click.option(
 
 def lexicon_option(text: str, required: bool = False) -> _Decorator:
     """Return the option of existing lexicons."""
-    metavar = "[TAG=][FORMAT:]FILE"
-    return click.option("--lexicon", "lexicons", metavar=metavar, multiple=True, required=required, help=text)
+    return click.option(
+        "--lexicon",
+        "lexicons",
+        metavar="[TAG=][FORMAT:]FILE",
+        multiple=True,
+        required=required,
+        help=text,
+        shell_complete=completion.files,
+    )
 
 
 def reader_option(text: str) -> _Decorator:
@@ -109,10 +139,8 @@ def existing_lexicons(texts: tuple[str, ...], alphabet: "Alphabet" = "auto") -> 
 
 def named_format(text: str) -> tuple[str | None, str]:
     """Read `[FORMAT:]FILE`: the format, if one of that name is read, and the file."""
-    from g2p_batch.formats.registry import READABLE
-
     name, _, file = text.partition(":")
-    return (name, file) if file and name in READABLE else (None, text)
+    return (name, file) if file and name in (*NAMES, *READ_ONLY) else (None, text)
 
 
 def configured(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
@@ -120,7 +148,7 @@ def configured(ctx: click.Context, _parameter: click.Parameter, path: Path | Non
     if path is None:
         return
     options = {
-        max(option.opts, key=len).removeprefix("--"): option
+        long_name(option): option
         for option in ctx.command.params
         if isinstance(option, click.Option) and option.expose_value
     }
@@ -164,4 +192,4 @@ def _settings(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as cause:
-        raise errors.UsageError(f"{path} cannot be read ({cause}): give a TOML file of options") from None
+        raise errors.InputError(f"{path} cannot be read ({cause}): give a TOML file of options") from None

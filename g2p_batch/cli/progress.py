@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from g2p_batch.cli.main import say
+from g2p_batch.cli.main import is_quiet, say
+from g2p_batch.model.progress import Silent
 
 if TYPE_CHECKING:
     from g2p_batch.model.progress import Progress
@@ -14,7 +15,9 @@ _LOG_SECONDS = 10
 
 
 def progress() -> "Progress":
-    """Return the kind of progress that fits where stderr goes."""
+    """Return the kind of progress that fits where stderr goes, and what its user wants to be told."""
+    if is_quiet():
+        return Silent()
     return Bar() if sys.stderr.isatty() else Log(time.monotonic)
 
 

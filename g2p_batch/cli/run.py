@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from g2p_batch import errors, signals
-from g2p_batch.cli.main import main, say
+from g2p_batch.cli.help_groups import GroupedCommand
+from g2p_batch.cli.main import main, quiet_option, say
 from g2p_batch.cli.run_options import decoding, run_dir_argument, worker_backend, worker_options
 from g2p_batch.storage.locations import Location
 
 
-@main.command("run")
+@main.command("run", cls=GroupedCommand)
 @run_dir_argument
 @click.option(
     "--shards",
@@ -27,6 +28,7 @@ from g2p_batch.storage.locations import Location
     is_flag=True,
     help="In a Slurm job: when SIGUSR1 has ended it and shards are left, put it back into the queue.",
 )
+@quiet_option
 def run_(run_dir: Location, task: str, requeue: bool, **options: Any) -> None:
     """Decode what is planned and not done yet.
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from g2p_batch import errors
+from g2p_batch.cli import completion
 from g2p_batch.cli.main import device_option, dtype_option, say
 from g2p_batch.cli.options import (
     all_of,
     configured,
     existing_lexicons,
+    format_option,
     lexicon_option,
     list_options,
     model_option,
@@ -52,6 +54,7 @@ input_options = all_of(
         "--since-run",
         type=located,
         metavar="DIR",
+        shell_complete=completion.folders,
         help="Folder of an earlier run with the same model: words that it has decoded are taken from it, with scores.",
     ),
     click.option(
@@ -89,14 +92,10 @@ output_options = all_of(
         type=located,
         metavar="PATH|URL",
         required=True,
+        shell_complete=completion.files,
         help="The lexicon to write, or - for standard output; {lang} in its name makes one for each language.",
     ),
-    click.option(
-        "--format",
-        metavar="F",
-        help="tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict or "
-        "pls.  [default: by the suffix of OUTPUT]",
-    ),
+    format_option("by the suffix of OUTPUT"),
     click.option(
         "--scores",
         is_flag=True,
@@ -204,7 +203,7 @@ config_option = click.option(
     help='Options as TOML, named as here (`lang-column = "tag"`); the command line wins.',
 )
 
-run_dir_argument = click.argument("run_dir", metavar="RUN_DIR", type=located)
+run_dir_argument = click.argument("run_dir", metavar="RUN_DIR", type=located, shell_complete=completion.folders)
 
 
 def plan_options(

@@ -1,6 +1,5 @@
 """`train`."""
 
-import importlib.util
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from g2p_batch import errors
-from g2p_batch.cli.main import main, say, table
-from g2p_batch.cli.options import all_of
+from g2p_batch.cli import completion
+from g2p_batch.cli.help_groups import GroupedCommand
+from g2p_batch.cli.main import is_quiet, main, quiet_option, say, table
+from g2p_batch.cli.options import all_of, lang_option
 
 if TYPE_CHECKING:
     from g2p_compile.train.preparation import Files, Prepared
@@ -29,17 +30,27 @@ _SHARE = click.FloatRange(0, 1)
 _ABOVE_0 = click.FloatRange(min=0, min_open=True)
 
 _data_options = all_of(
-    click.argument("data", nargs=-1, required=True, metavar="DATA..."),
-    click.option("--lang", metavar="TAG", help="Language of all words, where the files have no column for it."),
-    click.option("--dev", metavar="FILE", help="Words to measure by; they are not trained on."),
+    click.argument("data", nargs=-1, required=True, metavar="DATA...", shell_complete=completion.files),
+    lang_option("Language of all words, where the files have no column for it."),
+    click.option(
+        "--dev",
+        metavar="FILE",
+        help="Words to measure by; they are not trained on.",
+        shell_complete=completion.files,
+    ),
     click.option("--dev-words", type=_POSITIVE, default=50, show_default=True, help="Most of them, of a language."),
     click.option(
         "--shape",
         metavar="NAME|SIZES",
+        shell_complete=completion.one_of(SHAPES),
         help=f"Random weights: {', '.join(SHAPES)}, or sizes such as d_model=128,heads=2.  [default: bundled]",
     ),
     click.option(
-        "--from", "start", metavar="MODEL", help="Fine-tune: bundled, a checkpoint's folder or model.toml, or a hub id."
+        "--from",
+        "start",
+        metavar="MODEL",
+        help="Fine-tune: bundled, a checkpoint's folder or model.toml, or a hub id.",
+        shell_complete=completion.models,
     ),
     click.option("--all-variants", is_flag=True, help="Train on every variant of a word, not on the first alone."),
     click.option("--batch-tokens", type=_POSITIVE, default=8192, show_default=True, help="Most ids of a batch."),
@@ -84,7 +95,14 @@ _training_options = all_of(
         help="Share of units dropped.",
     ),
     click.option("--precision", type=click.Choice(PRECISIONS), help="Of products.  [default: the device's fastest]"),
-    click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda[:N]", help="Where to train."),
+    click.option(
+        "--device",
+        default="cpu",
+        show_default=True,
+        metavar="cpu|cuda[:N]",
+        help="Where to train.",
+        shell_complete=completion.devices,
+    ),
     click.option("--threads", type=_POSITIVE, help="Of the CPU; they change the last digits.  [default: torch's]"),
     click.option(
         "--stored", type=click.Choice(PRECISIONS), default="bfloat16", show_default=True, help="Saved weights."
@@ -98,9 +116,10 @@ _training_options = all_of(
 )
 
 
-@main.command()
+@main.command(cls=GroupedCommand)
 @_data_options
 @_training_options
+@quiet_option
 def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None, **options: Any) -> None:
     """Train a checkpoint, or fine-tune one on a lexicon.
 
@@ -113,9 +132,14 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
       g2p-batch train train.parquet --dev dev.parquet --shape tiny_8 -o run
       g2p-batch train mine.tsv --lang eng-us --from bundled --steps 1000 -o mine
     """
+    from g2p_batch.model.compiler import require_torch
+    from g2p_batch.model.resolve import require_weights
+
     if folder is None and not dry_run:
         raise click.MissingParameter(param_hint="'-o'", param_type="option")
-    _require_torch()
+    if options["start"]:
+        require_weights(options["start"])
+    require_torch("training", "train")
     from g2p_compile.train.preparation import prepare
 
     if folder is None or dry_run:
@@ -136,11 +160,6 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
         point = training.train(prepared.checkpoint, recipe, data, folder, watch, TrainingBar(), stop)
     best = f"; {folder / training.BEST} holds the best, CER {point.best:.4f}" if point.best is not None else ""
     say(f"{point.step:,} steps, {point.words:,} examples: {folder / training.LAST} holds the model{best}.")
-
-
-def _require_torch() -> None:
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
-        raise errors.ModelError("training needs torch and transformers: `pip install 'g2p-batch[train]'`")
 
 
 def _of_training(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,7 +242,9 @@ class TrainingBar:
         """Draw the bar."""
         from tqdm import tqdm
 
-        self._bar = tqdm(total=steps, initial=step, unit=" steps", dynamic_ncols=True, disable=not sys.stderr.isatty())
+        self._bar = tqdm(
+            total=steps, initial=step, unit=" steps", dynamic_ncols=True, disable=is_quiet() or not sys.stderr.isatty()
+        )
 
     def advance(self, loss: float) -> None:
         """Move on."""
@@ -232,4 +253,5 @@ class TrainingBar:
 
     def tell(self, line: str) -> None:
         """Write a line above the bar."""
-        self._bar.write(line, file=sys.stderr)
+        if not is_quiet():
+            self._bar.write(line, file=sys.stderr)

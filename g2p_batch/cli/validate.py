@@ -9,8 +9,8 @@ import click
 
 from g2p_batch import errors, languages
 from g2p_batch.cli.main import main
-from g2p_batch.cli.options import reader_option
-from g2p_batch.counts import count_of
+from g2p_batch.cli.options import format_option, lang_option, reader_option
+from g2p_batch.formats.names import NAMES, READ_ONLY
 
 if TYPE_CHECKING:
     from g2p_batch.formats.kind import Problem
@@ -21,16 +21,10 @@ _MOST_SHOWN = 100
 
 @main.command()
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "name",
-    metavar="F",
-    help="tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict, pls, "
-    "wikipron, ipa-dict, phonetisaurus or sequitur.  [default: by the name and beginning of FILE]",
-)
+@format_option("by the name and beginning of FILE", (*NAMES, *READ_ONLY), name="name")
 @click.option("--tokens", type=click.Path(path_type=Path), metavar="FILE", help="tokens.txt of a sherpa-onnx voice.")
 @reader_option("Say what this program takes amiss of its format, too")
-@click.option("--lang", metavar="TAG", help="The only language that FILE may name (tsv, parquet, jsonl, pls).")
+@lang_option("The only language that FILE may name (tsv, parquet, jsonl, pls).")
 def validate(file: Path, name: str | None, tokens: Path | None, reader: str | None, lang: str | None) -> None:
     """Check a lexicon against the rules of its format.
 
@@ -44,6 +38,7 @@ def validate(file: Path, name: str | None, tokens: Path | None, reader: str | No
       g2p-batch validate lexicon.txt --format sherpa --tokens tokens.txt
       g2p-batch validate words.dict --format cmudict --reader pocketsphinx
     """
+    from g2p_batch.counts import count_of
     from g2p_batch.formats.kind import Expected, require_reader
     from g2p_batch.formats.registry import readable_format
 

@@ -3,23 +3,26 @@
 import click
 
 from g2p_batch import errors
+from g2p_batch.cli import completion
 from g2p_batch.cli.held_words import asked_texts, list_lang_option
-from g2p_batch.cli.main import device_option, dtype_option, main, say
+from g2p_batch.cli.main import device_option, dtype_option, main, quiet_option, say
 from g2p_batch.model import contract
 from g2p_batch.model.devices import Device, use_one
 
 
 @main.command()
-@click.argument("model", default="bundled")
+@click.argument("model", default="bundled", shell_complete=completion.models)
 @dtype_option
 @device_option
 @click.option(
     "--words",
     metavar="FILE",
     is_eager=True,
+    shell_complete=completion.files,
     help="A word list to compare with transformers on.  [default: the golden words]",
 )
 @list_lang_option
+@quiet_option
 def verify(model: str, dtype: contract.DType, device: Device, words: str | None, lang: str | None) -> None:
     """Prove that a compiled model says what the checkpoint says.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from g2p_batch.errors import UsageError
+from g2p_batch.errors import PackageError
 
 Ints = npt.NDArray[np.int64]
 
@@ -21,10 +21,10 @@ def require_rapidfuzz() -> None:
     """Check, before anything is pronounced, that distances can be computed.
 
     Raises:
-        UsageError: rapidfuzz is not installed.
+        PackageError: rapidfuzz is not installed.
     """
     if importlib.util.find_spec("rapidfuzz") is None:
-        raise UsageError("comparing pronunciations needs rapidfuzz: `pip install 'g2p-batch[eval]'`")
+        raise PackageError("comparing pronunciations needs rapidfuzz: `pip install 'g2p-batch[eval]'`")
 
 
 @dataclass(frozen=True)

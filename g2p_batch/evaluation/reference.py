@@ -109,8 +109,8 @@ def read_hypotheses(
         null where it is not known, and `status` string, which is null or `MISSING`.
 
     Raises:
-        InputError: the file cannot be read, or its scores are no numbers.
-        UsageError: nothing says the language, or there is no such format.
+        InputError: the file cannot be read, its scores are no numbers, or nothing says the language.
+        UsageError: there is no such format.
     """
     source = WordLists((path,), lang=lang, further=(PRON, LOGPROB, OWN_LANG))
     is_table = _is_table(path, format_name)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.counts import count_of
-from g2p_batch.errors import UsageError
+from g2p_batch.errors import InputError
 from g2p_batch.formats.alphabets import ALPHABETS, Alphabet, alphabet_of, declared
 from g2p_batch.formats.entries import ENTRIES
 from g2p_batch.formats.kind import Expected
@@ -60,8 +60,9 @@ class ExistingLexicon:
             Batches of schema `ENTRIES` with languages, in IPA unless the phones are the user's own.
 
         Raises:
-            UsageError: nothing tells the language, or there is no such format.
-            InputError: the lexicon cannot be read, is in several alphabets, or in none that is known; names the line.
+            UsageError: there is no such format.
+            InputError: the lexicon cannot be read, nothing tells its language, or it is in several alphabets, or in
+                none that is known; names the line.
         """
         kind = readable_format(self.path, self.format_name)
         notation: Notation = "ipa"
@@ -82,7 +83,7 @@ class ExistingLexicon:
         for batch in kind.read(self.path):
             langs = batch["lang"]
             if langs.null_count and fallback is None:
-                raise UsageError(
+                raise InputError(
                     f"{self.path} does not name the language of its words: give --lang TAG, or --lexicon "
                     f"TAG={self.path}"
                 )

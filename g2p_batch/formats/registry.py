@@ -1,6 +1,6 @@
 """All formats, and which one is meant by a name, a suffix or the beginning of a file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,7 @@ from g2p_batch.formats.kaldi import KALDI, KALDI_PROB
 from g2p_batch.formats.kaldi_dict import KALDI_DICT, LEXICON, PROBABILITIES
 from g2p_batch.formats.kind import Format, Source
 from g2p_batch.formats.mfa import MFA, MFA_PROB
+from g2p_batch.formats.names import choice
 from g2p_batch.formats.parquet import PARQUET
 from g2p_batch.formats.pls import PLS
 from g2p_batch.formats.rules import BOM
@@ -71,7 +72,7 @@ def format_for(path: Location, name: str | None = None) -> Format:
     for one in FORMATS.values():
         if one.suffix == path.suffix.lower():
             return one
-    raise UsageError(f"{path} does not tell its format: end it in {_suffixes()}, or give --format {_choice(FORMATS)}")
+    raise UsageError(f"{path} does not tell its format: end it in {_suffixes()}, or give --format {choice(FORMATS)}")
 
 
 def readable_format(path: Path, name: str | None = None) -> Readable:
@@ -161,13 +162,8 @@ def _beginning(path: Path) -> list[str]:
 def _called(name: str, among: Mapping[str, _Kind]) -> _Kind:
     if name in among:
         return among[name]
-    raise UsageError(f"there is no format {name!r}: choose {_choice(among)}")
+    raise UsageError(f"there is no format {name!r}: choose {choice(among)}")
 
 
 def _suffixes() -> str:
-    return _choice(one.suffix for one in FORMATS.values() if one.suffix)
-
-
-def _choice(names: Iterable[str]) -> str:
-    *some, last = names
-    return f"{', '.join(some)} or {last}"
+    return choice(one.suffix for one in FORMATS.values() if one.suffix)

@@ -1,7 +1,7 @@
 """The alphabet of a model: in how many of its training words each character stands, by language."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -9,15 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.errors import ModelError
+from g2p_batch.model.contract import Alphabets
 
 ALPHABET = "alphabet.json"
 """The file of a checkpoint's alphabets, beside its weights: a JSON object of objects, tag to character to words."""
-
-Alphabet = Mapping[str, int]
-"""Characters of one language, each with the number of distinct training words that hold it."""
-
-Alphabets = Mapping[str, Alphabet]
-"""By tag; of a language without one nothing is known, and its words are asked as they are."""
 
 
 def count_alphabets(batches: Iterable[pa.RecordBatch]) -> dict[str, dict[str, int]]:

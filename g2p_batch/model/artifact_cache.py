@@ -4,14 +4,18 @@ import hashlib
 import json
 import os
 import platform
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from g2p_batch.errors import ArtifactError, UsageError
+from g2p_batch.errors import ArtifactError, InputError, ModelError, UsageError
 from g2p_batch.model import compiler
-from g2p_batch.model.contract import DTYPES, Contract, DType, LengthBucket, Shapes
+from g2p_batch.model.contract import DTYPES, Contract, DType, LengthBucket, Manifest, Shapes, damaged_file
 from g2p_batch.model.cpu_families import FAMILIES, Family, cpu_family
+from g2p_batch.model.progress import Say
 from g2p_batch.model.shipped import shipped
 
 LIBRARY, WEIGHTS = "model.so", "weights.bin"
@@ -87,16 +91,16 @@ def load_shapes(path: Path, contract: Contract) -> Shapes:
     """Read buckets and batch ladder from a target configuration.
 
     Raises:
-        UsageError: the file is missing or wrong, or its buckets do not fit the contract.
+        InputError: the file is missing or wrong, or its buckets do not fit the contract.
     """
     try:
         config = msgspec.toml.decode(path.read_bytes(), type=TargetConfig)
         shapes = Shapes(config.bucket, config.ladder)
     except (OSError, ValueError) as cause:
-        raise UsageError(f"{path} is not a target configuration ({cause}): see configs/targets/cpu.toml") from None
+        raise InputError(f"{path} is not a target configuration ({cause}): see configs/targets/cpu.toml") from None
     longest = shapes.longest
     if (longest.source_bytes, longest.target_bytes) != (contract.max_source_bytes, contract.max_target_bytes):
-        raise UsageError(
+        raise InputError(
             f"{path}: the last bucket takes {longest.source_bytes} bytes to {longest.target_bytes}, the model "
             f"{contract.max_source_bytes} to {contract.max_target_bytes}: make them equal"
         )
@@ -145,6 +149,40 @@ def _sources_digest(*folders: str) -> str:
             if file.suffix in {".py", ".cuh"}:
                 total.update(f"{folder}/{file.name}".encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
+
+
+def is_whole(folder: Path, load: Callable[[Path], Contract | Manifest], say: Say) -> bool:
+    """Tell whether the cache holds an entry as it was made; a damaged one is removed, to be made again.
+
+    Args:
+        folder: of the entry.
+        load: reads the file that names the others of the entry, with their digests.
+        say: told of damage.
+
+    Raises:
+        ArtifactError: a damaged entry cannot be removed.
+    """
+    if not folder.exists():
+        return False
+    if _is_as_made(folder, load):
+        return True
+    say(f"{folder} in the cache is damaged, and made again")
+    try:
+        with suppress(FileNotFoundError):  # another process was as quick
+            shutil.rmtree(folder)
+    except OSError as cause:
+        raise ArtifactError(
+            f"{folder} is damaged, and cannot be removed ({cause.strerror}): delete it, or set G2P_BATCH_CACHE to a "
+            "folder you own"
+        ) from None
+    return False
+
+
+def _is_as_made(folder: Path, load: Callable[[Path], Contract | Manifest]) -> bool:
+    try:
+        return damaged_file(folder, load(folder).files) is None
+    except (ArtifactError, ModelError, OSError):  # the file that names the others is damaged, or the disk is
+        return False
 
 
 def writable_root() -> Path:

@@ -1,11 +1,11 @@
 """The one door to the compiler: whatever of this package needs `g2p_compile` asks here, and it is loaded only then."""
 
 import importlib.util
+from collections.abc import Collection
 from pathlib import Path
 
-from g2p_batch.errors import ModelError
-from g2p_batch.model.alphabet import Alphabets
-from g2p_batch.model.contract import Contract, DType, Prefix, Shapes
+from g2p_batch.errors import PackageError
+from g2p_batch.model.contract import Alphabets, Contract, DType, Prefix, Shapes
 from g2p_batch.model.cpu_families import Family
 from g2p_batch.model.progress import Say
 from g2p_batch.storage.publish import new_folder
@@ -18,17 +18,57 @@ def sources() -> Path:
     return Path(g2p_compile.__path__[0])
 
 
-def require_exporter(model: str) -> None:
-    """Check that what converts the checkpoint `model` is installed.
+def require_checkpoint(source: str, known: Collection[str]) -> None:
+    """Check what can be known of a checkpoint without torch and without a network.
+
+    Args:
+        source: folder or hub id of the checkpoint.
+        known: names of models, of which the nearest is suggested.
 
     Raises:
-        ModelError: torch or transformers is not.
+        ModelError: it is no checkpoint of a supported kind, and cannot be the id of one on a hub.
     """
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
-        raise ModelError(
-            f"{model} is a checkpoint, and converting one needs torch and transformers: "
-            "`pip install 'g2p-batch[export]'`, or export it on another machine and pass the program's folder"
-        )
+    from g2p_compile.export import supported
+
+    supported.require_checkpoint(source, known)
+
+
+def require_exporter(model: str) -> None:
+    """Check that what converts the checkpoint `model` is installed; call it where `model` is known to be one.
+
+    Raises:
+        PackageError: torch or transformers is not.
+    """
+    what = "is a checkpoint" if Path(model).exists() else "is no folder here but may be a checkpoint of a model hub"
+    require_torch(f"{model} {what}, and converting one", "export", _ELSEWHERE)
+
+
+def require_torch(task: str, extra: str, otherwise: str = "") -> None:
+    """Check that torch and transformers are installed.
+
+    Args:
+        task: what needs them, to begin a sentence.
+        extra: of this package, that brings them with what else the task takes.
+        otherwise: another way, to end the sentence.
+
+    Raises:
+        PackageError: one of them is not.
+    """
+    if remedy := torch_remedy(extra):
+        raise PackageError(f"{task} needs torch and transformers: {remedy}{otherwise}")
+
+
+def torch_remedy(extra: str) -> str | None:
+    """Return how to install what is missing of torch and transformers, or None; plain pip would take torch for GPUs."""
+    has_torch, has_transformers = (importlib.util.find_spec(name) is not None for name in ("torch", "transformers"))
+    if has_torch and has_transformers:
+        return None
+    rest = f"`pip install 'g2p-batch[{extra}]'`"
+    return rest if has_torch else f"`{_TORCH_FOR_CPUS}`, which is the one for CPUs, then {rest}"
+
+
+_TORCH_FOR_CPUS = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+_ELSEWHERE = "; or export it on another machine and pass the program's folder"
 
 
 def checkpoint_digest(source: str, revision: str | None) -> str:

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from g2p_batch.errors import ArtifactError, ModelError
-from g2p_batch.model.alphabet import Alphabets
 
 CONTRACT, MANIFEST = "contract.json", "manifest.json"
 """The file by which one knows a program, and an artifact."""
@@ -23,6 +22,11 @@ DType = Literal["float32", "bfloat16", "int8", "float16"]
 Kind = Literal["llvm", "cuda"]
 """Of hardware: CPUs, NVIDIA GPUs."""
 DTYPES: tuple[DType, ...] = get_args(DType)
+
+Alphabet = Mapping[str, int]
+"""Characters of one language, each with the number of distinct training words that hold it."""
+Alphabets = Mapping[str, Alphabet]
+"""By tag; of a language without one nothing is known, and its words are asked as they are."""
 
 T = TypeVar("T")
 
@@ -190,6 +194,12 @@ def digest(path: Path) -> str:
     """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def damaged_file(folder: Path, files: Mapping[str, str]) -> Path | None:
+    """Return the first file of a folder that is missing or has not the sha256 that it had when it was made, or None."""
+    paths = ((folder / name, wanted) for name, wanted in files.items())
+    return next((path for path, wanted in paths if not path.is_file() or digest(path) != wanted), None)
 
 
 def save_json(path: Path, record: Any) -> None:

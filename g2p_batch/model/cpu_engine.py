@@ -17,7 +17,7 @@ import numpy as np
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model.artifact_cache import DEVICE_CODE, LIBRARY, WEIGHTS
 from g2p_batch.model.compiled_engine import Caches, CompiledEngine, values_of
-from g2p_batch.model.contract import Kind, LengthBucket, Manifest, digest, load_manifest
+from g2p_batch.model.contract import Kind, LengthBucket, Manifest, damaged_file, load_manifest
 from g2p_batch.model.cpu_families import cpu_features
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.device import CudaDevice, device_module, require_gpu
@@ -98,10 +98,8 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     arch = manifest.target.arch
     if arch != platform.machine():
         raise ArtifactError(f"{folder} was compiled for {arch}, this machine is {platform.machine()}: {_REMEDY}")
-    for name, wanted in manifest.files.items():
-        path = folder / name
-        if not path.is_file() or digest(path) != wanted:
-            raise ArtifactError(f"{path} is missing or damaged: delete {folder}, then {_REMEDY}")
+    if path := damaged_file(folder, manifest.files):
+        raise ArtifactError(f"{path} is missing or damaged: delete {folder}, then {_REMEDY}")
 
 
 def _open_on_cpu(folder: Path, manifest: Manifest) -> "Callable[[Manifest], CpuEngine]":

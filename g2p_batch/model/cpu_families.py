@@ -1,6 +1,5 @@
 """What this machine is: the facts that decide which compiled code it can run."""
 
-import math
 import os
 import platform
 from dataclasses import dataclass
@@ -8,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from g2p_batch.model.cpu_quota import allowed_cores
+
 _CPUINFO = Path("/proc/cpuinfo")
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""What a container may use: microseconds of CPU per period, or `max`, and the period."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,8 @@ def cpu_family(dtype: str = "float32") -> Family | None:
 def usable_cores() -> int:
     """Return how many cores this process may use: those it is bound to, and no more than its container's share."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = _QUOTA.read_text(encoding="ascii").split()
-        return min(bound, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError):  # no container, or one without a limit
-        return bound
+    allowed = allowed_cores()
+    return bound if allowed is None else min(bound, allowed)
 
 
 def _field(*names: str) -> str:

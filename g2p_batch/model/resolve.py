@@ -3,18 +3,21 @@
 import hashlib
 import logging
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from g2p_batch.errors import ArtifactError, UsageError
+from g2p_batch.errors import ArtifactError, ModelError, UsageError
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model import artifact_cache, compiler
-from g2p_batch.model.alphabet import ALPHABET, Alphabets, read_alphabets, to_json
+from g2p_batch.model.alphabet import ALPHABET, read_alphabets, to_json
 from g2p_batch.model.compiled_engine import CompiledEngine
 from g2p_batch.model.contract import (
     DTYPES,
+    Alphabets,
     Contract,
     DType,
     Kind,
@@ -30,6 +33,8 @@ from g2p_batch.model.progress import Say
 from g2p_batch.model.shipped import BUNDLED, shipped
 
 BUNDLED_NAME = "bundled"
+
+Stage = Literal["compiled", "program", "checkpoint"]
 
 _log = logging.getLogger("g2p_batch")
 
@@ -61,21 +66,35 @@ def model_config(model: str) -> ModelConfig:
     """Return the configuration of a checkpoint: a `.toml` file, the shipped one of a known hub id, or the defaults.
 
     Raises:
-        UsageError: the file is wrong.
+        ModelError: the file is missing or wrong.
     """
     if model.endswith(".toml"):
         return _read_config(Path(model))
-    configs = (_read_config(path) for path in sorted(shipped("configs/models").glob("*.toml")))
-    return next((config for config in configs if config.source == model), ModelConfig(model))
+    return next((config for config in _shipped_configs() if config.source == model), ModelConfig(model))
+
+
+def require_checkpoint(model: str) -> ModelConfig:
+    """Return the configuration of a checkpoint after checking all that can be known of it without torch.
+
+    Raises:
+        ModelError: it is no checkpoint of a supported kind, and cannot be the id of one on a hub.
+    """
+    config = model_config(model)
+    compiler.require_checkpoint(config.source, (BUNDLED_NAME, *(known.source for known in _shipped_configs())))
+    return config
+
+
+def _shipped_configs() -> Iterator[ModelConfig]:
+    return map(_read_config, sorted(shipped("configs/models").glob("*.toml")))
 
 
 def _read_config(path: Path) -> ModelConfig:
     try:
         config = msgspec.toml.decode(path.read_bytes(), type=ModelConfig)
     except (OSError, ValueError) as cause:
-        raise UsageError(f"{path} is not a model configuration ({cause}): see configs/models") from None
+        raise ModelError(f"{path} is not a model configuration ({cause}): see configs/models") from None
     if unknown := set(config.languages) - set(LANGUAGES):
-        raise UsageError(f"{path}: unknown languages {sorted(unknown)}: see `g2p-batch languages`")
+        raise ModelError(f"{path}: unknown languages {sorted(unknown)}: see `g2p-batch languages`")
     if config.alphabet is not None:
         config = msgspec.structs.replace(config, alphabet=str(path.parent / config.alphabet))
     return config
@@ -148,7 +167,7 @@ class Model:
             folder = tuned if tune else root / key
             # Tiles change no result: whoever asks for the model may have the faster one.
             for cached in (tuned, folder):
-                if is_artifact(cached):
+                if artifact_cache.is_whole(cached, load_manifest, say):
                     return cached
         say(f"Compiling {self.contract.name} for {_described(self.target, family)} (once)")
         compiler.build(self.folder, family, shapes, self.dtype, folder, say if tune else None)
@@ -231,32 +250,59 @@ def find_model(
 
     Raises:
         ModelError: the model is none of what is supported, or cannot be reached.
+        PackageError: it is a checkpoint, and what converts one is not installed.
         ArtifactError: the folder is that of a damaged artifact.
         UsageError: there is no such dtype.
     """
     if dtype not in DTYPES:
         raise UsageError(f"{dtype!r} is no dtype of this version: give one of {', '.join(DTYPES)}")
-    if is_artifact(Path(name)):
+    if stage_of(name) == "compiled":
         manifest = load_manifest(Path(name))
         return Model(name, Path(name), manifest.contract, manifest.dtype, target, config)
     folder = _program(name, say)
     return Model(name, folder, load_contract(folder), dtype, target, config)
 
 
+def stage_of(name: str) -> Stage:
+    """Tell what a model is that its user calls so: a checkpoint is whatever is neither of the others.
+
+    Raises:
+        ModelError: the path cannot be looked at.
+    """
+    try:
+        if is_artifact(Path(name)):
+            return "compiled"
+        return "program" if name == BUNDLED_NAME or is_program(Path(name)) else "checkpoint"
+    except OSError as cause:
+        raise ModelError(f"{name} cannot be looked at ({cause.strerror}): check the path and its permissions") from None
+
+
+def require_weights(name: str) -> None:
+    """Check, without torch, that a model is one whose weights transformers can be given.
+
+    Raises:
+        ModelError: it is none of what is supported.
+        UsageError: it is compiled.
+    """
+    stage = stage_of(name)
+    if stage == "compiled":
+        raise UsageError(f"{name} is compiled, which is of no use here: give the checkpoint or program it is made of")
+    if stage == "checkpoint":
+        require_checkpoint(name)
+
+
 def _program(name: str, say: Say) -> Path:
     """Return the folder of a model's program, exporting a checkpoint into the cache first if need be."""
-    if name == BUNDLED_NAME:
-        return BUNDLED
-    if is_program(Path(name)):
-        return Path(name)
+    if stage_of(name) == "program":
+        return BUNDLED if name == BUNDLED_NAME else Path(name)
+    config = require_checkpoint(name)
     compiler.require_exporter(name)
-    config = model_config(name)
     digest = compiler.checkpoint_digest(config.source, config.revision)
     alphabets = config.alphabets()
     facts = f"{config.prefix} {config.languages} {hashlib.sha256(to_json(alphabets)).hexdigest()}"
     content = f"{digest} {facts} {artifact_cache.exporter_digest()}"
     folder = artifact_cache.writable_root() / "programs" / hashlib.sha256(content.encode()).hexdigest()
-    if not is_program(folder):
+    if not artifact_cache.is_whole(folder, load_contract, say):
         say(f"Exporting {config.source} (once)")
         compiler.export(config.source, config.revision, config.prefix, config.languages, alphabets, folder)
     return folder

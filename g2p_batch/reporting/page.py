@@ -12,6 +12,7 @@ from g2p_batch.counts import count_of, listed, ranked
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.reporting import charts, filters, meanings
 from g2p_batch.reporting.run_figures import RunFigures, read_figures
+from g2p_batch.reporting.to_check import write_to_check
 from g2p_batch.run.run_directory import RunDir, shard_name
 from g2p_batch.run.status import named
 from g2p_batch.storage import store_at
@@ -45,18 +46,23 @@ TEMPLATES.globals |= {
 }
 
 
-def write_report(run: RunDir, path: Location) -> None:
-    """Write the page of a run, finished or not; it appears whole.
+def write_report(run: RunDir, path: Location, to_check: Location | None = None) -> None:
+    """Write the page of a run, finished or not, and the table of words to check where one is wanted; each is whole.
 
     Raises:
         RunError: the directory holds no plan, or a damaged one.
-        OutputError: the page cannot be written.
+        OutputError: the page or the table cannot be written.
     """
     plan = run.require_plan()
     store = store_at(path.parent)
     store.require_writable(path.name)
+    if to_check is not None:
+        store_at(to_check.parent).require_writable(to_check.name)
+    figures = read_figures(run, plan)
+    if to_check is not None:
+        write_to_check(figures, to_check)
     # A folder's name need not be text.
-    html = rendered(read_figures(run, plan)).encode("utf-8", "replace")
+    html = rendered(figures).encode("utf-8", "replace")
 
     def write(draft: Path) -> None:
         draft.write_bytes(html)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from g2p_batch.counts import ranked
+from g2p_batch.reporting.lowest import Lowest
 from g2p_batch.reporting.reject_examples import RejectExample, reject_examples
 from g2p_batch.reporting.throughput import Throughput, throughput_of
 from g2p_batch.reporting.word_tally import WordTally
@@ -79,16 +80,26 @@ class RunFigures:
 
     @property
     def lowest(self) -> list[dict[str, Any]]:
-        """The lowest-scored words, in the columns of `lowest.COLUMNS`."""
+        """The lowest-scored words but loops, in the columns of `lowest.COLUMNS`."""
         words: list[dict[str, Any]] = self.tally.lowest.overall().to_pylist()
         return words
 
-    def lowest_by_language(self, languages: int, words: int) -> dict[str, list[dict[str, Any]]]:
-        """Return so many of the lowest-scored words of the largest languages; nothing if there is only one."""
-        if len(self.tally.scored) < 2:
-            return {}
-        largest = [*ranked(self.tally.scored)][:languages]
-        return {tag: self.tally.lowest.of(tag).slice(0, words).to_pylist() for tag in largest}
+    @property
+    def scored_languages(self) -> list[str]:
+        """Languages with scored words, that with the most first."""
+        return [*ranked(self.tally.scored)]
+
+    def lowest_by_language(self, words: int) -> dict[str, list[dict[str, Any]]]:
+        """Return so many of the lowest-scored words of each language, of those that have any."""
+        return self._by_language(self.tally.lowest, words)
+
+    def loops_by_language(self, words: int) -> dict[str, list[dict[str, Any]]]:
+        """Return so many of the words of each language whose answers go round in circles."""
+        return self._by_language(self.tally.loops, words)
+
+    def _by_language(self, lowest: Lowest, words: int) -> dict[str, list[dict[str, Any]]]:
+        rows = {tag: lowest.of(tag).slice(0, words).to_pylist() for tag in self.scored_languages}
+        return {tag: found for tag, found in rows.items() if found}
 
     @property
     def settings(self) -> dict[str, str]:

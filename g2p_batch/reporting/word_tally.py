@@ -15,6 +15,8 @@ from g2p_batch.reporting.lowest import Lowest
 
 LISTED = 50
 """Lowest-scored words that are kept of each language."""
+_LOOP = "repeated"
+"""The status of words whose answer goes round in circles."""
 LONGEST = 256
 """Longer words and pronunciations count as this long."""
 
@@ -32,7 +34,9 @@ class WordTally:
         means: the same over their characters.
         word_lengths: words by characters.
         pron_lengths: pronunciations by characters.
-        lowest: the lowest-scored words.
+        lowest: the lowest-scored words but loops, which would fill every list.
+        looping: words whose answer goes round in circles, by language.
+        loops: the lowest-scored of them.
     """
 
     words: Counter[str] = field(default_factory=Counter)
@@ -44,6 +48,8 @@ class WordTally:
     word_lengths: Histogram = field(default_factory=lambda: Histogram(0.0, 1.0, LONGEST + 1))
     pron_lengths: Histogram = field(default_factory=lambda: Histogram(0.0, 1.0, LONGEST + 1))
     lowest: Lowest = field(default_factory=lambda: Lowest(LISTED))
+    looping: Counter[str] = field(default_factory=Counter)
+    loops: Lowest = field(default_factory=lambda: Lowest(LISTED))
 
     def add(self, rows: pa.Table) -> None:
         """Count the rows of one part, of schema `formats.lexicon.LEXICON`."""
@@ -54,7 +60,10 @@ class WordTally:
         self.pron_lengths.add(_floats(pc.utf8_length(rows["pron"])))
         scored = words.filter(pc.and_(pc.equal(words["source"], "model"), pc.is_finite(words["logprob"])))
         self._add_scores(scored)
-        self.lowest.add(scored)
+        loops = pc.equal(scored["status"], _LOOP)
+        self.lowest.add(scored.filter(pc.invert(loops)))
+        self.loops.add(scored.filter(loops))
+        self.looping.update(counted(scored.filter(loops)["lang"]))
 
     def _add_scores(self, scored: pa.Table) -> None:
         self.sums.add(_floats(scored["logprob"]))

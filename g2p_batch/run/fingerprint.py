@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from g2p_batch.errors import InputError, RunError
-from g2p_batch.model.alphabet import Alphabets
-from g2p_batch.model.contract import Contract
+from g2p_batch.model.contract import Alphabets, Contract
 from g2p_batch.storage.checksummed_json import sha256_of
 from g2p_batch.storage.locations import STDIN, Location
 from g2p_batch.storage.store import FileVersion

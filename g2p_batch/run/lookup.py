@@ -184,7 +184,7 @@ def stage_entries(
         The file, for `match_words`.
 
     Raises:
-        UsageError: nothing tells the language of a lexicon.
+        InputError: nothing tells the language of a lexicon.
         InputError: a lexicon cannot be read.
         RunError: data of an earlier run is damaged.
         OutputError: the disk does not hold the entries.

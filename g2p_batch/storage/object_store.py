@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from g2p_batch.errors import G2PError, InputError, OutputError, UsageError
+from g2p_batch.errors import G2PError, InputError, OutputError, PackageError, UsageError
 from g2p_batch.storage.locations import Url, s3_endpoint, scrubbed
 from g2p_batch.storage.publish import scratch_folder, writing
 from g2p_batch.storage.store import FileVersion, StoredFile
@@ -297,7 +297,7 @@ def _obstore() -> Any:
         import obstore.exceptions
         import obstore.store
     except ImportError:
-        raise UsageError("s3://, gs:// and az:// need obstore: `pip install 'g2p-batch[cloud]'`") from None
+        raise PackageError("s3://, gs:// and az:// need obstore: `pip install 'g2p-batch[cloud]'`") from None
     return obstore
 
 
@@ -313,7 +313,7 @@ def _client(bucket: str) -> Any:
     try:
         return _obstore().store.from_url(bucket, client_options=options, retry_config={"max_retries": _RETRIES})
     except (_obstore().exceptions.BaseError, ValueError) as cause:
-        raise UsageError(f"{bucket} cannot be opened ({_reason(cause)}): {_ANY_REMEDY}") from None
+        raise InputError(f"{bucket} cannot be opened ({_reason(cause)}): {_ANY_REMEDY}") from None
 
 
 def _require_bucket(cause: FileNotFoundError) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 
-from g2p_batch.errors import UsageError, WorkerError
+from g2p_batch.errors import PackageError, UsageError, WorkerError
 from g2p_batch.model import cpu_families
 from g2p_batch.workers.shard import RunContext
 from g2p_batch.workers.worker import Advanced, Died, Message, ShardRunner
@@ -70,7 +70,7 @@ class RayActors(AbstractContextManager["RayActors"]):
 
     Raises:
         UsageError: the address is for Ray Client.
-        WorkerError: Ray is not installed.
+        PackageError: Ray is not installed.
     """
 
     remedy = (
@@ -89,7 +89,7 @@ class RayActors(AbstractContextManager["RayActors"]):
         self._workers, self._gpus, self._output = workers, gpus, output
         self._open = ExitStack()
         if importlib.util.find_spec("ray") is None:
-            raise WorkerError("--engine ray needs Ray: `pip install 'g2p-batch[ray]'`, on all nodes of a cluster")
+            raise PackageError("--engine ray needs Ray: `pip install 'g2p-batch[ray]'`, on all nodes of a cluster")
         if self._address and "://" in self._address:
             raise UsageError(
                 f"{self._address} is for Ray Client, which has no place here: start the command on a node of the "

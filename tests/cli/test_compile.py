@@ -21,7 +21,7 @@ def test_compile_prints_folder_seconds_and_size(here: Path) -> None:
             2,
             "'riscv' is no target for float32: give cpu (this machine), a CPU family",
         ),
-        ("compile bundled --config absent.toml", 2, "absent.toml is not a target configuration ("),
+        ("compile bundled --config absent.toml", 1, "absent.toml is not a target configuration ("),
         ("compile bundled -o taken", 1, "taken exists: delete it, or choose another name"),
         ("compile bundled -o taken/file/new", 1, "taken/file cannot be written (File exists): "),
         ("export x/y -o taken", 1, "taken exists: delete it, or choose another name"),

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from g2p_batch import cli
-from tests.cli.commandline import Ran, generate, run, words
+from tests.cli.commandline import Ran, failed, generate, run, words
 from tests.helpers.fake_model import Opened
 
 
@@ -36,10 +36,6 @@ def test_a_configuration_gives_options_and_the_command_line_wins(opened: list[Op
         ("workers = true\n", "run.toml: workers is True, not a whole number"),
         ("strict = 1\n", "run.toml: strict is 1, not true or false"),
         ('lang = ["fra"]\n', "run.toml: lang is ['fra'], not text in quotes"),
-        (
-            "lang = fra\n",
-            "run.toml cannot be read (Invalid value (at line 1, column 8)): give a TOML file of options",
-        ),
     ],
 )
 def test_a_wrong_configuration_is_named(opened: list[Opened], text: str, message: str) -> None:
@@ -47,10 +43,17 @@ def test_a_wrong_configuration_is_named(opened: list[Opened], text: str, message
     assert generate(words(), "--config", "run.toml") == Ran(2, "", f"Error: {message}\n")
 
 
-def test_a_configuration_may_name_every_option_but_itself() -> None:
+def test_a_file_that_is_no_configuration_is_an_error(opened: list[Opened]) -> None:
+    Path("run.toml").write_text("lang = fra\n")
+    assert generate(words(), "--config", "run.toml") == failed(
+        "run.toml cannot be read (Invalid value (at line 1, column 8)): give a TOML file of options"
+    )
+
+
+def test_a_configuration_may_name_every_option_but_itself_and_quiet() -> None:
     command = cli.main.commands["generate"]
     named = {parameter.name for parameter in command.params if isinstance(parameter, click.Option)}
-    assert named - {"config"} == {
+    assert named - {"config", "quiet"} == {
         *("output", "lang", "lang_column", "word_column", "model", "format", "device", "dtype", "workers", "scores"),
         *("order", "normalize", "memory", "run_dir", "strict", "restart", "shard_words", "lexicons", "since_run"),
         *("phones", "stress", "tones", "syllables", "clean", "phone_map", "phone_set", "tokens", "space_in_word"),

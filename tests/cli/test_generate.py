@@ -97,16 +97,6 @@ REFUSED: dict[str, tuple[Callable[[], list[str]], str]] = {
         "words.csv has no column 'language' but word, tag: "
         "name the column of languages with --lang-column, or give --lang TAG",
     ),
-    "a tag that means several": (
-        lambda: [words(), "--lang", "cmn"],
-        "no language has the tag 'cmn': did you mean zho-s (Chinese, Mandarin, simplified), "
-        "zho-t (Chinese, Mandarin, traditional)? `g2p-batch languages` lists all tags",
-    ),
-    "a language of other models": (
-        lambda: [words(), "--lang", "fi"],
-        "the model fake was not trained on fin (Finnish) but on eng-us, fra, grc, ron: "
-        "take another model, or one of these languages",
-    ),
     "an output folder that is a file": (
         lambda: [words(), "--lang", "fra", "-o", "words.txt/lexicon.tsv", "--run-dir", "run"],
         "words.txt/lexicon.tsv cannot be written (Not a directory): choose a path below a folder",
@@ -137,6 +127,21 @@ REFUSED: dict[str, tuple[Callable[[], list[str]], str]] = {
 def test_what_is_known_to_be_wrong_is_refused_before_the_model_is_opened(opened: list[Opened], case: str) -> None:
     arguments, message = REFUSED[case]
     assert generate(*arguments()) == failed(message)
+    assert not opened
+    assert not Path("lexicon.tsv").exists()
+
+
+LANGUAGES = {
+    "cmn": "no language has the tag 'cmn': did you mean zho-s (Chinese, Mandarin, simplified), "
+    "zho-t (Chinese, Mandarin, traditional)? `g2p-batch languages` lists all tags",
+    "fi": "the model fake was not trained on fin (Finnish) but on eng-us, fra, grc, ron: "
+    "take another model, or one of these languages",
+}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_language_that_is_none_of_the_models_is_refused_before_it_is_opened(opened: list[Opened], lang: str) -> None:
+    assert generate(words(), "--lang", lang) == Ran(2, "", f"Error: {LANGUAGES[lang]}\n")
     assert not opened
     assert not Path("lexicon.tsv").exists()
 

@@ -23,5 +23,5 @@ def test_languages_lists_all_and_marks_those_of_the_bundled_model() -> None:
 
 def test_languages_without_a_hit_names_the_nearest() -> None:
     ran = run("languages", "Germn")
-    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert (ran.exit_code, ran.stdout) == (2, "")
     assert "did you mean ger (German)" in ran.stderr

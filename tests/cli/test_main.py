@@ -28,6 +28,7 @@ COMMANDS = (
     "plan",
     "report",
     "run",
+    "scripts",
     "status",
     "train",
     "validate",

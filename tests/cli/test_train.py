@@ -46,7 +46,7 @@ def test_a_training_is_neither_overwritten_nor_gone_on_with_otherwise(tmp_path: 
         (("--weight", "eng-us"), 2, "--weight eng-us is no language and positive number"),
         (("--weight", "fra=2"), 2, "--weight names fra, of which there is no example: there are eng-us ger"),
         (("--batch-tokens", "3"), 2, "let --batch-tokens be at least that"),
-        (("--lang", "xyz"), 1, "no language has the tag 'xyz'"),
+        (("--lang", "xyz"), 2, "no language has the tag 'xyz'"),
         (("--device", "warp"), 2, "--device warp cannot be used"),
         (("--dev", "nowhere.tsv"), 1, "nowhere.tsv does not exist"),
     ],

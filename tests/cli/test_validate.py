@@ -132,7 +132,7 @@ def test_a_language_is_checked_where_a_lexicon_names_it() -> None:
         (["x.dict", "--reader", "pocketsphinx"], 2, "--reader pocketsphinx is not about lexicons of mfa: choose "),
         (["x.tsv", "--reader", "pocketsphinx"], 2, "--reader pocketsphinx is not about lexicons of tsv: leave it out"),
         (["x.dict", "--format", "xls"], 2, "there is no format 'xls': choose tsv, "),
-        (["x.tsv", "--lang", "xx"], 1, "no language has the tag 'xx': "),
+        (["x.tsv", "--lang", "xx"], 2, "no language has the tag 'xx': "),
         (["absent.pls"], 1, "absent.pls does not exist: check the path"),
         (["absent.txt"], 1, "absent.txt does not exist: check the path"),
         (["x.txt"], 1, "x.txt does not tell its format: name it, "),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from g2p_batch.errors import UsageError
+from g2p_batch.errors import PackageError
 from g2p_batch.evaluation import evaluate
 from g2p_batch.evaluation.error_rates import METRICS, ErrorCounts, StatusCounts
 from tests.evaluation.words import answered, cut, graphemes, lawful, rows
@@ -131,7 +131,7 @@ def test_everything_is_told_as_json():
 
 def test_without_rapidfuzz_an_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"needs rapidfuzz: `pip install 'g2p-batch\[eval\]'`"):
+    with pytest.raises(PackageError, match=r"needs rapidfuzz: `pip install 'g2p-batch\[eval\]'`"):
         evaluate(answered([("fra", ["a"], "b")]))
 
 

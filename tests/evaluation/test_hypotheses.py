@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from g2p_batch.errors import InputError, UsageError
+from g2p_batch.errors import InputError
 from g2p_batch.evaluation import evaluate
 from g2p_batch.evaluation.reference import MISSING, read_hypotheses
 from tests.evaluation.words import graphemes, langs, lawful, prons, reference
@@ -69,7 +69,7 @@ def test_lexicons_of_other_tools_are_read(tmp_path, name, text):
     assert found["pron"].to_pylist() == [None, "həlˈoʊ", None, None]
     assert found["status"].to_pylist() == [MISSING, None, MISSING, MISSING]
     if "jsonl" not in name:
-        with pytest.raises(UsageError, match=f"{name} does not name the language of its words: give --lang TAG"):
+        with pytest.raises(InputError, match=f"{name} does not name the language of its words: give --lang TAG"):
             looked_up(tmp_path, reference(tmp_path, REF), text, name)
 
 

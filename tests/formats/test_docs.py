@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from g2p_batch.formats.names import NAMES
 from g2p_batch.formats.registry import FORMATS
 from tests.helpers.lexicons import problems
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 DOCS = (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8")
 SOURCES = sorted((Path(__file__).parents[2] / "g2p_batch/formats").glob("*.py"))
 EXAMPLES = {name: FORMATS[name] for name in FORMATS if name != "parquet"}
@@ -15,6 +17,13 @@ EXAMPLES = {name: FORMATS[name] for name in FORMATS if name != "parquet"}
 
 def section(name: str) -> str:
     return DOCS.split(f"\n## {name}\n")[1].split("\n## ")[0]
+
+
+def test_the_names_that_help_and_readme_show_are_those_of_all_formats() -> None:
+    assert tuple(FORMATS) == NAMES
+    listed = re.search(r"by `--format`: ([^;]*);", README)
+    assert listed
+    assert {name.strip() for name in listed[1].split(",")} == {*NAMES}
 
 
 @pytest.mark.parametrize("name", FORMATS)

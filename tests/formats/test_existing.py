@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from g2p_batch.errors import InputError, UsageError
+from g2p_batch.errors import InputError
 from g2p_batch.formats.alphabets import Alphabet
 from g2p_batch.formats.existing import ExistingLexicon
 
@@ -204,7 +204,7 @@ def test_a_folder_with_folders_in_it_is_read(tmp_path: Path) -> None:
 
 
 def test_a_lexicon_of_no_language_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="does not name the language of its words: give --lang TAG"):
+    with pytest.raises(InputError, match="does not name the language of its words: give --lang TAG"):
         read(tmp_path, "a.dict", IPA, None)
 
 

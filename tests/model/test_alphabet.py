@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from g2p_batch.errors import ModelError, UsageError
+from g2p_batch.errors import ModelError
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model.alphabet import count_alphabets, read_alphabets, to_json
 from g2p_batch.model.contract import load_contract
@@ -65,5 +65,5 @@ def test_a_configuration_names_a_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text('source = "x"\nlanguages = ["fra"]\nalphabet = "my.json"\n', encoding="utf-8")
     assert model_config(str(tmp_path / "m.toml")).alphabets() == {"fra": {"é": 1}}
     assert model_config("someone/else").alphabets() == {}
-    with pytest.raises(UsageError, match="is not a model configuration"):
+    with pytest.raises(ModelError, match="is not a model configuration"):
         model_config(str(tmp_path / "absent.toml"))

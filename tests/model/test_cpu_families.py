@@ -1,18 +1,68 @@
 """How many cores this machine lets a process use."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from g2p_batch.model import cpu_families
+from g2p_batch.model import cpu_families, cpu_quota
+
+V1 = "12:pids:/docker/abc\n4:cpu,cpuacct:/docker/abc\n1:name=systemd:/docker/abc\n"
+V2 = "0::/\n"
+NESTED = "0::/user.slice/job.scope\n"
+GROUPS: dict[str, tuple[str, Mapping[str, str], int]] = {
+    "no groups": ("", {}, 8),
+    "version 2, no limit": (V2, {"cpu.max": "max 100000"}, 8),
+    "version 2, two and a half": (V2, {"cpu.max": "250000 100000"}, 3),
+    "version 2, more than there are": (V2, {"cpu.max": "1600000 100000"}, 8),
+    "version 2, an empty file": (V2, {"cpu.max": ""}, 8),
+    "version 2, a group of systemd": (NESTED, {"user.slice/job.scope/cpu.max": "200000 100000"}, 2),
+    "version 2, a group above has less": (
+        NESTED,
+        {"user.slice/cpu.max": "100000 100000", "user.slice/job.scope/cpu.max": "200000 100000"},
+        1,
+    ),
+    "version 2, a group of another process": (NESTED, {"other.slice/cpu.max": "100000 100000"}, 8),
+    "version 1, no limit": (V1, {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+    "version 1, in a container": (V1, {"cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "100000"}, 2),
+    "version 1, on the host": (
+        V1,
+        {
+            "cpu,cpuacct/cpu.cfs_quota_us": "-1",
+            "cpu,cpuacct/cpu.cfs_period_us": "100000",
+            "cpu,cpuacct/docker/abc/cpu.cfs_quota_us": "300000",
+            "cpu,cpuacct/docker/abc/cpu.cfs_period_us": "100000",
+        },
+        3,
+    ),
+    "version 1, without a period": (V1, {"cpu/cpu.cfs_quota_us": "150000"}, 8),
+    "version 1, a period of nothing": (V1, {"cpu/cpu.cfs_quota_us": "1", "cpu/cpu.cfs_period_us": "0"}, 8),
+    "both, the cpu in version 1": (
+        f"{V1}0::/docker/abc\n",
+        {"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000", "unified/cgroup.procs": "1"},
+        4,
+    ),
+}
 
 
-@pytest.mark.parametrize(("quota", "cores"), [("max 100000", 8), ("250000 100000", 3), ("1600000 100000", 8), ("", 8)])
-def test_a_container_may_allow_fewer_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cores: int
-) -> None:
-    (tmp_path / "cpu.max").write_text(f"{quota}\n")
-    monkeypatch.setattr(cpu_families, "_QUOTA", tmp_path / "cpu.max")
+@pytest.mark.parametrize("case", GROUPS)
+def test_a_control_group_may_allow_fewer_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    own, files, cores = GROUPS[case]
+    limits = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in ({"proc/self/cgroup": own} if own else {}).items() | limits.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n" if name in limits else text)
+    monkeypatch.setattr(cpu_quota, "_ROOT", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert cpu_families.usable_cores() == cores
+
+
+def test_no_core_at_all_is_never_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(V2)
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/cpu.max").write_text("1000 100000\n")
+    monkeypatch.setattr(cpu_quota, "_ROOT", tmp_path)
+    assert cpu_families.usable_cores() == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from g2p_batch.errors import ArtifactError, UsageError
+from g2p_batch.errors import ArtifactError, ModelError, UsageError
 from g2p_batch.model import resolve
 from g2p_batch.model.contract import CompileTarget
 from g2p_batch.model.progress import Say
@@ -126,7 +126,7 @@ WRONG = {
 @pytest.mark.parametrize("text", WRONG)
 def test_what_is_wrong_in_a_model_configuration_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "model.toml").write_text(text)
-    with pytest.raises(UsageError, match=WRONG[text]):
+    with pytest.raises(ModelError, match=WRONG[text]):
         model_config(str(tmp_path / "model.toml"))
 
 

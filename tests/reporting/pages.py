@@ -2,10 +2,14 @@
 
 from collections import Counter
 from html.parser import HTMLParser
+from pathlib import Path
 
 from g2p_batch.reporting.page import rendered
 from g2p_batch.reporting.run_figures import RunFigures, read_figures
 from g2p_batch.run.run_directory import RunDir
+from tests.helpers.fake_engine import Echo
+from tests.helpers.fake_model import FakeEngines
+from tests.helpers.runs import Job, fake_decoding, job_in
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -18,6 +22,9 @@ HOSTILE = (
     "x" * 1000,
     "</bdi></table>",
 )
+
+LOOPS = {f"<fra>: {word}": piece * 12 for word, piece in (("ana", "na"), ("bobo", "bo"), ("lala", "la"))}
+LOOPING = "word\tlang\nana\tfra\nbobo\tfra\nlala\tfra\neau\tfra\nhello\teng-us\n"
 
 VOID = {"meta", "br", "wbr"}
 OUTLINE = {"h2", "h3", "th", "summary"}
@@ -71,3 +78,10 @@ def figures_of(run: RunDir) -> RunFigures:
 
 def page_of(run: RunDir) -> Page:
     return Page(rendered(figures_of(run)))
+
+
+def looping(folder: Path) -> Job:
+    """Return a finished run of which three answers go round in circles."""
+    job = job_in(folder, LOOPING)
+    job(fake_decoding(workers=1, engines=FakeEngines(Echo(LOOPS))))
+    return job

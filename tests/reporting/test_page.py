@@ -17,14 +17,12 @@ from g2p_batch.run.conform import LOW_LOGPROB
 from g2p_batch.run.run_directory import REPORT, Quarantine, RunDir
 from g2p_batch.words.filter import REASONS
 from tests.helpers.runs import CONTRACT, Job, fake_decoding, job_in
-from tests.reporting.pages import HOSTILE, Page, figures_of, page_of
+from tests.reporting.pages import HOSTILE, Page, figures_of, looping, page_of
 
 OUTLINE = """\
 h2: Words by language
 th: Language | Words | To check | Mean score
 h2: Words to check first
-th: Word | Pronunciation | Score
-h3: By language
 summary: French: 3 words
 th: Word | Pronunciation | Score
 summary: English, American: 1 word
@@ -36,6 +34,12 @@ th: Word | Pronunciation | Score
 summary: Italian: 1 word
 th: Word | Pronunciation | Score
 summary: Māori: 1 word
+th: Word | Pronunciation | Score
+summary: Chinese, Min Nan: 1 word
+th: Word | Pronunciation | Score
+summary: Romanian: 1 word
+th: Word | Pronunciation | Score
+h3: Of all languages
 th: Word | Pronunciation | Score
 h2: Statuses
 th: Status | Meaning | Words
@@ -67,6 +71,32 @@ def test_the_page_has_these_parts_and_tables_in_this_order(done: Job) -> None:
     texts_by_tag = groupby(page_of(done.run).outline, itemgetter(0))
     lines = [f"{tag}: {' | '.join(text for _, text in texts)}" for tag, texts in texts_by_tag]
     assert lines == OUTLINE.splitlines()
+
+
+def test_answers_that_go_round_in_circles_are_listed_apart(tmp_path: Path) -> None:
+    job = looping(tmp_path)
+    figures = figures_of(job.run)
+    assert figures.statuses == {"repeated": 3, "ok": 2}
+    assert {row["word"] for row in figures.lowest} == {"eau", "hello"}
+    assert [row["word"] for row in figures.lowest_by_language(9)["fra"]] == ["eau"]
+    assert {row["word"] for row in figures.loops_by_language(9)["fra"]} == {"ana", "bobo", "lala"}
+    text = page_of(job.run).text
+    assert "3 words whose answer says a piece four times or more in a row" in text
+    assert "Of all languages" in text
+    figures.tally.looping["fra"] = 30
+    assert "French: 30 words, 3 of them shown" in " ".join(rendered(figures).split())
+
+
+def test_a_page_without_loops_does_not_mention_them(done: Job) -> None:
+    assert "round in circles" not in page_of(done.run).text
+
+
+def test_every_language_has_its_words_to_check(tmp_path: Path) -> None:
+    text = "word\tlang\n" + "".join(f"w{i}\t{tag}\n" for tag in CONTRACT.languages for i in range(30))
+    job = job_in(tmp_path, text)
+    job(fake_decoding(workers=1))
+    summaries = [told for tag, told in page_of(job.run).outline if tag == "summary" and "words" in told]
+    assert len([told for told in summaries if told.endswith(": 20 words")]) == len(CONTRACT.languages)
 
 
 def test_the_page_says_the_figures_and_the_settings(done: Job) -> None:

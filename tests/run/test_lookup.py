@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from g2p_batch.errors import InputError, RunError, UsageError
+from g2p_batch.errors import InputError, RunError
 from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.formats.kind import Expected
 from g2p_batch.formats.registry import FORMATS
@@ -140,7 +140,7 @@ def test_a_lexicon_may_hold_all_words_or_none(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_a_lexicon_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"old\.dict does not name the language of its words: give --lang TAG"):
+    with pytest.raises(InputError, match=r"old\.dict does not name the language of its words: give --lang TAG"):
         with_lexicons(tmp_path, ("old.dict", DICT, None))()
     with pytest.raises(InputError, match=r"absent\.dict cannot be read"):
         job_in(tmp_path).planned(lexicons=(ExistingLexicon(tmp_path / "absent.dict", "fra"),))()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from g2p_batch.errors import InputError, OutputError, UsageError
+from g2p_batch.errors import InputError, OutputError, PackageError, UsageError
 from g2p_batch.storage import object_store, store_at
 from g2p_batch.storage.locations import Location, Url, located
 from g2p_batch.storage.object_store import objects_at, open_object, version_of
@@ -192,9 +192,9 @@ def test_a_folder_of_files_is_refused_in_a_bucket(memory_bucket: None) -> None:
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)  # as if it were not installed
-    with pytest.raises(UsageError, match=r"pip install 'g2p-batch\[cloud\]'"):
+    with pytest.raises(PackageError, match=r"pip install 'g2p-batch\[cloud\]'"):
         store_at(located("s3://lexicons/run")).get("plan.json")
-    with pytest.raises(UsageError, match=r"pip install 'g2p-batch\[cloud\]'"):
+    with pytest.raises(PackageError, match=r"pip install 'g2p-batch\[cloud\]'"):
         read(WordLists(("s3://lexicons/words.tsv",)))
 
 

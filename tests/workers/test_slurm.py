@@ -1,6 +1,5 @@
 """The files of configs/cluster/slurm on a real Slurm of one node, with the real command line and a slow fake model."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,6 @@ SHARDS = 32
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     root = tmp_path_factory.mktemp("slurm")
     program = install(root / "bin", SLOW)
-    shutil.copy(BATCH_FILES.parent / "nightly.sh", program.parent)
     (root / "model").mkdir()
     save_json(root / "model" / "contract.json", CONTRACT)
     (root / "words.tsv").write_text(WORDS)

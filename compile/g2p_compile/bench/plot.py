@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from g2p_batch.errors import UsageError
+from g2p_batch.errors import PackageError, UsageError
 from g2p_compile.bench.results import Report, Subject
 
 _SUFFIXES = (".png", ".svg")
@@ -17,12 +17,13 @@ def require_plot(path: Path) -> None:
     """Check, before anything is measured, that the picture can be drawn.
 
     Raises:
-        UsageError: the suffix is unknown, or matplotlib is not installed.
+        UsageError: the suffix is unknown.
+        PackageError: matplotlib is not installed.
     """
     if path.suffix not in _SUFFIXES:
         raise UsageError(f"{path} is no picture: give a file that ends in {' or '.join(_SUFFIXES)}")
     if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("drawing needs matplotlib: `pip install 'g2p-batch[bench]'`, or leave out --plot")
+        raise PackageError("drawing needs matplotlib: `pip install 'g2p-batch[bench]'`, or leave out --plot")
 
 
 def draw(report: Report, path: Path) -> None:

@@ -1,6 +1,5 @@
 """Prove a compiled model: golden words, the reference, the cacheless loop, published results, the prefix form."""
 
-import importlib.util
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.model.compiled_engine import CompiledEngine
+from g2p_batch.model.compiler import torch_remedy
 from g2p_batch.model.contract import Contract, DType, Prefix, is_artifact
 from g2p_batch.model.cpu_engine import CpuEngine
 from g2p_batch.model.greedy import TokenizedChunk, decode_stream
@@ -154,8 +154,8 @@ def decode_cacheless(engine: CpuEngine, words: pa.Table) -> list[str]:
 
 def _reference(engine: CompiledEngine, model: str, words: pa.Table, say: Callable[[str], None]) -> Check:
     name = "transformers"
-    if not (importlib.util.find_spec("torch") and importlib.util.find_spec("transformers")):
-        return _skip(name, "not installed: `pip install 'g2p-batch[export]'`")
+    if remedy := torch_remedy("export"):
+        return _skip(name, f"not installed: {remedy}")
     from g2p_compile.check.transformers_reference import answers, load_reference
 
     if is_artifact(Path(model)):

@@ -1,8 +1,5 @@
 """Load a T5 checkpoint from a folder or a model hub, and say what its contract is."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,27 +8,19 @@ import numpy as np
 import torch
 import transformers
 from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention, T5Stack
 
 from g2p_batch.errors import ModelError
 from g2p_batch.languages import LANGUAGES
-from g2p_batch.model.alphabet import Alphabets
-from g2p_batch.model.contract import Contract, Geometry, Prefix
-from g2p_compile.export.sources import checkpoint_digest, locate, weight_files
+from g2p_batch.model.contract import Alphabets, Contract, Geometry, Prefix
+from g2p_compile.export.sources import checkpoint_digest, locate
+from g2p_compile.export.supported import geometry_of, stored_dtype
 from g2p_compile.program import Program
 
-_ACTIVATIONS = {"gated-gelu": ("gelu_new", True), "gated-gelu_new": ("gelu_new", True), "relu": ("relu", False)}
-_FIXED = {
-    "model_type": "t5",
-    "is_encoder_decoder": True,
-    "vocab_size": 384,
-    "pad_token_id": 0,
-    "eos_token_id": 1,
-    "decoder_start_token_id": 0,
-}
+_HALVES = {"BF16": torch.bfloat16, "F16": torch.float16}
 _SHOWN = 5
 """Names listed in an error."""
 MAX_SOURCE_BYTES, MAX_TARGET_BYTES = 128, 256
@@ -70,8 +59,7 @@ def load_checkpoint(
         ModelError: the checkpoint cannot be reached or read, or is not of the supported family (all reasons at once).
     """
     folder = locate(source, revision)
-    config = _config(folder)
-    geometry = _geometry(folder, config)
+    geometry = geometry_of(folder)
     model = _model(folder)
     # transformers decides on this scaling from flags that other tools write differently; the contract's word is final.
     model.config.scale_decoder_outputs = geometry.logit_scale != 1.0
@@ -87,66 +75,7 @@ def load_checkpoint(
         alphabets=alphabets or {},
         versions={"torch": str(torch.__version__), "transformers": transformers.__version__},
     )
-    return Checkpoint(model, contract, _stored_dtype(folder))
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as cause:
-        raise ModelError(f"{path} cannot be read ({cause}): download the checkpoint again") from None
-    if not isinstance(config, dict):
-        raise ModelError(f"{path} is not a JSON object: download the checkpoint again")
-    return config
-
-
-def _geometry(folder: Path, config: dict[str, Any]) -> Geometry:
-    reasons = [
-        f"{key} is {config.get(key)!r}, not {wanted!r}" for key, wanted in _FIXED.items() if config.get(key) != wanted
-    ]
-    projection = config.get("feed_forward_proj", "relu")
-    if projection not in _ACTIVATIONS:
-        reasons.append(f"feed_forward_proj is {projection!r}, not one of {', '.join(_ACTIVATIONS)}")
-    if not weight_files(folder):
-        reasons.append("it has no *.safetensors file (pickled weights are not read: convert them first)")
-    sizes = ("d_model", "d_ff", "d_kv", "num_heads", "num_layers")
-    reasons += [f"{key} is {config.get(key)!r}, not a positive number" for key in sizes if not _positive(config, key)]
-    if reasons:
-        raise ModelError(f"{folder} is not a supported ByT5 checkpoint: " + "; ".join(reasons))
-    activation, gated = _ACTIVATIONS[projection]
-    return Geometry(
-        d_model=config["d_model"],
-        d_ff=config["d_ff"],
-        d_kv=config["d_kv"],
-        heads=config["num_heads"],
-        encoder_layers=config["num_layers"],
-        decoder_layers=config.get("num_decoder_layers") or config["num_layers"],
-        vocab=config["vocab_size"],
-        activation=activation,  # type: ignore[arg-type]
-        gated=gated,
-        relative_buckets=config.get("relative_attention_num_buckets", 32),
-        relative_max_distance=config.get("relative_attention_max_distance", 128),
-        norm_epsilon=config.get("layer_norm_epsilon", 1e-6),
-        logit_scale=config["d_model"] ** -0.5 if _scaled(folder, config) else 1.0,
-    )
-
-
-def _positive(config: dict[str, Any], key: str) -> bool:
-    value = config.get(key)
-    return isinstance(value, int) and value > 0
-
-
-def _scaled(folder: Path, config: dict[str, Any]) -> bool:
-    """Tell whether logits are scaled by d_model**-0.5: a head of its own never; a tied one unless config.json says no.
-
-    transformers 5 sets `tie_word_embeddings` on every T5 and keeps what the flag meant in `scale_decoder_outputs`.
-    """
-    for path in weight_files(folder):
-        with _open(path) as file:
-            if "lm_head.weight" in file.keys():  # noqa: SIM118 - the handle is no mapping
-                return False
-    return bool(config.get("scale_decoder_outputs", config.get("tie_word_embeddings") is not False))
+    return Checkpoint(model, contract, _HALVES.get(stored_dtype(folder), torch.float32))
 
 
 def _model(folder: Path) -> T5ForConditionalGeneration:
@@ -174,22 +103,6 @@ def _model(folder: Path) -> T5ForConditionalGeneration:
             "Download the checkpoint again"
         )
     return model.eval()
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[Any]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except SafetensorError as cause:
-        raise ModelError(f"{path} is damaged ({cause}): download the checkpoint again") from None
-
-
-def _stored_dtype(folder: Path) -> torch.dtype:
-    with _open(weight_files(folder)[0]) as file:
-        name = next(iter(file.keys()))
-        dtype = file.get_tensor(name).dtype
-    return dtype if dtype in (torch.bfloat16, torch.float16) else torch.float32
 
 
 def config_of(geometry: Geometry) -> T5Config:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from g2p_batch.model.alphabet import Alphabets
+from g2p_batch.model.contract import Alphabets
 from g2p_batch.words.spelling.code_points import CodePoints, Indices, strings
 from g2p_batch.words.spelling.kinds import ALONE, CAPITAL, FIRST_RULE, OTHER, SMALL, Bool, Kind, Kinds
 from g2p_batch.words.spelling.steps import SEPARATOR, Language

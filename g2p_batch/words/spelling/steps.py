@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from g2p_batch.model.alphabet import Alphabet
+from g2p_batch.model.contract import Alphabet
 from g2p_batch.words.spelling import characters as ch
 
 IGNORABLE, COMPOSITION, APOSTROPHE, HYPHEN, BLANK, VARIANT, LOWER_CASE, STRESS_MARK, BASE_LETTER = (

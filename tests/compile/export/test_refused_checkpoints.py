@@ -102,7 +102,10 @@ def test_a_config_in_another_encoding_is_refused(copy: Path) -> None:
 
 
 def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == f"{tmp_path} holds no config.json: give the folder of a transformers checkpoint"
+    assert refusal(tmp_path) == (
+        f"{tmp_path} holds no model, neither manifest.json of a compiled one, contract.json of a program nor "
+        "config.json of a checkpoint: give the folder that has one of them"
+    )
 
 
 @pytest.mark.parametrize("kept", [0, 7, 5000, -1])
