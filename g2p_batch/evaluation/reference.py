@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from g2p_batch import languages
 from g2p_batch.errors import InputError
-from g2p_batch.formats.existing import ExistingLexicon
+from g2p_batch.formats.existing import ExistingLexicon, plain_prons
 from g2p_batch.formats.registry import PACKED, readable_format
 from g2p_batch.formats.tsv import TSV
 from g2p_batch.model.progress import Say
@@ -56,7 +56,9 @@ def read_reference(source: WordLists, tags: Collection[str] = (), stdin: BinaryI
     """Read words with their pronunciations, all into memory.
 
     Rows of the same language and word hold variants of that word, and so do the parts between commas in languages of
-    `languages.COMMA_JOINED`. Blanks around a pronunciation are no part of it; nothing else of it is changed.
+    `languages.COMMA_JOINED`. Pronunciations are read as those of lexicons are: without slashes or square brackets
+    around them, ARPAbet and X-SAMPA as IPA, and without blanks where these part phones, which they do if nearly all
+    words without a blank have them. Nothing else of them is changed.
 
     Args:
         source: the files, without `further` columns.
@@ -64,12 +66,13 @@ def read_reference(source: WordLists, tags: Collection[str] = (), stdin: BinaryI
         stdin: what the input `-` reads; standard input by default.
 
     Raises:
-        InputError: the file cannot be read, or holds no word with a pronunciation.
+        InputError: the file cannot be read, holds no word with a pronunciation, or is in several alphabets of phones.
     """
     table, rows, rejects = _readable(read(replace(source, further=(PRON,)), stdin=stdin), tags)
     prons = _variants(table["pron"], table["lang"])
     parent = pc.list_parent_indices(prons).to_numpy()
-    variant = pc.utf8_trim_whitespace(prons.flatten())
+    words = table.select(["word", "lang"]).take(parent)
+    variant = plain_prons(Path(", ".join(source.inputs)), words["word"], words["lang"], prons.flatten())
     full = pc.greater(pc.binary_length(variant), 0)
     parent, variant = parent[full.to_numpy(zero_copy_only=False)], variant.filter(full)
     has_pron = np.zeros(len(table), np.bool_)
@@ -124,7 +127,7 @@ def read_hypotheses(
     first, which = distinct(pa.concat_tables([table.select(["lang", "word"]), asked]).combine_chunks())
     first_row = first[which[len(table) :]]
     rows = pa.array(first_row, mask=first_row >= len(table))
-    pron = pc.utf8_trim_whitespace(pc.fill_null(table["pron"], ""))
+    pron = plain_prons(Path(path), table["word"], table["lang"], pc.fill_null(table["pron"], ""))
     status = pc.if_else(pc.is_null(rows), MISSING, pa.scalar(None, pa.string()))
     answers = {"pron": pron.take(rows), "logprob": logprob.take(rows), "status": status}
     words = reference.words

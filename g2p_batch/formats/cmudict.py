@@ -122,7 +122,7 @@ def _entries(path: Path) -> Iterator[Entry]:
     with opened(path) as file:
         for number, data in enumerate(file, 1):
             line = _decoded(data.removeprefix(BOM_UTF8) if number == 1 else data).rstrip("\r\n")
-            if line.startswith(";;;") or not line.strip():
+            if line.startswith((";;", "##")) or not line.strip():
                 continue
             content = line.partition(" # ")[0]
             spelling, *phones = content.split()

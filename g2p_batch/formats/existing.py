@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -87,8 +88,7 @@ class ExistingLexicon:
                     f"{self.path} does not name the language of its words: give --lang TAG, or --lexicon "
                     f"TAG={self.path}"
                 )
-            bare = pc.replace_substring_regex(batch["pron"], r"^\s*(?:/([^/]*)/|\[([^\[\]]*)\])\s*$", r"\1\2")
-            pron = pc.if_else(batch["phones"].is_null(), bare, batch["pron"])
+            pron = pc.if_else(batch["phones"].is_null(), _bare(batch["pron"]), batch["pron"])
             words = _unmarked(batch["word"], name)
             changed = {"word": words, "lang": pc.fill_null(langs, fallback or ""), "pron": pron}
             yield _with(batch, changed)
@@ -137,6 +137,52 @@ def _in_ipa(batch: pa.RecordBatch, notations: Sequence[Notation]) -> pa.RecordBa
         prons.append("".join(written))
     changed = {"pron": pa.array(prons, pa.string()), "phones": pa.array(lists, ENTRIES.field("phones").type)}
     return _with(batch, changed)
+
+
+def plain_prons(path: Path, word: pa.Array, lang: pa.Array, pron: pa.Array) -> pa.Array:
+    """Read pronunciations of a table as those of a lexicon: IPA without marks around it, and without blanks in words.
+
+    Args:
+        path: the table, for messages.
+        word: string [N].
+        lang: tags, string [N].
+        pron: string [N], no nulls.
+
+    Returns:
+        IPA, string [N].
+
+    Raises:
+        InputError: it is in several alphabets, or in none that is known; names the row.
+    """
+    rows = pa.table({"word": word, "lang": lang, "pron": _bare(pron)})
+    count = len(rows)
+    columns = {name: rows[name] for name in rows.column_names} | {
+        "rank": pa.repeat(pa.scalar(1, pa.int8()), count),
+        "line": pa.array(np.arange(1, count + 1)),
+    }
+    nothing = {field.name: pa.nulls(count, field.type) for field in ENTRIES if field.name not in columns}
+    entries = pa.table(columns | nothing).select(ENTRIES.names).cast(ENTRIES)
+    notation = alphabet_of(path, entries.slice(0, _ROWS_LOOKED_AT).to_batches())
+    if notation != "ipa":
+        batches = [_in_ipa(batch, [notation] * len(batch)) for batch in entries.to_batches()]
+        return pa.Table.from_batches(batches, ENTRIES)["pron"].combine_chunks()
+    pron = rows["pron"].combine_chunks()
+    alone = pc.invert(pc.match_substring(rows["word"], " "))
+    apart = pc.and_(alone, pc.match_substring(pron, " "))
+    many = pc.and_(alone, pc.greater(pc.utf8_length(pron), 1))
+    if pc.sum(apart).as_py() and pc.sum(apart).as_py() > _MOSTLY * pc.sum(many).as_py():
+        return pc.replace_substring(pron, " ", "")
+    return pron
+
+
+_ROWS_LOOKED_AT = 1 << 16
+_MOSTLY = 0.9
+
+
+def _bare(pron: pa.Array) -> pa.Array:
+    """Take blanks, and slashes or square brackets, from around pronunciations [N]."""
+    bare = pc.replace_substring_regex(pron, r"^\s*(?:/([^/]*)/|\[([^\[\]]*)\])\s*$", r"\1\2")
+    return pc.utf8_trim_whitespace(bare)
 
 
 def _unmarked(words: pa.Array, before: str) -> pa.Array:

@@ -104,14 +104,14 @@ def validate(path: Path, expected: Expected) -> Iterator[Problem]:
 
 @lru_cache(maxsize=1)
 def tokens(path: Path) -> frozenset[str]:
-    """Read the tokens of a `tokens.txt`, whose lines are a token and its number; the token may be a blank.
+    """Read the tokens of a `tokens.txt`: a token, a blank or a tab, and its number; the token may be a blank.
 
     Raises:
         InputError: the file cannot be read, or a line is something else.
     """
     names = set()
     for number, text in texts(path):
-        token, _, index = text.rstrip().rpartition(" ")
+        token, _, index = text.rstrip().replace("\t", " ").rpartition(" ")
         if not (token or text.startswith(" ")) or not index.isdecimal():
             raise wrong(path, number, "is not a token and its number: give the tokens.txt of the voice")
         names.add(token.strip() or " ")

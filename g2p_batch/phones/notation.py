@@ -32,7 +32,8 @@ def told_by(phones: Sequence[str], lang: str, *, apart: bool) -> Told | None:
     """
     if all(phone.lower() in SILENCES for phone in phones):
         return None
-    is_shown = any(len(phone) > 1 and (lang == arpabet.LANGUAGE or phone.isupper()) for phone in phones)
+    # In small letters a digit has to be there: aa, by itself, is a long a as well.
+    is_shown = any(len(phone) > 1 and (phone.isupper() or not phone.isalpha()) for phone in phones)
     if is_shown and reads_as_arpabet(phones):
         return "arpabet"
     text = "".join(phones)

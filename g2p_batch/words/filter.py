@@ -123,7 +123,12 @@ class WordFilter:
             length = pc.coalesce(_longest_part(text), length)
         src_bytes = pc.add(prefix_bytes, length)
         verdicts |= self._unknown(tags, word, asked.doubt, of_lexicon)
-        verdicts[TOO_LONG] = pc.coalesce(pc.greater(src_bytes, self.contract.max_source_bytes), False)
+        most = self.contract.max_source_bytes
+        is_long = pc.fill_null(pc.greater(src_bytes, most), False)
+        if is_long.true_count:
+            # What a lexicon holds is never encoded, and no longer than the longest that is.
+            verdicts[TOO_LONG] = self._but_held(is_long, tags, word, of_lexicon)
+            src_bytes = pc.min_element_wise(src_bytes, pa.scalar(most, src_bytes.type))
         wrong = reduce(pc.or_, verdicts.values(), pc.is_valid(unread))
         right = pc.invert(wrong)
         columns = [column.filter(right) for column in (row, tags, word, src_bytes)]
@@ -142,15 +147,21 @@ class WordFilter:
         verdicts = {}
         if doubt.null_count < len(doubt):
             for reason in (NO_KNOWN_LETTER, *([UNSEEN_CHARACTER] if self._unseen == "reject" else [])):
-                mask = pc.fill_null(pc.equal(doubt, reason), False).to_numpy(zero_copy_only=False)
-                if of_lexicon or self._held:
-                    for at in np.flatnonzero(mask).tolist():
-                        held = (tags[at].as_py(), word[at].as_py())
-                        if of_lexicon:
-                            self._held.add(held)
-                        mask[at] = held not in self._held
-                verdicts[reason] = pa.array(mask)
+                mask = pc.fill_null(pc.equal(doubt, reason), False)
+                verdicts[reason] = self._but_held(mask, tags, word, of_lexicon)
         return verdicts
+
+    def _but_held(self, bad: pa.Array, tags: pa.Array, word: pa.Array, of_lexicon: bool) -> pa.Array:
+        """Return which words [N] that a model would not be asked are in no lexicon either; learns those of lexicons."""
+        if not of_lexicon and not self._held:
+            return bad
+        mask = bad.to_numpy(zero_copy_only=False)
+        for at in np.flatnonzero(mask).tolist():
+            held = (tags[at].as_py(), word[at].as_py())
+            if of_lexicon:
+                self._held.add(held)
+            mask[at] = held not in self._held
+        return pa.array(mask)
 
 
 _NO_REJECTS = pa.RecordBatch.from_pylist([], REJECTS)

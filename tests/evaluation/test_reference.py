@@ -96,3 +96,25 @@ def test_what_is_no_reference_is_an_error(tmp_path, name, text, message):
     with pytest.raises(InputError) as error:
         reference(tmp_path, text, name)
     assert f"{tmp_path / name} {message}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "prons"),
+    [
+        ("hello\thaʊs\nice cream\taɪs kɹiːm\n", ["haʊs", "aɪs kɹiːm"]),
+        ("hello\th aʊ s\nice cream\taɪ s\n", ["haʊs", "aɪs"]),
+        ("hello\t/haʊs/\nice cream\t[aɪs]\n", ["haʊs", "aɪs"]),
+        ("hello\tHH AH0 L OW1\nice cream\tAY1 S\n", ["həˈɫoʊ", "ˈaɪs"]),
+        ("hello\th@loU\nice cream\taIs\n", ["həloʊ", "aɪs"]),
+    ],
+)
+def test_pronunciations_are_read_as_those_of_lexicons_are(tmp_path, rows, prons):
+    (tmp_path / "ref.tsv").write_text(f"word\tpron\n{rows}", encoding="utf-8")
+    words = read_reference(WordLists((str(tmp_path / "ref.tsv"),), lang="eng-us")).words
+    assert words["prons"].to_pylist() == [[pron] for pron in prons]
+
+
+def test_a_reference_in_several_alphabets_is_an_error(tmp_path):
+    (tmp_path / "ref.tsv").write_text("word\tpron\na\tə\nthe\tDH AH0\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"ref\.tsv, line 1: ə is IPA, and line 2, DH AH0, is ARPAbet"):
+        read_reference(WordLists((str(tmp_path / "ref.tsv"),), lang="eng-us"))

@@ -20,7 +20,7 @@ from tests.helpers.lexicons import (
         ("icefall", b" a  b\tc \n", [("a", "bc")]),
         ("charsiu", "việt nam\tviət,na\n".encode(), [("việt nam", "viət"), ("việt nam", "na")]),
         ("cmudict", b"a AH0\na(2) EY1 # letter\nB B IY1\n", [("a", "AH0"), ("a", "EY1"), ("B", "BIY1")]),
-        ("cmudict", b";;; # old\nA  AH0\nA(1)  EY1\nD\xc9J  D\n", [("a", "AH0"), ("a", "EY1"), ("déj", "D")]),
+        ("cmudict", b";;; # old\n## older\nA  AH0\nA(1)  EY1\nD\xc9J  D\n", [("a", "AH0"), ("a", "EY1"), ("déj", "D")]),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])

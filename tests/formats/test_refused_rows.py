@@ -174,7 +174,7 @@ def test_only_one_visible_character_can_stand_for_a_space(mark: str) -> None:
         WriteOptions(space_in_word=mark)
 
 
-def tokens_file(folder: Path, content: str = "  0\na 1\ntʃ 2\n") -> Path:
+def tokens_file(folder: Path, content: str = "  0\na\t1\ntʃ 2\n") -> Path:
     path = folder / "tokens.txt"
     path.write_text(content, encoding="utf-8")
     return path

@@ -16,6 +16,7 @@ from g2p_batch.phones.xsampa import KNOWN_SYMBOLS
         ("HH AH L OW", "eng-us", "arpabet"),
         ("hh ah0 l ow1", "eng-us", "arpabet"),
         ("SH", "eng-us", "arpabet"),
+        ("aa", "eng-us", None),
         ("K AA", "ger", "arpabet"),
         ("AX0 DX AXR", "eng-us", "arpabet"),
         ("h ə l oʊ", "eng-us", "ipa"),

@@ -89,6 +89,17 @@ def test_words_of_a_lexicon_are_prepared_as_those_of_the_list(tmp_path: Path) ->
     assert job.lexicon() == "word\tlang\tpron\nStra\u00e9\tger\tx\n"
 
 
+def test_a_word_that_is_too_long_for_the_model_comes_from_a_lexicon(tmp_path: Path) -> None:
+    long, other = "x" * 400, "y" * 400
+    job = with_lexicons(tmp_path, ("old.dict", f"{long}\tk s\n", "eng-us"))
+    (tmp_path / "words.tsv").write_text(
+        f"word\tlang\n{long}\teng-us\n{other}\teng-us\nhello\teng-us\n", encoding="utf-8"
+    )
+    summary = job()
+    assert job.lexicon() == f"word\tlang\tpron\n{long}\teng-us\tks\nhello\teng-us\thəˈloʊ\n"
+    assert (summary.looked_up, summary.rejects) == (1, {"too_long": 1})
+
+
 def test_a_folder_of_kaldi_is_a_lexicon(tmp_path: Path) -> None:
     first = with_lexicons(tmp_path, ("old.dict", DICT, "eng-us"))
     (tmp_path / "words.tsv").write_text("word\tlang\nhello\teng-us\n", encoding="utf-8")
