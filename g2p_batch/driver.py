@@ -19,7 +19,6 @@ from g2p_batch.run.run_directory import Plan, RunDir
 from g2p_batch.signals import stop_on_signals
 from g2p_batch.storage.locations import Location
 from g2p_batch.words.delimited import INVALID_UTF8
-from g2p_batch.words.inputs import require_unread
 from g2p_batch.workers.remaining import ArrayTask, Decoding, run_remaining
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _require_apart(options: PlanOptions, output: "LexiconOutput") -> None:
     """Check that the lexicon takes the place of nothing that it is made of, now or by the next call."""
     tags = options.contract.languages
     output.require_apart(tags, [options.run_dir, *(lexicon.path for lexicon in options.lexicons)])
-    require_unread(options.words.inputs, output.paths(tags), "write the lexicon elsewhere")
+    options.words.sources.require_unread(output.paths(tags), "write the lexicon elsewhere")
 
 
 def plan_run(options: PlanOptions, say: Say) -> Plan:

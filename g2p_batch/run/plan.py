@@ -25,7 +25,7 @@ from g2p_batch.storage.locations import Location
 from g2p_batch.storage.memory import DEFAULT_MEMORY, Memory
 from g2p_batch.words.files import InputFile
 from g2p_batch.words.filter import Normalize, SpellingMode, Unseen, WordFilter
-from g2p_batch.words.inputs import find_files, require_unread
+from g2p_batch.words.inputs import find_files
 from g2p_batch.words.wordlist import OpenedLists, WordLists, open_word_lists
 
 
@@ -75,7 +75,7 @@ class PlanOptions:
             raise UsageError("--or-anew is of no use without --since-run: give both, or leave it out")
         if self.since is not None and self.since.root.absolute() == self.run_dir.absolute():
             raise UsageError(f"--since-run {self.since.root} is the folder of this run: choose another --run-dir")
-        require_unread(self.words.inputs, [self.run_dir], "choose another --run-dir")
+        self.words.sources.require_unread([self.run_dir], "choose another --run-dir")
 
     @property
     def answered(self) -> tuple[ExistingLexicon | EarlierRun, ...]:
