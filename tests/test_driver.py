@@ -189,6 +189,7 @@ def test_the_summary_counts_every_row_once(tmp_path: Path) -> None:
         "unknown_symbols": {},
         "phones_outside": {},
         "rows_outside": 0,
+        "decoded_words": 10,
         "statuses": {"ok": 6, "empty": 1, "invalid": 1, "invalid_utf8": 1, "truncated": 1},
         "truncated": 1,
         "languages": {"fra": 3, "eng-us": 1, "fin": 1, "ger": 1, "ita": 1, "mri": 1, "nan": 1, "ron": 1},

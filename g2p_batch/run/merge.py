@@ -21,8 +21,9 @@ from g2p_batch.run.conform import Conformer, Losses
 from g2p_batch.run.output import LexiconOutput, stamp
 from g2p_batch.run.rejects import planned_files, publish_rejects, publish_review
 from g2p_batch.run.run_directory import REJECTS_TSV, REVIEW_TSV, SUMMARY, Plan, Receipt, RunDir, shard_name
-from g2p_batch.run.status import busy_s, named, statuses
+from g2p_batch.run.status import busy_s, named
 from g2p_batch.run.summary import Summary
+from g2p_batch.run.tally import LexiconTally
 from g2p_batch.signals import Stop
 from g2p_batch.storage import store_at
 from g2p_batch.storage.database import Database, database
@@ -54,9 +55,9 @@ def merged(run: RunDir, plan: Plan, output: LexiconOutput, say: Say, stop: Stop,
     with run.scratch("merge") as scratch:
         parts = _whole_parts(run, receipts, output.partial, scratch, say, stop)
         with database(output.memory, scratch) as sorter, stop.interrupting(sorter.interrupt):
-            written, losses = _write(run, plan, parts.values(), output, sorter, scratch)
+            written, tally, losses = _write(run, plan, parts.values(), output, sorter, scratch)
     kept = {number: receipt for number, receipt in receipts.items() if number in parts}
-    summary = _summary(run, plan, kept.values(), output, written, losses, time.perf_counter() - started)
+    summary = _summary(run, plan, kept.values(), output, written, tally, losses, time.perf_counter() - started)
     if lacking := [shard_name(number) for number in range(len(plan.shards)) if number not in kept]:
         say(f"{output.path} lacks {count_of(len(lacking), 'shard')}: {named(lacking)}")
     run.store.put(SUMMARY, summary.to_json())
@@ -105,8 +106,8 @@ Written = dict[str, list[int | str]]
 
 def _write(
     run: RunDir, plan: Plan, parts: Iterable[Path], output: LexiconOutput, database: Database, scratch: Path
-) -> tuple[Written, Losses]:
-    """Write the lexicon of some parts, then the rejects; returns the files, and what could not be written."""
+) -> tuple[Written, LexiconTally, Losses]:
+    """Write the lexicon of some parts, then the rejects; returns the files, what they hold, and what they cannot."""
     files = [*planned_files(run, plan.looked_up, scratch), *parts]
     options = replace(output.write_options, provenance=_provenance(plan))
 
@@ -129,10 +130,11 @@ def _write(
                 "--strict"
             )
     conformer, rows = conformed()
-    written = {str(path.absolute()): stamp(path) for path in _published(output, rows, options)}
+    tally = LexiconTally()
+    written = {str(path.absolute()): stamp(path) for path in _published(output, tally.counting(rows), options)}
     publish_rejects(run, plan, conformer.refused())
     publish_review(run, conformer.doubtful())
-    return written, conformer.losses
+    return written, tally, conformer.losses
 
 
 def _published(output: LexiconOutput, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Location]:
@@ -178,6 +180,7 @@ def _summary(
     receipts: Collection[Receipt],
     output: LexiconOutput,
     written: Written,
+    tally: LexiconTally,
     losses: Losses,
     seconds: float,
 ) -> Summary:
@@ -187,7 +190,7 @@ def _summary(
         symbols.setdefault(lang, {})[symbol] = count
     return Summary(
         rows_in=plan.rows_in,
-        words=decoded + plan.known - losses.refused.total(),
+        words=tally.words,
         missing_words=plan.words - decoded,
         looked_up=plan.known,
         duplicates=plan.duplicates,
@@ -195,8 +198,9 @@ def _summary(
         spelling=ranked(plan.spelling),
         look_alikes=ranked(plan.look_alikes),
         variants_left_out=ranked(losses.variants),
-        statuses=statuses(receipts),
-        languages=ranked(plan.languages),
+        decoded_words=decoded,
+        statuses=ranked(+tally.statuses),
+        languages=ranked(tally.languages),
         unknown_symbols=symbols,
         phones_outside=ranked(losses.outside),
         rows_outside=losses.outside_rows,

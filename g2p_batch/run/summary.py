@@ -20,15 +20,16 @@ class Summary:
     Attributes:
         rows_in: data rows read.
         words: distinct words in the lexicon.
-        looked_up: words that existing lexicons or an earlier run hold; all others were asked of the model.
+        looked_up: words that existing lexicons or an earlier run hold, such as are rejects after all among them.
         missing_words: words of shards that are not done yet; only a partial lexicon lacks any.
         duplicates: rows that repeat an earlier word of the same language.
         rejects: rows left out, by reason; words among them that are not wanted, or that the format cannot hold.
         spelling: rows by what was done to their words, of `spelling.STEPS`.
         look_alikes: rows by language and letter of another script that stands for one of the alphabet.
         variants_left_out: pronunciations that it cannot hold, of words of which it holds another, by reason.
-        statuses: words that the model was asked, by status.
-        languages: words by language, missing ones included.
+        decoded_words: words that the model was asked by this run, such as are rejects after all among them.
+        statuses: words of the lexicon whose pronunciation is a model's, of this run or of an earlier one, by status.
+        languages: words of the lexicon by language.
         unknown_symbols: what is not IPA among the phones, by language and symbol.
         phones_outside: phones that are not in the set to check against.
         rows_outside: rows with any of these.
@@ -54,6 +55,7 @@ class Summary:
     spelling: Mapping[str, int]
     look_alikes: Mapping[str, int]
     variants_left_out: Mapping[str, int]
+    decoded_words: int
     statuses: Mapping[str, int]
     languages: Mapping[str, int]
     unknown_symbols: Mapping[str, Mapping[str, int]]
@@ -83,7 +85,7 @@ class Summary:
     @property
     def words_per_s(self) -> float:
         """Words per second of decoding."""
-        return sum(self.statuses.values()) / self.decode_seconds if self.decode_seconds else 0.0
+        return self.decoded_words / self.decode_seconds if self.decode_seconds else 0.0
 
     @classmethod
     def from_json(cls, data: bytes) -> "Summary":
@@ -112,7 +114,7 @@ class Summary:
         if self.missing_words:
             lines.append(f"Missing: {count_of(self.missing_words, 'word')} of shards that are not done yet.")
         if self.looked_up:
-            lines.append(f"From existing lexicons or runs: {count_of(self.looked_up, 'word')}.")
+            lines.append(f"Found in existing lexicons or runs: {count_of(self.looked_up, 'word')}.")
         if self.languages:
             lines.append(f"{count_of(len(self.languages), 'language')}: {listed(self.languages)}.")
         if self.rejects:
