@@ -3,13 +3,12 @@
 import errno
 import os
 import shutil
-import tempfile
-import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from g2p_batch.errors import OutputError
+from g2p_batch.storage.drafts import collect_drafts, draft_folder, draft_of
 
 _REMEDIES = {
     errno.ENOSPC: "free some space, or write to another disk",
@@ -26,9 +25,6 @@ _REMEDIES = {
 }
 _ANY_REMEDY = "check the disk, then run the same command again"
 
-DRAFT = ".tmp-"
-"""How the names of unfinished files and folders begin: whoever is killed leaves them, and they mean nothing."""
-
 
 def publish(path: Path, write: Callable[[Path], None]) -> None:
     """Make a file durable under its name, replacing what was there, only when it is whole.
@@ -43,6 +39,7 @@ def publish(path: Path, write: Callable[[Path], None]) -> None:
     with writing(path):
         target = path.resolve()
         _require_replaceable(target)
+        collect_drafts(target)
         _replace(target, write)
 
 
@@ -55,7 +52,7 @@ def put_if_absent(path: Path, data: bytes) -> bool:
     Raises:
         OutputError: the file cannot be written.
     """
-    draft = _draft_of(path)
+    draft = draft_of(path)
     with writing(path):
         try:
             _write(draft, data)
@@ -104,13 +101,14 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Give a new folder for temporary files, and remove it with all it holds.
+    """Give a new folder for temporary files, and remove it with all it holds; so are those that were left of its name.
 
     Raises:
         OutputError: it cannot be made.
     """
     with writing(parent / name):
-        folder = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{name}-", dir=parent))
+        collect_drafts(parent / name)
+        folder = draft_folder(parent / name)
     try:
         yield folder
     finally:
@@ -128,7 +126,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     require_new_folder(path)
     with writing(path):
-        draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{path.name}-", dir=path.parent))
+        collect_drafts(path)
+        draft = draft_folder(path)
         try:
             draft.chmod(0o755)  # mkdtemp makes private folders
             yield draft
@@ -255,12 +254,8 @@ def _write(draft: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _draft_of(path: Path) -> Path:
-    return path.with_name(f"{DRAFT}{path.name}-{uuid.uuid4().hex[:12]}")
-
-
 def _replace(target: Path, write: Callable[[Path], None]) -> None:
-    draft = _draft_of(target)
+    draft = draft_of(target)
     try:
         write(draft)
         _sync(draft)

@@ -26,6 +26,7 @@ from g2p_batch.run.run_directory import RunDir
 from g2p_batch.run.status import status_of
 from g2p_batch.signals import Stop
 from g2p_batch.storage import publish
+from g2p_batch.storage.drafts import DRAFT
 from g2p_batch.workers.remaining import ArrayTask
 from tests.helpers.runs import LEXICON, MANY, Job, attempt, fake_decoding, job_in, no_model
 
@@ -87,7 +88,7 @@ def _on_drafts(method: Any, faults: Faults) -> Any:
     faulty = faults.wrap(method)
 
     def called(path: Path, *arguments: Any, **options: Any) -> Any:
-        return (faulty if path.name.startswith(publish.DRAFT) else method)(path, *arguments, **options)
+        return (faulty if path.name.startswith(DRAFT) else method)(path, *arguments, **options)
 
     return called
 
@@ -312,7 +313,7 @@ def test_what_killed_writers_left_is_collected_by_its_age(tmp_path: Path, monkey
     job = job_in(tmp_path)
     job()
     parts = tmp_path / "run" / "parts"
-    orphan, draft = parts / "part-000000-ffffffffffff.parquet", parts / f"{publish.DRAFT}part-000001-1"
+    orphan, draft = parts / "part-000000-ffffffffffff.parquet", parts / f"{DRAFT}part-000001-1"
     for path in (orphan, draft):
         path.write_bytes(b"left")
     job.output.path.unlink()
