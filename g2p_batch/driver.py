@@ -15,6 +15,7 @@ from g2p_batch.languages import LANGUAGES, suggested
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.plan import PlanOptions, planned
+from g2p_batch.run.presence import at_work
 from g2p_batch.run.run_directory import Plan, RunDir
 from g2p_batch.signals import stop_on_signals
 from g2p_batch.storage.locations import Location
@@ -45,6 +46,7 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
         UsageError: options exclude each other, or the format has no place for so many languages.
         InputError: the word lists cannot be read, or `strict` and rows were rejected (only the rejects are written).
         RunError: the run directory holds another run.
+        BusyError: another process takes the run's data away, or is at work on a run that is to be discarded.
         IncompleteError: shards were given up.
         WorkerError: workers die before they are ready.
         ArtifactError: the compiled model is damaged, or too short for its contract.
@@ -57,7 +59,7 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
     started = time.perf_counter()
     _require_apart(options, output)
     run = RunDir(options.run_dir)
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, at_work(run):
         plan = planned(options, run, stop, decoding.say)
         output.require_languages(plan.languages)
         if (summary := finished(run, plan, output)) is not None:
@@ -113,8 +115,9 @@ def plan_run(options: PlanOptions, say: Say) -> Plan:
     Raises:
         UsageError, InputError, RunError, OutputError, StoppedEarlyError: as `generate` does.
     """
-    with stop_on_signals() as stop:
-        plan = planned(options, RunDir(options.run_dir), stop, say)
+    run = RunDir(options.run_dir)
+    with stop_on_signals() as stop, at_work(run):
+        plan = planned(options, run, stop, say)
     say(
         f"{count_of(plan.rows_in, 'row')} read: {count_of(plan.words, 'word')} in {count_of(len(plan.shards), 'shard')}"
         f"{f', {plan.known:,} in existing lexicons or runs' if plan.known else ''}"
@@ -156,7 +159,7 @@ def run_plan(run_dir: Location, task: ArrayTask, decoding: Decoding) -> None:
     plan = run.require_plan()
     model = decoding.model
     fingerprint.require_same(run.root, plan.fingerprint, fingerprint.model_options(model.contract, model.dtype))
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, at_work(run):
         done = run_remaining(run, plan, task, decoding, stop)
     words = sum(plan.shards[number].words for number in done)
     before = len(range(task.index, len(plan.shards), task.of)) - len(done)
@@ -179,5 +182,5 @@ def merge_run(run_dir: Location, output: "LexiconOutput", say: Say) -> "Summary"
     started = time.perf_counter()
     run = RunDir(run_dir)
     plan = run.require_plan()
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, at_work(run):
         return merged(run, plan, output, say, stop, started)

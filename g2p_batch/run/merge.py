@@ -108,7 +108,7 @@ def _write(
     run: RunDir, plan: Plan, parts: Iterable[Path], output: LexiconOutput, database: Database, scratch: Path
 ) -> tuple[Written, LexiconTally, Losses]:
     """Write the lexicon of some parts, then the rejects; returns the files, what they hold, and what they cannot."""
-    files = [*planned_files(run, plan.looked_up, scratch), *parts]
+    files = [*planned_files(run, plan, plan.looked_up, scratch), *parts]
     options = replace(output.write_options, provenance=_provenance(plan))
 
     def conformed() -> tuple[Conformer, Iterator[pa.RecordBatch]]:

@@ -1,6 +1,7 @@
 """The plan of a run: made once, and found again by every later command that asks for the same."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,7 +15,9 @@ from g2p_batch.model.contract import Contract, DType
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.fingerprint import Fingerprint
+from g2p_batch.run.leftovers import collect_leftovers
 from g2p_batch.run.lookup import WAYS, EarlierRun, ExistingLexicon, Matches, match_words, stage_entries
+from g2p_batch.run.presence import alone
 from g2p_batch.run.rejects import publish_rejects
 from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, RunDir
 from g2p_batch.run.sharding import SHARD_WORDS, cut, stage
@@ -151,17 +154,25 @@ def _require_comparable(options: PlanOptions) -> None:
 
 
 def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, stop: Stop, say: Say) -> Plan:
-    """Make a plan and publish it; another command may have published another one meanwhile."""
+    """Make a plan and publish it, in place of what is there if that is to be discarded.
+
+    Another command may have published another one meanwhile.
+
+    Raises:
+        BusyError: what is there is to be discarded, and another process is at work on it.
+    """
     opened = open_word_lists(options.words, lists)
     if opened.empty:
         more = f" and {len(opened.empty) - 1:,} more" if len(opened.empty) > 1 else ""
         say(f"Note: passed over, since there is nothing in it: {opened.empty[0]}{more}")
     _require_comparable(options)
-    if options.restart:
-        run.discard()
-    run.collect_leftovers(None, {})
-    made = _made(options, opened, [*lists, *options.answered_files], run, stop, say)
-    plan = run.publish_plan(made)
+    files = [*lists, *options.answered_files]
+    with alone(run, "discarded and planned anew") if options.restart else nullcontext():
+        if options.restart:
+            run.discard()
+        collect_leftovers(run, None, {})
+        made = _made(options, opened, files, run, stop, say)
+        plan = run.publish_plan(made)
     if plan.fingerprint.inputs != made.fingerprint.inputs:
         raise RunError(f"another command has planned {run.root} for other inputs meanwhile: use another --run-dir")
     publish_rejects(run, plan)

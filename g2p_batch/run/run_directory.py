@@ -4,7 +4,6 @@ A receipt is the commit of a shard. Whoever wants to know what is done reads rec
 them; nothing is ever found by listing data.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -26,12 +25,10 @@ REJECTS_TSV, REVIEW_TSV = "rejects.tsv", "review.tsv"
 REPORT = "report.html"
 WORDS_FOLDER, PARTS_FOLDER, DONE_FOLDER = "words", "parts", "done"
 QUARANTINE_FOLDER, DAMAGED_FOLDER = "quarantine", "damaged"
-_FOLDERS = (DONE_FOLDER, PARTS_FOLDER, QUARANTINE_FOLDER, DAMAGED_FOLDER, WORDS_FOLDER)
+FOLDERS = (DONE_FOLDER, PARTS_FOLDER, QUARANTINE_FOLDER, DAMAGED_FOLDER, WORDS_FOLDER)
 
 FORMAT = 2
 """Version of the files of a run directory."""
-LEFTOVER_S = 3600.0
-"""Age at which a draft, or data that nothing names, is taken to be of a writer that was killed."""
 
 _DIGITS = 12
 T = TypeVar("T")
@@ -193,6 +190,13 @@ class RunDir:
         data = self.store.get(content.file)
         return data if _is(content, data) else None
 
+    def lost(self, plan_id: str, content: Content) -> RunError:
+        """Return why data of a plan is not what was stored, and what to do."""
+        plan = self.plan()
+        if plan is None or plan.id != plan_id:
+            return RunError(f"{self.root} was discarded meanwhile, by a command with --restart: run again")
+        return RunError(f"{self.root / content.file} is missing or damaged: restore it, or plan again with --restart")
+
     def local(self, contents: Iterable[Content], scratch: Path) -> Iterator[Path | None]:
         """Check data, and yield for each a file of this machine that holds it, or None where it is absent or damaged.
 
@@ -263,28 +267,10 @@ class RunDir:
         """Give a new folder of this machine for temporary files, and remove it afterwards."""
         return self.store.scratch(name)
 
-    def collect_leftovers(self, plan: Plan | None, receipts: Mapping[int, Receipt]) -> int:
-        """Remove what killed writers left behind long ago; returns how many files and folders those were.
-
-        Age is judged by the clock: one that goes backwards keeps leftovers longer, one that leaps forward can cost a
-        living writer its draft, which it reports as an error of the disk; no data that anything names is touched.
-        """
-        used = {receipt.part.file for receipt in receipts.values()}
-        if plan is not None:
-            data = (*plan.rejected, *plan.looked_up, *(shard.data for shard in plan.shards))
-            used |= {content.file for content in data}
-        now = time.time()
-        left = [entry for folder in ("", *_FOLDERS) for entry in self.store.drafts(folder)]
-        left += [e for folder in (WORDS_FOLDER, PARTS_FOLDER) for e in self.store.list(folder) if e.name not in used]
-        old = [entry.name for entry in left if now - entry.modified_s > LEFTOVER_S]
-        for name in old:
-            self.store.remove(name)
-        return len(old)
-
     def discard(self) -> None:
         """Remove all that a run put here; the plan last, so that a half discarded run is still an unfinished one."""
         self.store.remove(SUMMARY)
-        for folder in _FOLDERS:
+        for folder in FOLDERS:
             self.store.clear(folder)
         for name in (REPORT, ENGINE, REJECTS_TSV, REVIEW_TSV, PLAN):
             self.store.remove(name)

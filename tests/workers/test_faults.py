@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from g2p_batch.driver import run_plan
 from g2p_batch.errors import OutputError
-from g2p_batch.run import run_directory
+from g2p_batch.run import leftovers
 from g2p_batch.run.plan import planned
 from g2p_batch.run.run_directory import RunDir
 from g2p_batch.run.status import status_of
@@ -320,7 +320,7 @@ def test_what_killed_writers_left_is_collected_by_its_age(tmp_path: Path, monkey
     job(no_model())
     assert orphan.exists()
     assert draft.exists()
-    monkeypatch.setattr(run_directory, "LEFTOVER_S", -1.0)
+    monkeypatch.setattr(leftovers, "LEFTOVER_S", -1.0)
     job.output.path.unlink()
     job(no_model())
     assert not orphan.exists()

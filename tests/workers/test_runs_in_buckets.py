@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from g2p_batch.cli import main
 from g2p_batch.driver import merge_run, plan_run, run_plan
 from g2p_batch.errors import OutputError, RunError, UsageError
-from g2p_batch.run import run_directory
+from g2p_batch.run import leftovers
 from g2p_batch.run.run_directory import RunDir
 from g2p_batch.run.status import status_of
 from g2p_batch.storage import object_store, store_at
@@ -246,9 +246,9 @@ def test_data_that_nothing_names_is_collected_by_its_age(
     job.run.store.put(orphan, b"left")
     plan = job.run.require_plan()
     receipts = job.run.receipts(plan)
-    assert job.run.collect_leftovers(plan, receipts) == 0
-    monkeypatch.setattr(run_directory, "LEFTOVER_S", -1.0)
-    assert job.run.collect_leftovers(plan, receipts) == 1
+    assert leftovers.collect_leftovers(job.run, plan, receipts) == 0
+    monkeypatch.setattr(leftovers, "LEFTOVER_S", -1.0)
+    assert leftovers.collect_leftovers(job.run, plan, receipts) == 1
     assert job.run.store.get(orphan) is None
     store_at(located(s3_bucket)).remove("lexicon.tsv")
     job(no_model())
