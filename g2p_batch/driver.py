@@ -43,7 +43,8 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
         decoding: who decodes.
 
     Raises:
-        UsageError: options exclude each other, or the format has no place for so many languages.
+        UsageError: options exclude each other, the format has no place for so many languages, or the lexicon that is
+            there was not written by this run.
         InputError: the word lists cannot be read, or `strict` and rows were rejected (only the rejects are written).
         RunError: the run directory holds another run.
         BusyError: another process takes the run's data away, or is at work on a run that is to be discarded.
@@ -54,14 +55,18 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
         StoppedEarlyError: a signal came; finished shards are kept.
     """
     from g2p_batch.run.merge import DamageError, merged
-    from g2p_batch.run.summary import finished
+    from g2p_batch.run.summary import finished, require_own
 
     started = time.perf_counter()
     _require_apart(options, output)
     run = RunDir(options.run_dir)
     with stop_on_signals() as stop, at_work(run):
+        if not output.force:  # before a run is discarded, as far as the places of lexicons are known
+            require_own(output.paths(()), run, RunDir(options.since.root) if options.since else None)
         plan = planned(options, run, stop, decoding.say)
         output.require_languages(plan.languages)
+        if not output.force:
+            require_own(output.paths(plan.languages), run)
         if (summary := finished(run, plan, output)) is not None:
             decoding.say(f"{output.path} is complete already: nothing is left to do")
             require_held(summary, plan, output)

@@ -76,6 +76,11 @@ output_options = all_of(
         help="The lexicon to write, or - for standard output; {lang} in its name makes one for each language.",
     ),
     click.option(
+        "--force",
+        is_flag=True,
+        help="Replace a lexicon that was changed since this run wrote it, or that it did not write.",
+    ),
+    click.option(
         "--format",
         metavar="F",
         help="tsv, charsiu, parquet, jsonl, mfa, mfa-prob, kaldi, kaldi-prob, kaldi-dict, icefall, sherpa, cmudict or "
@@ -267,6 +272,7 @@ def lexicon_output(options: Mapping[str, Any]) -> "LexiconOutput":
         unwanted=Unwanted(tuple(sorted({*options["drop"]})), options["min_logprob"]),
         space_in_word=options["space_in_word"],
         tokens=options["tokens"],
+        force=options["force"],
     )
 
 

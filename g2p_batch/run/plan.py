@@ -22,6 +22,7 @@ from g2p_batch.run.rejects import publish_rejects
 from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, RunDir
 from g2p_batch.run.sharding import SHARD_WORDS, cut, stage
 from g2p_batch.run.sort_key import Keys
+from g2p_batch.run.written import inherit
 from g2p_batch.signals import Stop
 from g2p_batch.storage.database import database
 from g2p_batch.storage.locations import Location
@@ -118,6 +119,7 @@ def planned(options: PlanOptions, run: RunDir, stop: Stop, say: Say = lambda _: 
         OutputError: the run directory cannot be written.
         StoppedEarlyError: a signal came; nothing is planned.
     """
+    earlier = options.since
     if options.or_anew:
         options = _comparable(options, say)
     run.store.make()
@@ -126,7 +128,7 @@ def planned(options: PlanOptions, run: RunDir, stop: Stop, say: Say = lambda _: 
     lists = find_files(options.words.inputs)
     plan = None if options.restart else run.plan()
     if plan is None:
-        plan = _published(options, lists, run, stop, say)
+        plan = _published(options, lists, earlier, run, stop, say)
     else:
         fingerprint.require_same_inputs(run.root, plan.fingerprint, [*lists, *options.answered_files])
     fingerprint.require_same(run.root, plan.fingerprint, options.output_options)
@@ -153,10 +155,13 @@ def _require_comparable(options: PlanOptions) -> None:
         options.since.require_same(asked)
 
 
-def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, stop: Stop, say: Say) -> Plan:
+def _published(
+    options: PlanOptions, lists: Sequence[InputFile], earlier: EarlierRun | None, run: RunDir, stop: Stop, say: Say
+) -> Plan:
     """Make a plan and publish it, in place of what is there if that is to be discarded.
 
-    Another command may have published another one meanwhile.
+    Another command may have published another one meanwhile. What the earlier run wrote may be replaced, also where
+    its answers may not be given.
 
     Raises:
         BusyError: what is there is to be discarded, and another process is at work on it.
@@ -172,6 +177,8 @@ def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, st
             run.discard()
         collect_leftovers(run, None, {})
         made = _made(options, opened, files, run, stop, say)
+        if earlier is not None:
+            inherit(run, RunDir(earlier.root))
         plan = run.publish_plan(made)
     if plan.fingerprint.inputs != made.fingerprint.inputs:
         raise RunError(f"another command has planned {run.root} for other inputs meanwhile: use another --run-dir")

@@ -24,6 +24,7 @@ PLAN, ENGINE, SUMMARY = "plan.json", "engine.json", "run-summary.json"
 REJECTS_TSV, REVIEW_TSV = "rejects.tsv", "review.tsv"
 REPORT = "report.html"
 WORDS_FOLDER, PARTS_FOLDER, DONE_FOLDER = "words", "parts", "done"
+WRITTEN_FOLDER = "written"
 QUARANTINE_FOLDER, DAMAGED_FOLDER = "quarantine", "damaged"
 FOLDERS = (DONE_FOLDER, PARTS_FOLDER, QUARANTINE_FOLDER, DAMAGED_FOLDER, WORDS_FOLDER)
 
@@ -268,7 +269,10 @@ class RunDir:
         return self.store.scratch(name)
 
     def discard(self) -> None:
-        """Remove all that a run put here; the plan last, so that a half discarded run is still an unfinished one."""
+        """Remove all that a run put here, but not what tells the lexicons that it wrote from those of others.
+
+        The plan goes last, so that a half discarded run is still an unfinished one.
+        """
         self.store.remove(SUMMARY)
         for folder in FOLDERS:
             self.store.clear(folder)

@@ -1,16 +1,19 @@
 """What a run did, in words and as JSON, and whether that is still what one finds."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from g2p_batch.counts import count_of, listed, ranked
+from g2p_batch.errors import UsageError
 from g2p_batch.run.output import LexiconOutput, stamp
 from g2p_batch.run.run_directory import REJECTS_TSV, REVIEW_TSV, SUMMARY, Plan, RunDir
-from g2p_batch.storage.locations import located
+from g2p_batch.run.written import is_as_noted, noted, place_of
+from g2p_batch.storage.locations import Location, located
+from g2p_batch.storage.store import Stamp
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,6 @@ class Summary:
         spelling: rows by what was done to their words, of `spelling.STEPS`.
         look_alikes: rows by language and letter of another script that stands for one of the alphabet.
         variants_left_out: pronunciations that it cannot hold, of words of which it holds another, by reason.
-        decoded_words: words that the model was asked by this run, such as are rejects after all among them.
         statuses: words of the lexicon whose pronunciation is a model's, of this run or of an earlier one, by status.
         languages: words of the lexicon by language.
         unknown_symbols: what is not IPA among the phones, by language and symbol.
@@ -44,6 +46,7 @@ class Summary:
         options: how the lexicon was written.
         lexicon_facts: each of the lexicon's files as it was written: its size in bytes, and its time in nanoseconds or,
             in a bucket, its entity tag.
+        decoded_words: words that the model was asked by this run, such as are rejects after all among them.
     """
 
     rows_in: int
@@ -55,7 +58,6 @@ class Summary:
     spelling: Mapping[str, int]
     look_alikes: Mapping[str, int]
     variants_left_out: Mapping[str, int]
-    decoded_words: int
     statuses: Mapping[str, int]
     languages: Mapping[str, int]
     unknown_symbols: Mapping[str, Mapping[str, int]]
@@ -70,7 +72,8 @@ class Summary:
     provenance: Mapping[str, str]
     plan: str
     options: Mapping[str, Any]
-    lexicon_facts: Mapping[str, list[int | str]]
+    lexicon_facts: Mapping[str, Stamp]
+    decoded_words: int = 0
 
     @property
     def rejected(self) -> int:
@@ -159,6 +162,37 @@ def finished(run: RunDir, plan: Plan, output: LexiconOutput) -> Summary | None:
     if summary is None or (summary.plan, summary.options, summary.missing_words) != (plan.id, output.as_record(), 0):
         return None
     is_there = all(run.store.head(name) is not None for name in (REJECTS_TSV, REVIEW_TSV)) and all(
-        written and stamp(located(path)) == written for path, written in summary.lexicon_facts.items()
+        stamp(located(path)) == written for path, written in summary.lexicon_facts.items()
     )
     return summary if is_there else None
+
+
+def require_own(paths: Iterable[Location], run: RunDir, earlier: RunDir | None = None) -> None:
+    """Check that lexicons are absent, or empty, or as they were written.
+
+    Args:
+        paths: the lexicons, each a file or a folder.
+        run: the run that may have written them.
+        earlier: the one that it goes on from.
+
+    Raises:
+        UsageError: one was changed since, or written by somebody else.
+    """
+    known: dict[str, list[Stamp]] = {}
+    for writer in (run, *([] if earlier is None else [earlier])):
+        for place, stamps in _lexicons(writer):
+            known.setdefault(place, []).extend(stamps)
+    for path in paths:
+        now, written = stamp(path), known.get(place_of(path))
+        if now is None or not now[0] or is_as_noted(now, written or ()):
+            continue
+        story = f"was changed since {run.root} wrote it" if written else f"exists, and {run.root} did not write it"
+        raise UsageError(f"{path} {story}: write elsewhere with -o, or replace it with --force")
+
+
+def _lexicons(run: RunDir) -> Iterator[tuple[str, list[Stamp]]]:
+    """Yield the lexicons that a run wrote, by `place_of`; of earlier versions the last one is known."""
+    yield from noted(run).items()
+    summary = read_summary(run)
+    for path, written in summary.lexicon_facts.items() if summary else ():
+        yield place_of(located(path)), [written]

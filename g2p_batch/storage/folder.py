@@ -9,7 +9,7 @@ from pathlib import Path
 from g2p_batch.storage import publish
 from g2p_batch.storage.drafts import is_draft, newest_s
 from g2p_batch.storage.publish import make_folder, reading, writing
-from g2p_batch.storage.store import StoredFile
+from g2p_batch.storage.store import Stamp, StoredFile
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,26 @@ class Folder:
         else:
             publish.require_writable(self.root / name)
 
-    def publish(self, name: str, write: Callable[[Path], None], files: Collection[str] = ()) -> None:
-        if files:
-            publish.replace_folder(self.root / name, write, files)
-        else:
-            publish.publish(self.root / name, write)
+    def publish(
+        self,
+        name: str,
+        write: Callable[[Path], None],
+        files: Collection[str] = (),
+        announce: Callable[[Stamp], None] = lambda _: None,
+    ) -> None:
+        def ready(draft: Path) -> None:
+            announce(_stamp(draft))  # which a new name does not change
 
-    def stamp(self, name: str) -> tuple[int, int | str] | None:
+        if files:
+            publish.replace_folder(self.root / name, write, files, ready)
+        else:
+            publish.publish(self.root / name, write, ready)
+
+    def stamp(self, name: str) -> Stamp | None:
         """Return size in bytes and time in nanoseconds of a file, or of all files of a folder."""
         path = self.root / name
         with reading(path):
-            if not path.exists():
-                return None
-            statuses = [file.stat() for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-        return sum(status.st_size for status in statuses), max((status.st_mtime_ns for status in statuses), default=0)
+            return _stamp(path) if path.exists() else None
 
     def _all(self, folder: str) -> tuple[StoredFile, ...]:
         """Return files and drafts, sorted by name."""
@@ -108,3 +114,8 @@ class Folder:
 
 def _is_unfinished(file: StoredFile) -> bool:
     return is_draft(Path(file.name).name)
+
+
+def _stamp(path: Path) -> Stamp:
+    statuses = [file.stat() for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    return sum(status.st_size for status in statuses), max((status.st_mtime_ns for status in statuses), default=0)

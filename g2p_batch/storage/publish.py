@@ -26,12 +26,13 @@ _REMEDIES = {
 _ANY_REMEDY = "check the disk, then run the same command again"
 
 
-def publish(path: Path, write: Callable[[Path], None]) -> None:
+def publish(path: Path, write: Callable[[Path], None], ready: Callable[[Path], None] = lambda _: None) -> None:
     """Make a file durable under its name, replacing what was there, only when it is whole.
 
     Args:
         path: the file's final name; of a symbolic link, its target is replaced.
         write: called once with a temporary name in the same folder; it creates that file.
+        ready: called once with that file, when it is whole and durable.
 
     Raises:
         OutputError: the file cannot be written; `path` is as before, and the temporary file is gone.
@@ -40,7 +41,7 @@ def publish(path: Path, write: Callable[[Path], None]) -> None:
         target = path.resolve()
         _require_replaceable(target)
         collect_drafts(target)
-        _replace(target, write)
+        _replace(target, write, ready)
 
 
 def put_if_absent(path: Path, data: bytes) -> bool:
@@ -140,7 +141,12 @@ def new_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[str]) -> None:
+def replace_folder(
+    path: Path,
+    fill: Callable[[Path], None],
+    files: Collection[str],
+    ready: Callable[[Path], None] = lambda _: None,
+) -> None:
     """Make a folder of files under its name when it is whole, in place of an earlier one of its kind.
 
     Between the two there is a moment without the folder, and a process that is killed in it leaves none.
@@ -149,6 +155,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[s
         path: the folder's final name.
         fill: called once with an empty temporary folder beside it.
         files: names of all that a folder of this kind may hold.
+        ready: called once with that folder, when it is whole and durable.
 
     Raises:
         OutputError: the folder cannot be written, or holds other files; it is as before.
@@ -162,6 +169,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[s
             for file in draft.iterdir():
                 _sync(file)
             _sync(draft)
+            ready(draft)
             require_replaceable_folder(path, files)
             if path.exists():
                 path.rename(scratch / "old")
@@ -254,11 +262,12 @@ def _write(draft: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _replace(target: Path, write: Callable[[Path], None]) -> None:
+def _replace(target: Path, write: Callable[[Path], None], ready: Callable[[Path], None] = lambda _: None) -> None:
     draft = draft_of(target)
     try:
         write(draft)
         _sync(draft)
+        ready(draft)
         draft.replace(target)
         _sync(target.parent)
     finally:
