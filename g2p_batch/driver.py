@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from g2p_batch.counts import count_of, listed, ranked
-from g2p_batch.errors import InputError, OutputError
+from g2p_batch.errors import BusyError, InputError, OutputError
 from g2p_batch.languages import LANGUAGES, suggested
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
@@ -172,6 +172,20 @@ def run_plan(run_dir: Location, task: ArrayTask, decoding: Decoding) -> None:
         f"Task {task.index}/{task.of} of {run.root} is done: {count_of(len(done), 'shard')} with "
         f"{count_of(words, 'word')} now, {before:,} before."
     )
+
+
+def prune_run(run_dir: Location) -> str:
+    """Prune a run whose lexicon was written just now, unless others are at work on it; tells which of the two it is.
+
+    Raises:
+        RunError, IncompleteError, OutputError: as `prune` does.
+    """
+    from g2p_batch.run.prune import prune
+
+    try:
+        return prune(RunDir(run_dir)).to_text()
+    except BusyError as error:
+        return f"Kept {run_dir}: {error}"
 
 
 def merge_run(run_dir: Location, output: "LexiconOutput", say: Say) -> "Summary":

@@ -12,7 +12,7 @@ from g2p_batch.counts import count_of, listed, ranked
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.reporting import charts, filters, meanings
 from g2p_batch.reporting.run_figures import RunFigures, read_figures
-from g2p_batch.run.run_directory import RunDir, shard_name
+from g2p_batch.run.run_directory import REPORT, RunDir, shard_name
 from g2p_batch.run.status import named
 from g2p_batch.storage import store_at
 from g2p_batch.storage.locations import Location
@@ -49,10 +49,11 @@ def write_report(run: RunDir, path: Location) -> None:
     """Write the page of a run, finished or not; it appears whole.
 
     Raises:
-        RunError: the directory holds no plan, or a damaged one.
+        RunError: the directory holds no plan, or a damaged one, or was pruned.
         OutputError: the page cannot be written.
     """
     plan = run.require_plan()
+    run.require_unpruned(plan, f"{run.root / REPORT} is there if it was made before")
     store = store_at(path.parent)
     store.require_writable(path.name)
     # A folder's name need not be text.

@@ -48,10 +48,11 @@ def merged(run: RunDir, plan: Plan, output: LexiconOutput, say: Say, stop: Stop,
         UsageError: the format has no place for so many languages, or the lexicon would be in the place of an input, or
             of what this run did not write.
         InputError: `output.strict`, and the format cannot hold a word; only the rejects are written.
-        RunError: what the plan stored is damaged.
+        RunError: what the plan stored is damaged, or the run was pruned.
         OutputError: a file cannot be written.
         StoppedEarlyError: a signal came; the lexicon is as it was.
     """
+    run.require_unpruned(plan, "decode it again with `g2p-batch generate --restart`, or take words from the lexicon")
     output.require_apart(plan.languages, [run.root], {read.path for read in plan.fingerprint.inputs})
     output.require_languages(plan.languages)
     if not output.force:

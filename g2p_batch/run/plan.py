@@ -133,13 +133,14 @@ def planned(options: PlanOptions, run: RunDir, stop: Stop, say: Say = lambda _: 
         fingerprint.require_same_inputs(run.root, plan.fingerprint, [*lists, *options.answered_files])
     fingerprint.require_same(run.root, plan.fingerprint, options.output_options)
     if options.strict and plan.rejects:
-        publish_rejects(run, plan)
+        if not run.is_pruned(plan):  # which keeps them
+            publish_rejects(run, plan)
         raise _refusal(run, plan.rows_in, plan.rejects)
     return plan
 
 
 def _comparable(options: PlanOptions, say: Say) -> PlanOptions:
-    """Leave an earlier run out whose answers may not be given today."""
+    """Leave an earlier run out whose answers may not be given today, or are gone."""
     try:
         _require_comparable(options)
     except RunError as error:
@@ -149,10 +150,12 @@ def _comparable(options: PlanOptions, say: Say) -> PlanOptions:
 
 
 def _require_comparable(options: PlanOptions) -> None:
-    """Check that the answers of the earlier run would be given today."""
+    """Check that the answers of the earlier run are there, and would be given today."""
     if options.since is not None:
         asked = fingerprint.model_options(options.contract, options.dtype) | options.word_options
         options.since.require_same(asked)
+        earlier = RunDir(options.since.root)
+        earlier.require_unpruned(earlier.require_plan(), "give that with --lexicon, or leave out --since-run")
 
 
 def _published(

@@ -22,7 +22,7 @@ from g2p_batch.words.filter import Normalize
 
 PLAN, ENGINE, SUMMARY = "plan.json", "engine.json", "run-summary.json"
 REJECTS_TSV, REVIEW_TSV = "rejects.tsv", "review.tsv"
-REPORT = "report.html"
+REPORT, PRUNED = "report.html", "pruned.json"
 WORDS_FOLDER, PARTS_FOLDER, DONE_FOLDER = "words", "parts", "done"
 WRITTEN_FOLDER = "written"
 QUARANTINE_FOLDER, DAMAGED_FOLDER = "quarantine", "damaged"
@@ -120,6 +120,14 @@ class Quarantine:
 
 
 @dataclass(frozen=True)
+class Pruned:
+    """What is left of a run that was pruned."""
+
+    plan: str
+    receipts: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True)
 class EngineRecord:
     """The compiled model of a run: its key, and what its user knows of it."""
 
@@ -209,19 +217,37 @@ class RunDir:
         for content, data in zip(wanted, self.store.get_all(content.file for content in wanted), strict=True):
             yield self.store.local(content.file, data, scratch) if data is not None and _is(content, data) else None
 
+    def fold(self, pruned: Pruned) -> None:
+        """Note that a run is pruned, before what it needs no more is removed."""
+        self.store.put(PRUNED, seal(pruned))
+
+    def is_pruned(self, plan: Plan) -> bool:
+        """Tell whether the words and answers of a plan were removed."""
+        return self._folded(plan) is not None
+
+    def require_unpruned(self, plan: Plan, remedy: str) -> None:
+        """Check that the words and answers of a plan were not removed.
+
+        Raises:
+            RunError: they were; its message ends with `remedy`.
+        """
+        if self.is_pruned(plan):
+            raise RunError(f"{self.root} was pruned, and what it decoded is in its lexicon alone: {remedy}")
+
+    def _folded(self, plan: Plan) -> Pruned | None:
+        try:
+            pruned = unseal(self.store.get(PRUNED) or b"", Pruned)
+        except DamagedError:  # or absent
+            return None
+        return pruned if pruned.plan == plan.id else None
+
     def receipts(self, plan: Plan) -> dict[int, Receipt]:
         """Return the receipts of a plan by shard; one that is damaged, or of another plan, is none."""
-        return {receipt.shard: receipt for _, receipt in self._receipts(plan) if receipt is not None}
+        return self._sifted(plan)[0]
 
     def settle(self, plan: Plan) -> tuple[dict[int, Receipt], list[str]]:
         """Return what `receipts` does, and the names of files that were no receipts and made way for new ones."""
-        receipts: dict[int, Receipt] = {}
-        void: list[str] = []
-        for name, receipt in self._receipts(plan):
-            if receipt is None:
-                void.append(name)
-            else:
-                receipts[receipt.shard] = receipt
+        receipts, void = self._sifted(plan)
         for name in void:
             self._set_aside(name)
         return receipts, void
@@ -276,14 +302,21 @@ class RunDir:
         self.store.remove(SUMMARY)
         for folder in FOLDERS:
             self.store.clear(folder)
-        for name in (REPORT, ENGINE, REJECTS_TSV, REVIEW_TSV, PLAN):
+        for name in (PRUNED, REPORT, ENGINE, REJECTS_TSV, REVIEW_TSV, PLAN):
             self.store.remove(name)
 
-    def _receipts(self, plan: Plan) -> Iterator[tuple[str, Receipt | None]]:
-        """Yield the names of receipts, each with what it says unless it is damaged or of another plan."""
+    def _sifted(self, plan: Plan) -> tuple[dict[int, Receipt], list[str]]:
+        """Return the receipts of a plan by shard, and the names of those that are damaged or of another plan."""
+        receipts: dict[int, Receipt] = {}
+        void: list[str] = []
         for name, receipt in self._records(DONE_FOLDER, Receipt):
-            valid = receipt is not None and receipt.plan == plan.id and name == _done(receipt.shard)
-            yield name, receipt if valid else None
+            if receipt is not None and receipt.plan == plan.id and name == _done(receipt.shard):
+                receipts[receipt.shard] = receipt
+            else:
+                void.append(name)
+        if len(receipts) < len(plan.shards) and (pruned := self._folded(plan)):
+            receipts = {receipt.shard: receipt for receipt in pruned.receipts}
+        return receipts, void
 
     def _records(self, folder: str, kind: type[T]) -> Iterator[tuple[str, T | None]]:
         """Yield the names of records, each with what it says unless it is damaged."""

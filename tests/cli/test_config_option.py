@@ -28,7 +28,8 @@ def test_a_configuration_gives_options_and_the_command_line_wins(opened: list[Op
             "run.toml has an unknown key 'lexica': use some of lang, lang-column, word-column, input-format, encoding, "
             "normalize, model, dtype, lexicon, since-run, or-anew, shard-words, spelling, unseen, strict, restart, "
             "output, force, format, scores, drop, min-logprob, phones, stress, tones, syllables, clean, phone-map, "
-            "phone-set, tokens, space-in-word, order, device, workers, engine, ray-address, memory, run-dir",
+            "phone-set, tokens, space-in-word, order, device, workers, engine, ray-address, memory, run-dir, "
+            "no-keep",
         ),
         ('lexicon = "x"\n', "run.toml: lexicon is 'x', not a list of texts in quotes"),
         ("lexicon = [1]\n", "run.toml: lexicon is [1], not a list of texts in quotes"),
@@ -54,5 +55,5 @@ def test_a_configuration_may_name_every_option_but_itself() -> None:
         *("order", "normalize", "memory", "run_dir", "strict", "restart", "shard_words", "lexicons", "since_run"),
         *("phones", "stress", "tones", "syllables", "clean", "phone_map", "phone_set", "tokens", "space_in_word"),
         *("engine", "ray_address", "spelling", "unseen", "drop", "min_logprob", "input_format", "encoding", "or_anew"),
-        "force",
+        *("force", "no_keep"),
     }
