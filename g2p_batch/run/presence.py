@@ -59,8 +59,10 @@ def at_work(run: RunDir) -> Iterator[None]:
     # Twice as long as whoever goes alone waits, who gives way to those that were at work before.
     for is_last in _looks(2 * _PATIENCE_S):
         run.store.put(name, seal(me))
-        other = _Records(run).alone()
+        records = _Records(run)
+        other = records.alone()
         if other is None:
+            records.others()  # removes what killed processes said
             break
         run.store.remove(name)
         if is_last:

@@ -87,6 +87,16 @@ def test_commands_at_work_share_a_run_and_leave_nothing(place: Location) -> None
     assert not is_attended(run)
 
 
+def test_what_killed_commands_said_is_removed_by_the_next_that_comes(place: Location) -> None:
+    run = RunDir(place)
+    for _ in range(2):
+        other = Other(place)
+        assert other.said() == "here"
+        other.kill()
+    with at_work(run):
+        assert len(names(run)) == 1
+
+
 @pytest.mark.usefixtures("impatient")
 def test_who_goes_alone_is_refused_while_another_is_at_work_and_not_when_that_was_killed(place: Location) -> None:
     run, other = RunDir(place), Other(place)
