@@ -93,6 +93,7 @@ def alone(run: RunDir, deed: str) -> Iterator[None]:
     with _kept(run, name, me):
         if other := _Records(run).alone():
             raise _refused(run, other)
+        before.forget_lost()
         for is_last in _looks(_PATIENCE_S):
             names = _Records(run, name).others()
             if not names:
@@ -154,6 +155,11 @@ class _Records:
             ),
             None,
         )
+
+    def forget_lost(self) -> None:
+        """Remove the records of processes that were lost while they went alone, when no other goes alone."""
+        for file, _ in self._alone:
+            self._run.store.remove(file.name)
 
     def _is_lost(self, owner: str, file: StoredFile) -> bool:
         seen = lives(owner)

@@ -178,12 +178,13 @@ def require_own(paths: Iterable[Location], run: RunDir, earlier: RunDir | None =
     Raises:
         UsageError: one was changed since, or written by somebody else.
     """
+    found = [(path, stamp(path)) for path in paths]  # first: another command notes what it writes before it appears
     known: dict[str, list[Stamp]] = {}
     for writer in (run, *([] if earlier is None else [earlier])):
         for place, stamps in _lexicons(writer):
             known.setdefault(place, []).extend(stamps)
-    for path in paths:
-        now, written = stamp(path), known.get(place_of(path))
+    for path, now in found:
+        written = known.get(place_of(path))
         if now is None or not now[0] or is_as_noted(now, written or ()):
             continue
         story = f"was changed since {run.root} wrote it" if written else f"exists, and {run.root} did not write it"

@@ -126,7 +126,7 @@ def test_who_comes_to_work_is_refused_while_another_goes_alone_and_not_when_that
     other.kill()
     with at_work(run), alone(run, "discarded"):
         pass
-    assert is_attended(run) is False
+    assert names(run) == []
 
 
 def test_of_several_that_want_to_go_alone_at_once_one_does(tmp_path: Path) -> None:

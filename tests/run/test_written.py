@@ -8,11 +8,14 @@ import pytest
 
 from g2p_batch.driver import merge_run
 from g2p_batch.errors import UsageError
+from g2p_batch.run import summary
 from g2p_batch.run.lookup import EarlierRun
 from g2p_batch.run.plan import planned
 from g2p_batch.run.run_directory import RunDir
 from g2p_batch.run.written import is_as_noted, note, noted
 from g2p_batch.signals import Stop
+from g2p_batch.storage.locations import Location
+from g2p_batch.storage.store import Stamp
 from g2p_batch.words.wordlist import WordLists
 from tests.helpers.runs import LEXICON, Job, Recorder, fake_decoding, job_in, no_model
 
@@ -61,6 +64,21 @@ def test_a_lexicon_that_appears_while_words_are_decoded_stays_and_so_do_the_word
     assert job.lexicon() == MINE
     job.written(force=True)(no_model())
     assert job.lexicon() == LEXICON
+
+
+def test_a_lexicon_that_another_command_writes_while_it_is_looked_at_is_the_runs_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, stamp = job_in(tmp_path), summary.stamp
+    job()
+
+    def stamp_after_another(path: Location) -> Stamp | None:
+        monkeypatch.setattr(summary, "stamp", stamp)
+        job.written(scores=True)(no_model())
+        return stamp(path)
+
+    monkeypatch.setattr(summary, "stamp", stamp_after_another)
+    job.written(order="word")(no_model())
 
 
 def test_another_run_replaces_only_what_the_run_wrote_that_it_goes_on_from(tmp_path: Path) -> None:
