@@ -26,9 +26,12 @@ def this_process() -> str:
 
 
 def lives(owner: str) -> bool | None:
-    """Tell whether a process is there; None if it is one of another machine, where it cannot be seen."""
+    """Tell whether a process is there; None if it cannot be seen: on another machine, or where others' are hidden."""
     machine, pid, started = owner.split(".")
-    return _start_of(int(pid, 16)) == int(started, 16) if machine == _machine() else None
+    if machine != _machine():
+        return None
+    start = _start_of(int(pid, 16))
+    return None if start is None and _is_hidden(int(pid, 16)) else start == int(started, 16)
 
 
 @cache
@@ -48,3 +51,14 @@ def _start_of(pid: int) -> int | None:
     except OSError:
         return None
     return None if told[0] in _ENDED else int(told[_STARTED])
+
+
+def _is_hidden(pid: int) -> bool:
+    """Tell whether a number is that of a process of another user, of whom `/proc` may tell nothing."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return False

@@ -133,5 +133,19 @@ def test_a_process_is_known_by_its_machine_its_number_and_its_start(monkeypatch:
     assert lives(childs) is False
     child.wait()
     assert lives(childs) is False
-    monkeypatch.setattr(owner, "_machine", lambda: "another")
-    assert lives(childs) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, "_machine", lambda: "another")
+        assert lives(childs) is None
+
+
+def test_of_a_process_that_is_hidden_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `/proc` is mounted with `hidepid`, it tells nothing of other users' processes."""
+    hidden = this_process()
+
+    def of_another_user(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(owner, "_start_of", lambda _pid: None)
+    assert lives(hidden) is False
+    monkeypatch.setattr(os, "kill", of_another_user)
+    assert lives(hidden) is None
