@@ -10,16 +10,16 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from g2p_batch.counts import count_of, listed, ranked
-from g2p_batch.errors import InputError, OutputError
+from g2p_batch.errors import BusyError, InputError, OutputError
 from g2p_batch.languages import LANGUAGES, suggested
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.plan import PlanOptions, planned
+from g2p_batch.run.presence import at_work
 from g2p_batch.run.run_directory import Plan, RunDir
 from g2p_batch.signals import stop_on_signals
 from g2p_batch.storage.locations import Location
 from g2p_batch.words.delimited import INVALID_UTF8
-from g2p_batch.words.inputs import require_unread
 from g2p_batch.workers.remaining import ArrayTask, Decoding, run_remaining
 
 if TYPE_CHECKING:
@@ -43,9 +43,11 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
         decoding: who decodes.
 
     Raises:
-        UsageError: options exclude each other, or the format has no place for so many languages.
+        UsageError: options exclude each other, the format has no place for so many languages, or the lexicon that is
+            there was not written by this run.
         InputError: the word lists cannot be read, or `strict` and rows were rejected (only the rejects are written).
         RunError: the run directory holds another run.
+        BusyError: another process takes the run's data away, or is at work on a run that is to be discarded.
         IncompleteError: shards were given up.
         WorkerError: workers die before they are ready.
         ArtifactError: the compiled model is damaged, or too short for its contract.
@@ -53,14 +55,18 @@ def generate(options: PlanOptions, output: "LexiconOutput", decoding: Decoding) 
         StoppedEarlyError: a signal came; finished shards are kept.
     """
     from g2p_batch.run.merge import DamageError, merged
-    from g2p_batch.run.summary import finished
+    from g2p_batch.run.summary import finished, require_own
 
     started = time.perf_counter()
     _require_apart(options, output)
     run = RunDir(options.run_dir)
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, at_work(run):
+        if not output.force:  # before a run is discarded, as far as the places of lexicons are known
+            require_own(output.paths(()), run, RunDir(options.since.root) if options.since else None)
         plan = planned(options, run, stop, decoding.say)
         output.require_room(plan)
+        if not output.force:
+            require_own(output.paths(plan.languages), run)
         if (summary := finished(run, plan, output)) is not None:
             decoding.say(f"{output.path} is complete already: nothing is left to do")
             require_held(summary, plan, output)
@@ -105,7 +111,7 @@ def _require_apart(options: PlanOptions, output: "LexiconOutput") -> None:
     """Check that the lexicon takes the place of nothing that it is made of, now or by the next call."""
     tags = options.contract.languages
     output.require_apart(tags, [options.run_dir, *(lexicon.path for lexicon in options.lexicons)])
-    require_unread(options.words.inputs, output.paths(tags), "write the lexicon elsewhere")
+    options.words.sources.require_unread(output.paths(tags), "write the lexicon elsewhere")
 
 
 def plan_run(options: PlanOptions, say: Say) -> Plan:
@@ -114,8 +120,9 @@ def plan_run(options: PlanOptions, say: Say) -> Plan:
     Raises:
         UsageError, InputError, RunError, OutputError, StoppedEarlyError: as `generate` does.
     """
-    with stop_on_signals() as stop:
-        plan = planned(options, RunDir(options.run_dir), stop, say)
+    run = RunDir(options.run_dir)
+    with stop_on_signals() as stop, at_work(run):
+        plan = planned(options, run, stop, say)
     say(
         f"{count_of(plan.rows_in, 'row')} read: {count_of(plan.words, 'word')} in {count_of(len(plan.shards), 'shard')}"
         f"{f', {plan.known:,} in existing lexicons or runs' if plan.known else ''}"
@@ -157,7 +164,7 @@ def run_plan(run_dir: Location, task: ArrayTask, decoding: Decoding) -> None:
     plan = run.require_plan()
     model = decoding.model
     fingerprint.require_same(run.root, plan.fingerprint, fingerprint.model_options(model.contract, model.dtype))
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, at_work(run):
         done = run_remaining(run, plan, task, decoding, stop)
     words = sum(plan.shards[number].words for number in done)
     before = len(range(task.index, len(plan.shards), task.of)) - len(done)
@@ -165,6 +172,20 @@ def run_plan(run_dir: Location, task: ArrayTask, decoding: Decoding) -> None:
         f"Task {task.index}/{task.of} of {run.root} is done: {count_of(len(done), 'shard')} with "
         f"{count_of(words, 'word')} now, {before:,} before."
     )
+
+
+def prune_run(run_dir: Location) -> str:
+    """Prune a run whose lexicon was written just now, unless others are at work on it; tells which of the two it is.
+
+    Raises:
+        RunError, IncompleteError, OutputError: as `prune` does.
+    """
+    from g2p_batch.run.prune import prune
+
+    try:
+        return prune(RunDir(run_dir)).to_text()
+    except BusyError as error:
+        return f"Kept {run_dir}: {error}"
 
 
 def merge_run(run_dir: Location, output: "LexiconOutput", say: Say) -> "Summary":
@@ -180,5 +201,5 @@ def merge_run(run_dir: Location, output: "LexiconOutput", say: Say) -> "Summary"
     started = time.perf_counter()
     run = RunDir(run_dir)
     plan = run.require_plan()
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, at_work(run):
         return merged(run, plan, output, say, stop, started)

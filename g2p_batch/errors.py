@@ -61,6 +61,10 @@ class RunError(G2PError):
     """A run directory holds no plan, that of another run, or a damaged one."""
 
 
+class BusyError(RunError):
+    """Another command is at work on a run directory, and this one and it exclude each other."""
+
+
 class IncompleteError(G2PError):
     """Work of a run is missing: what is done stays, and a further run does the rest."""
 

@@ -96,7 +96,8 @@ def test_word_order_is_by_language_and_bytes(tmp_path: Path) -> None:
     job()
     words = [line.split("\t")[0] for line in job.lexicon().splitlines()[1:]]
     assert words == sorted(words, key=str.encode) == ["Z", "a", "ab", "z", "é", "α", "ﬁ", "𐎠"]
-    job = job_in(tmp_path).planned(run_dir=tmp_path / "other").written(order="word")
+    (tmp_path / "other").mkdir()
+    job = job_in(tmp_path).at(tmp_path / "other").written(order="word")
     job()
     assert [line.split("\t")[1::-1] for line in job.lexicon().splitlines()[1:]] == [
         ["eng-us", "hello"],
@@ -190,6 +191,7 @@ def test_the_summary_counts_every_row_once(tmp_path: Path) -> None:
         "unified_symbols": {},
         "phones_outside": {},
         "rows_outside": 0,
+        "decoded_words": 10,
         "statuses": {"ok": 6, "empty": 1, "invalid": 1, "invalid_utf8": 1, "truncated": 1},
         "truncated": 1,
         "languages": {"fra": 3, "eng-us": 1, "fin": 1, "ger": 1, "ita": 1, "mri": 1, "nan": 1, "ron": 1},
@@ -274,6 +276,7 @@ def test_strict_accepts_a_clean_list(tmp_path: Path) -> None:
 def test_a_signal_stops_the_run_and_the_same_command_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     job = job_in(tmp_path, MANY).planned(shard_words=64)
     job.output.path.write_text("earlier\n", encoding="utf-8")
+    job = job.written(force=True)
     before = [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)]
     progress = Recorder(lambda: os.kill(os.getpid(), number))
     with pytest.raises(StoppedEarlyError) as caught:
@@ -370,10 +373,10 @@ def test_a_finished_run_needs_no_model(tmp_path: Path) -> None:
     assert said == [f"{job.output.path} is complete already: nothing is left to do"]
 
 
-def test_a_lexicon_that_was_changed_is_written_again_without_a_model(tmp_path: Path) -> None:
+def test_a_lexicon_that_is_gone_is_written_again_without_a_model(tmp_path: Path) -> None:
     job = job_in(tmp_path)
     job()
-    job.output.path.write_text("mine\n", encoding="utf-8")
+    job.output.path.unlink()
     job(no_model())
     assert job.lexicon() == LEXICON
 

@@ -35,6 +35,11 @@ from g2p_batch.storage.locations import located
     metavar="DIR|URL",
     help="Folder of the run: its plan, finished parts, rejects.tsv and run-summary.json.  [default: OUTPUT.run]",
 )
+@click.option(
+    "--no-keep",
+    is_flag=True,
+    help="Prune the folder of the run when the lexicon is written, as `g2p-batch prune` does.",
+)
 @config_option
 @quiet_option
 def generate(inputs: tuple[str, ...], **options: Any) -> None:
@@ -70,3 +75,5 @@ def _generate(inputs: tuple[str, ...], options: Mapping[str, Any]) -> None:
     summary = driver.generate(plan, output, decoding(model, backend))
     say(summary.to_text())
     driver.require_pronounced(summary)
+    if options["no_keep"]:
+        say(driver.prune_run(run_dir))

@@ -38,7 +38,6 @@ def oov(inputs: tuple[str, ...], **options: Any) -> None:
     """
     from g2p_batch.counts import count_of, listed
     from g2p_batch.run.oov import lacking, write_words
-    from g2p_batch.words.inputs import require_unread
     from g2p_batch.words.wordlist import WordLists
 
     lang, output = options["lang"], options["output"]
@@ -52,7 +51,7 @@ def oov(inputs: tuple[str, ...], **options: Any) -> None:
         options["encoding"],
     )
     if output is not None:
-        require_unread(inputs, [output], "write the list elsewhere")
+        lists.sources.require_unread([output], "write the list elsewhere")
     lexicons, bundled = existing_lexicons(options["lexicons"], "own"), contract.load_contract(BUNDLED)
     with lacking(lists, lexicons, bundled, options["normalize"], options["memory"]) as lack:
         count = write_words(lack.words, output, sys.stdout.buffer)

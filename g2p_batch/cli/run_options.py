@@ -95,6 +95,11 @@ output_options = all_of(
         shell_complete=completion.files,
         help="The lexicon to write, or - for standard output; {lang} in its name makes one for each language.",
     ),
+    click.option(
+        "--force",
+        is_flag=True,
+        help="Replace a lexicon that was changed since this run wrote it, or that it did not write.",
+    ),
     format_option("by the suffix of OUTPUT"),
     click.option(
         "--scores",
@@ -285,6 +290,7 @@ def lexicon_output(options: Mapping[str, Any]) -> "LexiconOutput":
         space_in_word=options["space_in_word"],
         tokens=options["tokens"],
         reader=options["reader"],
+        force=options["force"],
     )
 
 

@@ -13,7 +13,7 @@ from g2p_batch.languages import LANGUAGES
 from g2p_batch.reporting import charts, filters, meanings
 from g2p_batch.reporting.run_figures import RunFigures, read_figures
 from g2p_batch.reporting.to_check import write_to_check
-from g2p_batch.run.run_directory import RunDir, shard_name
+from g2p_batch.run.run_directory import REPORT, RunDir, shard_name
 from g2p_batch.run.status import named
 from g2p_batch.storage import store_at
 from g2p_batch.storage.locations import Location
@@ -50,10 +50,11 @@ def write_report(run: RunDir, path: Location, to_check: Location | None = None) 
     """Write the page of a run, finished or not, and the table of words to check where one is wanted; each is whole.
 
     Raises:
-        RunError: the directory holds no plan, or a damaged one.
+        RunError: the directory holds no plan, or a damaged one, or was pruned.
         OutputError: the page or the table cannot be written.
     """
     plan = run.require_plan()
+    run.require_unpruned(plan, f"{run.root / REPORT} is there if it was made before")
     store = store_at(path.parent)
     store.require_writable(path.name)
     if to_check is not None:

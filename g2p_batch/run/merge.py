@@ -12,21 +12,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.counts import count_of, listed, ranked
-from g2p_batch.errors import IncompleteError, InputError
+from g2p_batch.errors import IncompleteError, InputError, OutputError
 from g2p_batch.formats.kind import Format
 from g2p_batch.formats.lexicon import LEXICON, WriteOptions
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.conform import Conformer, Losses
-from g2p_batch.run.output import LexiconOutput, stamp
+from g2p_batch.run.output import LexiconOutput
 from g2p_batch.run.rejects import planned_files, publish_rejects, publish_review
 from g2p_batch.run.run_directory import REJECTS_TSV, REVIEW_TSV, SUMMARY, Plan, Receipt, RunDir, shard_name
-from g2p_batch.run.status import busy_s, named, statuses
-from g2p_batch.run.summary import Summary
+from g2p_batch.run.status import busy_s, named
+from g2p_batch.run.summary import Summary, require_own
+from g2p_batch.run.tally import LexiconTally
+from g2p_batch.run.written import note, place_of
 from g2p_batch.signals import Stop
 from g2p_batch.storage import store_at
 from g2p_batch.storage.database import Database, database
 from g2p_batch.storage.locations import Location
+from g2p_batch.storage.store import Stamp
 from g2p_batch.storage.tables import with_columns
 
 _ROWS = 65536
@@ -42,21 +45,25 @@ def merged(run: RunDir, plan: Plan, output: LexiconOutput, say: Say, stop: Stop,
     Raises:
         IncompleteError: shards are missing, and `output.partial` is false.
         DamageError: parts are damaged, and `output.partial` is false.
-        UsageError: the format has no place for so many languages, or the lexicon would be in the place of an input.
+        UsageError: the format has no place for so many languages, or the lexicon would be in the place of an input, or
+            of what this run did not write.
         InputError: `output.strict`, and the format cannot hold a word; only the rejects are written.
-        RunError: what the plan stored is damaged.
+        RunError: what the plan stored is damaged, or the run was pruned.
         OutputError: a file cannot be written.
         StoppedEarlyError: a signal came; the lexicon is as it was.
     """
+    run.require_unpruned(plan, "decode it again with `g2p-batch generate --restart`, or take words from the lexicon")
     output.require_apart(plan.languages, [run.root], {read.path for read in plan.fingerprint.inputs})
     output.require_room(plan)
+    if not output.force:
+        require_own(output.paths(plan.languages), run)
     receipts = _receipts(run, plan, output.partial)
     with run.scratch("merge") as scratch:
         parts = _whole_parts(run, receipts, output.partial, scratch, say, stop)
         with database(output.memory, scratch) as sorter, stop.interrupting(sorter.interrupt):
-            written, losses = _write(run, plan, parts.values(), output, sorter, scratch)
+            written, tally, losses = _write(run, plan, parts.values(), output, sorter, scratch)
     kept = {number: receipt for number, receipt in receipts.items() if number in parts}
-    summary = _summary(run, plan, kept.values(), output, written, losses, time.perf_counter() - started)
+    summary = _summary(run, plan, kept.values(), output, written, tally, losses, time.perf_counter() - started)
     if lacking := [shard_name(number) for number in range(len(plan.shards)) if number not in kept]:
         say(f"{output.path} lacks {count_of(len(lacking), 'shard')}: {named(lacking)}")
     run.store.put(SUMMARY, summary.to_json())
@@ -99,15 +106,15 @@ def _whole_parts(
     return parts
 
 
-Written = dict[str, list[int | str]]
-"""The lexicon's files by their places, each with its `stamp`."""
-
-
 def _write(
     run: RunDir, plan: Plan, parts: Iterable[Path], output: LexiconOutput, database: Database, scratch: Path
-) -> tuple[Written, Losses]:
-    """Write the lexicon of some parts, then the rejects; returns the files, and what could not be written."""
-    files = [*planned_files(run, plan.looked_up, scratch), *parts]
+) -> tuple[dict[str, Stamp], LexiconTally, Losses]:
+    """Write the lexicon of some parts, then the rejects.
+
+    Returns:
+        Its files by their places, each with its stamp; what they hold; and what they cannot.
+    """
+    files = [*planned_files(run, plan, plan.looked_up, scratch), *parts]
     options = replace(output.write_options, provenance=_provenance(plan))
     phonetics = replace(output.phonetics, given_stay=fingerprint.has_own_phones(plan.fingerprint))
 
@@ -130,19 +137,31 @@ def _write(
                 "--strict"
             )
     conformer, rows = conformed()
-    written = {str(path.absolute()): stamp(path) for path in _published(output, rows, options)}
+    tally = LexiconTally()
+    written = {str(path.absolute()): stamp for path, stamp in _published(run, output, tally.counting(rows), options)}
     publish_rejects(run, plan, conformer.refused())
     publish_review(run, conformer.doubtful())
-    return written, conformer.losses
+    return written, tally, conformer.losses
 
 
-def _published(output: LexiconOutput, rows: Iterator[pa.RecordBatch], options: WriteOptions) -> Iterator[Location]:
-    """Write one lexicon, or one for each language, and yield the place of each when it is there."""
+def _published(
+    run: RunDir, output: LexiconOutput, rows: Iterator[pa.RecordBatch], options: WriteOptions
+) -> Iterator[tuple[Location, Stamp]]:
+    """Write one lexicon, or one for each language, and yield the place of each with its stamp when it is there."""
     for lang, part in _by_language(rows) if output.by_language else [("", rows)]:
         path = output.path_of(lang)
         write = partial(_filled, output.format, part, options)
-        store_at(path.parent).publish(path.name, write, output.format.files)
-        yield path
+        store = store_at(path.parent)
+        store.publish(path.name, write, output.format.files, partial(_note, run, path))
+        written = store.stamp(path.name)
+        if written is None:
+            raise OutputError(f"{path} was removed as soon as it was written: run the same command again")
+        _note(run, path, written)  # a bucket tells more now than before
+        yield path, written
+
+
+def _note(run: RunDir, path: Location, stamp: Stamp) -> None:
+    note(run, {place_of(path): [stamp]})
 
 
 def _filled(lexicon_format: Format, rows: Iterable[pa.RecordBatch], options: WriteOptions, draft: Path) -> None:
@@ -186,7 +205,8 @@ def _summary(
     plan: Plan,
     receipts: Collection[Receipt],
     output: LexiconOutput,
-    written: Written,
+    written: Mapping[str, Stamp],
+    tally: LexiconTally,
     losses: Losses,
     seconds: float,
 ) -> Summary:
@@ -194,7 +214,7 @@ def _summary(
     unified = Counter({(lang, f"{one} > {other}"): n for (lang, one, other), n in losses.unified.items()})
     return Summary(
         rows_in=plan.rows_in,
-        words=decoded + plan.known - losses.refused.total(),
+        words=tally.words,
         missing_words=plan.words - decoded,
         looked_up=plan.known,
         duplicates=plan.duplicates,
@@ -202,8 +222,9 @@ def _summary(
         spelling=ranked(plan.spelling),
         look_alikes=ranked(plan.look_alikes),
         variants_left_out=ranked(losses.variants),
-        statuses=statuses(receipts),
-        languages=ranked(plan.languages),
+        decoded_words=decoded,
+        statuses=ranked(+tally.statuses),
+        languages=ranked(tally.languages),
         unknown_symbols=_named(losses.unknown),
         unified_symbols=_named(unified),
         phones_outside=ranked(losses.outside),

@@ -19,6 +19,7 @@ from g2p_batch.storage import store_at
 from g2p_batch.storage.checksummed_json import sha256_of
 from g2p_batch.storage.locations import Location, Url, inside, located
 from g2p_batch.storage.memory import DEFAULT_MEMORY, Memory
+from g2p_batch.storage.store import Stamp
 
 Order = Literal["input", "word"]
 
@@ -46,6 +47,7 @@ class LexiconOutput:
         space_in_word: one character for a blank in words, where the format cannot hold blanks.
         tokens: a sherpa-onnx `tokens.txt` that has to hold every phone.
         reader: one of the format's `readers`, for which the lexicon is.
+        force: replace what is there, whoever wrote it.
 
     Raises:
         UsageError: there is no such format, or an option does not fit it.
@@ -64,6 +66,7 @@ class LexiconOutput:
     space_in_word: str | None = None
     tokens: Path | None = None
     reader: str | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.path, Url) and not self.path.key:
@@ -206,6 +209,6 @@ def _digest(phones: PhoneMap | PhoneSet | frozenset[str]) -> str:
     return sha256_of(repr(sorted(phones.phones if isinstance(phones, PhoneSet) else phones)).encode())
 
 
-def stamp(path: Location) -> list[int | str]:
-    """Return what changes whenever a file, or folder, of a lexicon is written again; nothing where there is none."""
-    return list(store_at(path.parent).stamp(path.name) or ())
+def stamp(path: Location) -> Stamp | None:
+    """Return what changes whenever a lexicon is written again, or None where there is none."""
+    return store_at(path.parent).stamp(path.name)

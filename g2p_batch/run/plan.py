@@ -1,6 +1,7 @@
 """The plan of a run: made once, and found again by every later command that asks for the same."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,18 +16,21 @@ from g2p_batch.model.contract import Contract, DType
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.fingerprint import Fingerprint
+from g2p_batch.run.leftovers import collect_leftovers
 from g2p_batch.run.lookup import WAYS, EarlierRun, Matches, match_words, stage_entries
+from g2p_batch.run.presence import alone
 from g2p_batch.run.rejects import publish_rejects
 from g2p_batch.run.run_directory import REJECTS_TSV, SUMMARY, Plan, RunDir
 from g2p_batch.run.sharding import SHARD_WORDS, cut, stage
 from g2p_batch.run.sort_key import Keys
+from g2p_batch.run.written import inherit
 from g2p_batch.signals import Stop
 from g2p_batch.storage.database import database
 from g2p_batch.storage.locations import Location
 from g2p_batch.storage.memory import DEFAULT_MEMORY, Memory
 from g2p_batch.words.files import InputFile
 from g2p_batch.words.filter import Normalize, SpellingMode, Unseen, WordFilter
-from g2p_batch.words.inputs import find_files, require_unread
+from g2p_batch.words.inputs import find_files
 from g2p_batch.words.wordlist import OpenedLists, WordLists, open_word_lists
 
 
@@ -76,7 +80,7 @@ class PlanOptions:
             raise UsageError("--or-anew is of no use without --since-run: give both, or leave it out")
         if self.since is not None and self.since.root.absolute() == self.run_dir.absolute():
             raise UsageError(f"--since-run {self.since.root} is the folder of this run: choose another --run-dir")
-        require_unread(self.words.inputs, [self.run_dir], "choose another --run-dir")
+        self.words.sources.require_unread([self.run_dir], "choose another --run-dir")
 
     @property
     def answered(self) -> tuple[ExistingLexicon | EarlierRun, ...]:
@@ -116,6 +120,7 @@ def planned(options: PlanOptions, run: RunDir, stop: Stop, say: Say = lambda _: 
         OutputError: the run directory cannot be written.
         StoppedEarlyError: a signal came; nothing is planned.
     """
+    earlier = options.since
     if options.or_anew:
         options = _comparable(options, say)
     run.store.make()
@@ -124,18 +129,19 @@ def planned(options: PlanOptions, run: RunDir, stop: Stop, say: Say = lambda _: 
     lists = find_files(options.words.inputs)
     plan = None if options.restart else run.plan()
     if plan is None:
-        plan = _published(options, lists, run, stop, say)
+        plan = _published(options, lists, earlier, run, stop, say)
     else:
         fingerprint.require_same_inputs(run.root, plan.fingerprint, [*lists, *options.answered_files])
     fingerprint.require_same(run.root, plan.fingerprint, options.output_options)
     if options.strict and plan.rejects:
-        publish_rejects(run, plan)
+        if not run.is_pruned(plan):  # which keeps them
+            publish_rejects(run, plan)
         raise _refusal(run, plan.rows_in, plan.rejects)
     return plan
 
 
 def _comparable(options: PlanOptions, say: Say) -> PlanOptions:
-    """Leave an earlier run out whose answers may not be given today."""
+    """Leave an earlier run out whose answers may not be given today, or are gone."""
     try:
         _require_comparable(options)
     except RunError as error:
@@ -145,24 +151,39 @@ def _comparable(options: PlanOptions, say: Say) -> PlanOptions:
 
 
 def _require_comparable(options: PlanOptions) -> None:
-    """Check that the answers of the earlier run would be given today."""
+    """Check that the answers of the earlier run are there, and would be given today."""
     if options.since is not None:
         asked = fingerprint.model_options(options.contract, options.dtype) | options.word_options
         options.since.require_same(asked)
+        earlier = RunDir(options.since.root)
+        earlier.require_unpruned(earlier.require_plan(), "give that with --lexicon, or leave out --since-run")
 
 
-def _published(options: PlanOptions, lists: Sequence[InputFile], run: RunDir, stop: Stop, say: Say) -> Plan:
-    """Make a plan and publish it; another command may have published another one meanwhile."""
+def _published(
+    options: PlanOptions, lists: Sequence[InputFile], earlier: EarlierRun | None, run: RunDir, stop: Stop, say: Say
+) -> Plan:
+    """Make a plan and publish it, in place of what is there if that is to be discarded.
+
+    Another command may have published another one meanwhile. What the earlier run wrote may be replaced, also where
+    its answers may not be given.
+
+    Raises:
+        BusyError: what is there is to be discarded, and another process is at work on it.
+    """
     opened = open_word_lists(options.words, lists)
     if opened.empty:
         more = f" and {len(opened.empty) - 1:,} more" if len(opened.empty) > 1 else ""
         say(f"Note: passed over, since there is nothing in it: {opened.empty[0]}{more}")
     _require_comparable(options)
-    if options.restart:
-        run.discard()
-    run.collect_leftovers(None, {})
-    made = _made(options, opened, [*lists, *options.answered_files], run, stop, say)
-    plan = run.publish_plan(made)
+    files = [*lists, *options.answered_files]
+    with alone(run, "discarded and planned anew") if options.restart else nullcontext():
+        if options.restart:
+            run.discard()
+        collect_leftovers(run, None, {})
+        made = _made(options, opened, files, run, stop, say)
+        if earlier is not None:
+            inherit(run, RunDir(earlier.root))
+        plan = run.publish_plan(made)
     if plan.fingerprint.inputs != made.fingerprint.inputs:
         raise RunError(f"another command has planned {run.root} for other inputs meanwhile: use another --run-dir")
     publish_rejects(run, plan)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from g2p_batch.errors import RunError
 from g2p_batch.formats.tsv import write_rejects, write_review
 from g2p_batch.run.run_directory import REJECTS_TSV, REVIEW_TSV, Content, Plan, RunDir
 from g2p_batch.storage.tables import decoded
@@ -37,7 +36,7 @@ def publish_review(run: RunDir, rows: Iterable[pa.RecordBatch]) -> None:
     run.store.publish(REVIEW_TSV, partial(write_review, rows))
 
 
-def planned_files(run: RunDir, contents: Sequence[Content], scratch: Path) -> list[Path]:
+def planned_files(run: RunDir, plan: Plan, contents: Sequence[Content], scratch: Path) -> list[Path]:
     """Return files of this machine with what a plan stored, each checked.
 
     Raises:
@@ -46,22 +45,14 @@ def planned_files(run: RunDir, contents: Sequence[Content], scratch: Path) -> li
     files = []
     for content, file in zip(contents, run.local(contents, scratch), strict=True):
         if file is None:
-            raise _lost(run, content)
+            raise run.lost(plan.id, content)
         files.append(file)
     return files
 
 
 def _rejected(run: RunDir, plan: Plan) -> Iterator[pa.RecordBatch]:
     for content in plan.rejected:
-        yield from decoded(_whole(run, content)).to_batches()
-
-
-def _whole(run: RunDir, content: Content) -> bytes:
-    data = run.whole(content)
-    if data is None:
-        raise _lost(run, content)
-    return data
-
-
-def _lost(run: RunDir, content: Content) -> RunError:
-    return RunError(f"{run.root / content.file} is missing or damaged: restore it, or plan again with --restart")
+        data = run.whole(content)
+        if data is None:
+            raise run.lost(plan.id, content)
+        yield from decoded(data).to_batches()

@@ -4,7 +4,6 @@ A receipt is the commit of a shard. Whoever wants to know what is done reads rec
 them; nothing is ever found by listing data.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -23,15 +22,14 @@ from g2p_batch.words.filter import Normalize
 
 PLAN, ENGINE, SUMMARY = "plan.json", "engine.json", "run-summary.json"
 REJECTS_TSV, REVIEW_TSV = "rejects.tsv", "review.tsv"
-REPORT = "report.html"
+REPORT, PRUNED = "report.html", "pruned.json"
 WORDS_FOLDER, PARTS_FOLDER, DONE_FOLDER = "words", "parts", "done"
+WRITTEN_FOLDER = "written"
 QUARANTINE_FOLDER, DAMAGED_FOLDER = "quarantine", "damaged"
-_FOLDERS = (DONE_FOLDER, PARTS_FOLDER, QUARANTINE_FOLDER, DAMAGED_FOLDER, WORDS_FOLDER)
+FOLDERS = (DONE_FOLDER, PARTS_FOLDER, QUARANTINE_FOLDER, DAMAGED_FOLDER, WORDS_FOLDER)
 
 FORMAT = 2
 """Version of the files of a run directory."""
-LEFTOVER_S = 3600.0
-"""Age at which a draft, or data that nothing names, is taken to be of a writer that was killed."""
 
 _DIGITS = 12
 T = TypeVar("T")
@@ -122,6 +120,14 @@ class Quarantine:
 
 
 @dataclass(frozen=True)
+class Pruned:
+    """What is left of a run that was pruned."""
+
+    plan: str
+    receipts: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True)
 class EngineRecord:
     """The compiled model of a run: its key, and what its user knows of it."""
 
@@ -193,6 +199,13 @@ class RunDir:
         data = self.store.get(content.file)
         return data if _is(content, data) else None
 
+    def lost(self, plan_id: str, content: Content) -> RunError:
+        """Return why data of a plan is not what was stored, and what to do."""
+        plan = self.plan()
+        if plan is None or plan.id != plan_id:
+            return RunError(f"{self.root} was discarded meanwhile, by a command with --restart: run again")
+        return RunError(f"{self.root / content.file} is missing or damaged: restore it, or plan again with --restart")
+
     def local(self, contents: Iterable[Content], scratch: Path) -> Iterator[Path | None]:
         """Check data, and yield for each a file of this machine that holds it, or None where it is absent or damaged.
 
@@ -204,19 +217,37 @@ class RunDir:
         for content, data in zip(wanted, self.store.get_all(content.file for content in wanted), strict=True):
             yield self.store.local(content.file, data, scratch) if data is not None and _is(content, data) else None
 
+    def fold(self, pruned: Pruned) -> None:
+        """Note that a run is pruned, before what it needs no more is removed."""
+        self.store.put(PRUNED, seal(pruned))
+
+    def is_pruned(self, plan: Plan) -> bool:
+        """Tell whether the words and answers of a plan were removed."""
+        return self._folded(plan) is not None
+
+    def require_unpruned(self, plan: Plan, remedy: str) -> None:
+        """Check that the words and answers of a plan were not removed.
+
+        Raises:
+            RunError: they were; its message ends with `remedy`.
+        """
+        if self.is_pruned(plan):
+            raise RunError(f"{self.root} was pruned, and what it decoded is in its lexicon alone: {remedy}")
+
+    def _folded(self, plan: Plan) -> Pruned | None:
+        try:
+            pruned = unseal(self.store.get(PRUNED) or b"", Pruned)
+        except DamagedError:  # or absent
+            return None
+        return pruned if pruned.plan == plan.id else None
+
     def receipts(self, plan: Plan) -> dict[int, Receipt]:
         """Return the receipts of a plan by shard; one that is damaged, or of another plan, is none."""
-        return {receipt.shard: receipt for _, receipt in self._receipts(plan) if receipt is not None}
+        return self._sifted(plan)[0]
 
     def settle(self, plan: Plan) -> tuple[dict[int, Receipt], list[str]]:
         """Return what `receipts` does, and the names of files that were no receipts and made way for new ones."""
-        receipts: dict[int, Receipt] = {}
-        void: list[str] = []
-        for name, receipt in self._receipts(plan):
-            if receipt is None:
-                void.append(name)
-            else:
-                receipts[receipt.shard] = receipt
+        receipts, void = self._sifted(plan)
         for name in void:
             self._set_aside(name)
         return receipts, void
@@ -263,37 +294,29 @@ class RunDir:
         """Give a new folder of this machine for temporary files, and remove it afterwards."""
         return self.store.scratch(name)
 
-    def collect_leftovers(self, plan: Plan | None, receipts: Mapping[int, Receipt]) -> int:
-        """Remove what killed writers left behind long ago; returns how many files and folders those were.
-
-        Age is judged by the clock: one that goes backwards keeps leftovers longer, one that leaps forward can cost a
-        living writer its draft, which it reports as an error of the disk; no data that anything names is touched.
-        """
-        used = {receipt.part.file for receipt in receipts.values()}
-        if plan is not None:
-            data = (*plan.rejected, *plan.looked_up, *(shard.data for shard in plan.shards))
-            used |= {content.file for content in data}
-        now = time.time()
-        left = [entry for folder in ("", *_FOLDERS) for entry in self.store.drafts(folder)]
-        left += [e for folder in (WORDS_FOLDER, PARTS_FOLDER) for e in self.store.list(folder) if e.name not in used]
-        old = [entry.name for entry in left if now - entry.modified_s > LEFTOVER_S]
-        for name in old:
-            self.store.remove(name)
-        return len(old)
-
     def discard(self) -> None:
-        """Remove all that a run put here; the plan last, so that a half discarded run is still an unfinished one."""
+        """Remove all that a run put here, but not what tells the lexicons that it wrote from those of others.
+
+        The plan goes last, so that a half discarded run is still an unfinished one.
+        """
         self.store.remove(SUMMARY)
-        for folder in _FOLDERS:
+        for folder in FOLDERS:
             self.store.clear(folder)
-        for name in (REPORT, ENGINE, REJECTS_TSV, REVIEW_TSV, PLAN):
+        for name in (PRUNED, REPORT, ENGINE, REJECTS_TSV, REVIEW_TSV, PLAN):
             self.store.remove(name)
 
-    def _receipts(self, plan: Plan) -> Iterator[tuple[str, Receipt | None]]:
-        """Yield the names of receipts, each with what it says unless it is damaged or of another plan."""
+    def _sifted(self, plan: Plan) -> tuple[dict[int, Receipt], list[str]]:
+        """Return the receipts of a plan by shard, and the names of those that are damaged or of another plan."""
+        receipts: dict[int, Receipt] = {}
+        void: list[str] = []
         for name, receipt in self._records(DONE_FOLDER, Receipt):
-            valid = receipt is not None and receipt.plan == plan.id and name == _done(receipt.shard)
-            yield name, receipt if valid else None
+            if receipt is not None and receipt.plan == plan.id and name == _done(receipt.shard):
+                receipts[receipt.shard] = receipt
+            else:
+                void.append(name)
+        if len(receipts) < len(plan.shards) and (pruned := self._folded(plan)):
+            receipts = {receipt.shard: receipt for receipt in pruned.receipts}
+        return receipts, void
 
     def _records(self, folder: str, kind: type[T]) -> Iterator[tuple[str, T | None]]:
         """Yield the names of records, each with what it says unless it is damaged."""

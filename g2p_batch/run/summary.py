@@ -1,16 +1,19 @@
 """What a run did, in words and as JSON, and whether that is still what one finds."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from g2p_batch.counts import count_of, listed, ranked
+from g2p_batch.errors import UsageError
 from g2p_batch.run.output import LexiconOutput, stamp
 from g2p_batch.run.run_directory import REJECTS_TSV, REVIEW_TSV, SUMMARY, Plan, RunDir
-from g2p_batch.storage.locations import located
+from g2p_batch.run.written import is_as_noted, noted, place_of
+from g2p_batch.storage.locations import Location, located
+from g2p_batch.storage.store import Stamp
 
 
 @dataclass(frozen=True)
@@ -20,15 +23,15 @@ class Summary:
     Attributes:
         rows_in: data rows read.
         words: distinct words in the lexicon.
-        looked_up: words that existing lexicons or an earlier run hold; all others were asked of the model.
+        looked_up: words that existing lexicons or an earlier run hold, such as are rejects after all among them.
         missing_words: words of shards that are not done yet; only a partial lexicon lacks any.
         duplicates: rows that repeat an earlier word of the same language.
         rejects: rows left out, by reason; words among them that are not wanted, or that the format cannot hold.
         spelling: rows by what was done to their words, of `spelling.STEPS`.
         look_alikes: rows by language and letter of another script that stands for one of the alphabet.
         variants_left_out: pronunciations that it cannot hold, of words of which it holds another, by reason.
-        statuses: words that the model was asked, by status.
-        languages: words by language, missing ones included.
+        statuses: words of the lexicon whose pronunciation is a model's, of this run or of an earlier one, by status.
+        languages: words of the lexicon by language.
         unknown_symbols: what is not IPA among the phones, by language and symbol.
         unified_symbols: ways of writing a sound that gave way to the usual one, by language and both, as `tʃ > t͡ʃ`.
         phones_outside: phones that are not in the set to check against.
@@ -44,6 +47,7 @@ class Summary:
         options: how the lexicon was written.
         lexicon_facts: each of the lexicon's files as it was written: its size in bytes, and its time in nanoseconds or,
             in a bucket, its entity tag.
+        decoded_words: words that the model was asked by this run, such as are rejects after all among them.
     """
 
     rows_in: int
@@ -70,7 +74,8 @@ class Summary:
     provenance: Mapping[str, str]
     plan: str
     options: Mapping[str, Any]
-    lexicon_facts: Mapping[str, list[int | str]]
+    lexicon_facts: Mapping[str, Stamp]
+    decoded_words: int = 0
 
     @property
     def rejected(self) -> int:
@@ -85,7 +90,7 @@ class Summary:
     @property
     def words_per_s(self) -> float:
         """Words per second of decoding."""
-        return sum(self.statuses.values()) / self.decode_seconds if self.decode_seconds else 0.0
+        return self.decoded_words / self.decode_seconds if self.decode_seconds else 0.0
 
     @classmethod
     def from_json(cls, data: bytes) -> "Summary":
@@ -114,7 +119,7 @@ class Summary:
         if self.missing_words:
             lines.append(f"Missing: {count_of(self.missing_words, 'word')} of shards that are not done yet.")
         if self.looked_up:
-            lines.append(f"From existing lexicons or runs: {count_of(self.looked_up, 'word')}.")
+            lines.append(f"Found in existing lexicons or runs: {count_of(self.looked_up, 'word')}.")
         if self.languages:
             lines.append(f"{count_of(len(self.languages), 'language')}: {listed(self.languages)}.")
         if self.rejects:
@@ -162,6 +167,38 @@ def finished(run: RunDir, plan: Plan, output: LexiconOutput) -> Summary | None:
     if summary is None or (summary.plan, summary.options, summary.missing_words) != (plan.id, output.as_record(), 0):
         return None
     is_there = all(run.store.head(name) is not None for name in (REJECTS_TSV, REVIEW_TSV)) and all(
-        written and stamp(located(path)) == written for path, written in summary.lexicon_facts.items()
+        stamp(located(path)) == written for path, written in summary.lexicon_facts.items()
     )
     return summary if is_there else None
+
+
+def require_own(paths: Iterable[Location], run: RunDir, earlier: RunDir | None = None) -> None:
+    """Check that lexicons are absent, or empty, or as they were written.
+
+    Args:
+        paths: the lexicons, each a file or a folder.
+        run: the run that may have written them.
+        earlier: the one that it goes on from.
+
+    Raises:
+        UsageError: one was changed since, or written by somebody else.
+    """
+    found = [(path, stamp(path)) for path in paths]  # first: another command notes what it writes before it appears
+    known: dict[str, list[Stamp]] = {}
+    for writer in (run, *([] if earlier is None else [earlier])):
+        for place, stamps in _lexicons(writer):
+            known.setdefault(place, []).extend(stamps)
+    for path, now in found:
+        written = known.get(place_of(path))
+        if now is None or not now[0] or is_as_noted(now, written or ()):
+            continue
+        story = f"was changed since {run.root} wrote it" if written else f"exists, and {run.root} did not write it"
+        raise UsageError(f"{path} {story}: write elsewhere with -o, or replace it with --force")
+
+
+def _lexicons(run: RunDir) -> Iterator[tuple[str, list[Stamp]]]:
+    """Yield the lexicons that a run wrote, by `place_of`; of earlier versions the last one is known."""
+    yield from noted(run).items()
+    summary = read_summary(run)
+    for path, written in summary.lexicon_facts.items() if summary else ():
+        yield place_of(located(path)), [written]

@@ -1,15 +1,15 @@
 """A store in a folder of this machine, or of one that several machines mount."""
 
 import shutil
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from g2p_batch.storage import publish
+from g2p_batch.storage.drafts import is_draft, newest_s
 from g2p_batch.storage.publish import make_folder, reading, writing
-from g2p_batch.storage.store import StoredFile
+from g2p_batch.storage.store import Stamp, StoredFile
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Folder:
         return StoredFile(name, status.st_size, status.st_mtime)
 
     def list(self, folder: str) -> tuple[StoredFile, ...]:
-        return tuple(file for file in self._all(folder) if not _is_draft(file))
+        return tuple(file for file in self._all(folder) if not _is_unfinished(file))
 
     def remove(self, name: str) -> None:
         """Remove a file, or a folder with all it holds."""
@@ -64,8 +64,8 @@ class Folder:
 
     def drafts(self, folder: str) -> tuple[StoredFile, ...]:
         """Return drafts with the time of what was last written in them."""
-        drafts = filter(_is_draft, self._all(folder))
-        return tuple(replace(draft, modified_s=_newest(self.root / draft.name)) for draft in drafts)
+        drafts = filter(_is_unfinished, self._all(folder))
+        return tuple(replace(draft, modified_s=newest_s(self.root / draft.name)) for draft in drafts)
 
     @contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -82,20 +82,26 @@ class Folder:
         else:
             publish.require_writable(self.root / name)
 
-    def publish(self, name: str, write: Callable[[Path], None], files: Collection[str] = ()) -> None:
-        if files:
-            publish.replace_folder(self.root / name, write, files)
-        else:
-            publish.publish(self.root / name, write)
+    def publish(
+        self,
+        name: str,
+        write: Callable[[Path], None],
+        files: Collection[str] = (),
+        announce: Callable[[Stamp], None] = lambda _: None,
+    ) -> None:
+        def ready(draft: Path) -> None:
+            announce(_stamp(draft))  # which a new name does not change
 
-    def stamp(self, name: str) -> tuple[int, int | str] | None:
+        if files:
+            publish.replace_folder(self.root / name, write, files, ready)
+        else:
+            publish.publish(self.root / name, write, ready)
+
+    def stamp(self, name: str) -> Stamp | None:
         """Return size in bytes and time in nanoseconds of a file, or of all files of a folder."""
         path = self.root / name
         with reading(path):
-            if not path.exists():
-                return None
-            statuses = [file.stat() for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-        return sum(status.st_size for status in statuses), max((status.st_mtime_ns for status in statuses), default=0)
+            return _stamp(path) if path.exists() else None
 
     def _all(self, folder: str) -> tuple[StoredFile, ...]:
         """Return files and drafts, sorted by name."""
@@ -106,16 +112,10 @@ class Folder:
         return tuple(file for file in files if file is not None)
 
 
-def _is_draft(file: StoredFile) -> bool:
-    return Path(file.name).name.startswith(publish.DRAFT)
+def _is_unfinished(file: StoredFile) -> bool:
+    return is_draft(Path(file.name).name)
 
 
-def _newest(path: Path) -> float:
-    """Return when a file, or anything in a folder, was last written; now if it is gone."""
-    times = []
-    for entry in (path, *(path.rglob("*") if path.is_dir() else ())):
-        try:
-            times.append(entry.stat().st_mtime)
-        except FileNotFoundError:
-            continue
-    return max(times, default=time.time())
+def _stamp(path: Path) -> Stamp:
+    statuses = [file.stat() for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    return sum(status.st_size for status in statuses), max((status.st_mtime_ns for status in statuses), default=0)

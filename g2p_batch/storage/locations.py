@@ -63,6 +63,11 @@ class Url:
         """The place above."""
         return Url(self.scheme, self.path.parent)
 
+    @property
+    def parents(self) -> "list[Url]":
+        """The places above, up to the bucket."""
+        return [Url(self.scheme, above) for above in self.path.parents[:-1]]
+
     def with_name(self, name: str) -> "Url":
         """Return the place of another name beside this one."""
         return Url(self.scheme, self.path.with_name(name))

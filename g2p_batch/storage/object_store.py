@@ -22,7 +22,7 @@ from typing import Any
 from g2p_batch.errors import G2PError, InputError, OutputError, PackageError, UsageError
 from g2p_batch.storage.locations import Url, s3_endpoint, scrubbed
 from g2p_batch.storage.publish import scratch_folder, writing
-from g2p_batch.storage.store import FileVersion, StoredFile
+from g2p_batch.storage.store import FileVersion, Stamp, StoredFile
 
 _RETRIES = 8
 """So often, in half a minute, the client repeats a request that the store could not answer."""
@@ -160,7 +160,13 @@ class ObjectStore:
         with _requesting(self.root, "listed"):
             next(iter(_obstore().list(self._client, self._key(name))), None)
 
-    def publish(self, name: str, write: Callable[[Path], None], files: Collection[str] = ()) -> None:
+    def publish(
+        self,
+        name: str,
+        write: Callable[[Path], None],
+        files: Collection[str] = (),
+        announce: Callable[[Stamp], None] = lambda _: None,
+    ) -> None:
         """Write a temporary file on this machine, then send it: in pieces, if it is large, that become one object."""
         self.require_writable(name, files)
         with self.scratch("publish") as scratch:
@@ -168,11 +174,12 @@ class ObjectStore:
             with writing(draft):
                 write(draft)
                 size_bytes = draft.stat().st_size
+            announce((size_bytes, None))
             piece_bytes = max(_PIECE_BYTES, size_bytes // _MOST_PIECES)
             with _requesting(self.root / name, "written"):
                 _obstore().put(self._client, self._key(name), draft, chunk_size=piece_bytes)
 
-    def stamp(self, name: str) -> tuple[int, int | str] | None:
+    def stamp(self, name: str) -> Stamp | None:
         described = _head(self.root / name, OutputError)
         if described is None:
             return None

@@ -3,13 +3,12 @@
 import errno
 import os
 import shutil
-import tempfile
-import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from g2p_batch.errors import OutputError
+from g2p_batch.storage.drafts import collect_drafts, draft_folder, draft_of
 
 _REMEDIES = {
     errno.ENOSPC: "free some space, or write to another disk",
@@ -26,16 +25,14 @@ _REMEDIES = {
 }
 _ANY_REMEDY = "check the disk, then run the same command again"
 
-DRAFT = ".tmp-"
-"""How the names of unfinished files and folders begin: whoever is killed leaves them, and they mean nothing."""
 
-
-def publish(path: Path, write: Callable[[Path], None]) -> None:
+def publish(path: Path, write: Callable[[Path], None], ready: Callable[[Path], None] = lambda _: None) -> None:
     """Make a file durable under its name, replacing what was there, only when it is whole.
 
     Args:
         path: the file's final name; of a symbolic link, its target is replaced.
         write: called once with a temporary name in the same folder; it creates that file.
+        ready: called once with that file, when it is whole and durable.
 
     Raises:
         OutputError: the file cannot be written; `path` is as before, and the temporary file is gone.
@@ -43,7 +40,8 @@ def publish(path: Path, write: Callable[[Path], None]) -> None:
     with writing(path):
         target = path.resolve()
         _require_replaceable(target)
-        _replace(target, write)
+        collect_drafts(target)
+        _replace(target, write, ready)
 
 
 def put_if_absent(path: Path, data: bytes) -> bool:
@@ -55,7 +53,7 @@ def put_if_absent(path: Path, data: bytes) -> bool:
     Raises:
         OutputError: the file cannot be written.
     """
-    draft = _draft_of(path)
+    draft = draft_of(path)
     with writing(path):
         try:
             _write(draft, data)
@@ -104,13 +102,14 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Give a new folder for temporary files, and remove it with all it holds.
+    """Give a new folder for temporary files, and remove it with all it holds; so are those that were left of its name.
 
     Raises:
         OutputError: it cannot be made.
     """
     with writing(parent / name):
-        folder = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{name}-", dir=parent))
+        collect_drafts(parent / name)
+        folder = draft_folder(parent / name)
     try:
         yield folder
     finally:
@@ -128,7 +127,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     require_new_folder(path)
     with writing(path):
-        draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{path.name}-", dir=path.parent))
+        collect_drafts(path)
+        draft = draft_folder(path)
         try:
             draft.chmod(0o755)  # mkdtemp makes private folders
             yield draft
@@ -141,7 +141,12 @@ def new_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[str]) -> None:
+def replace_folder(
+    path: Path,
+    fill: Callable[[Path], None],
+    files: Collection[str],
+    ready: Callable[[Path], None] = lambda _: None,
+) -> None:
     """Make a folder of files under its name when it is whole, in place of an earlier one of its kind.
 
     Between the two there is a moment without the folder, and a process that is killed in it leaves none.
@@ -150,6 +155,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[s
         path: the folder's final name.
         fill: called once with an empty temporary folder beside it.
         files: names of all that a folder of this kind may hold.
+        ready: called once with that folder, when it is whole and durable.
 
     Raises:
         OutputError: the folder cannot be written, or holds other files; it is as before.
@@ -163,6 +169,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None], files: Collection[s
             for file in draft.iterdir():
                 _sync(file)
             _sync(draft)
+            ready(draft)
             require_replaceable_folder(path, files)
             if path.exists():
                 path.rename(scratch / "old")
@@ -255,15 +262,12 @@ def _write(draft: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _draft_of(path: Path) -> Path:
-    return path.with_name(f"{DRAFT}{path.name}-{uuid.uuid4().hex[:12]}")
-
-
-def _replace(target: Path, write: Callable[[Path], None]) -> None:
-    draft = _draft_of(target)
+def _replace(target: Path, write: Callable[[Path], None], ready: Callable[[Path], None] = lambda _: None) -> None:
+    draft = draft_of(target)
     try:
         write(draft)
         _sync(draft)
+        ready(draft)
         draft.replace(target)
         _sync(target.parent)
     finally:

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+Stamp = tuple[int, int | str | None]
+"""What changes whenever a file or folder is written again: its size in bytes, and a time in nanoseconds or an entity
+tag."""
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -78,17 +82,22 @@ class Store(Protocol):
             files: names of all that it may hold, where it is a folder.
         """
 
-    def publish(self, name: str, write: Callable[[Path], None], files: Collection[str] = ()) -> None:
+    def publish(
+        self,
+        name: str,
+        write: Callable[[Path], None],
+        files: Collection[str] = (),
+        announce: Callable[[Stamp], None] = lambda _: None,
+    ) -> None:
         """Make a result of any size durable under its name, in place of an earlier one, only when it is whole.
 
         Args:
             name: what the result is called.
             write: called once with a temporary name on this machine; it creates that file, or fills that folder.
             files: names of all that it may hold, where it is a folder.
+            announce: called once before it has its name, with what `stamp` will return then; without the entity tag,
+                which nobody knows before.
         """
 
-    def stamp(self, name: str) -> tuple[int, int | str] | None:
-        """Return what changes whenever a result is written again, or None where there is none.
-
-        Size in bytes, and an entity tag or a time in nanoseconds.
-        """
+    def stamp(self, name: str) -> Stamp | None:
+        """Return what changes whenever a result is written again, or None where there is none."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from g2p_batch.errors import InputError, UsageError
-from g2p_batch.storage.locations import STDIN, Location, Url, inside, located
+from g2p_batch.storage.locations import STDIN, Location, Url, located
 from g2p_batch.storage.object_store import objects_at
 from g2p_batch.words.files import SUFFIXES, InputFile, StandardInput, reading_input, standard_input
 
@@ -30,28 +30,53 @@ def find_files(inputs: Iterable[str], stdin: BinaryIO | None = None) -> tuple[In
     return tuple(file for source in inputs for file in _files_of(source, pipe))
 
 
-def require_unread(inputs: Iterable[str], places: Iterable[Location], remedy: str) -> None:
-    """Check that what is written at some places is no part of an input, and would be none once it is there.
+class Sources:
+    """What inputs mean, looked up once, to tell of any number of places whether they are among it.
 
     Raises:
-        UsageError: it is; the message ends with `remedy`.
+        UsageError: an input is a URL of another kind.
     """
-    sources = {source: located(source) for source in inputs if source != STDIN}
-    for place in places:
-        for source, location in sources.items():
-            if _means(source, location, place):
+
+    def __init__(self, inputs: Iterable[str]) -> None:
+        self._whole: dict[Location, str] = {}
+        """Files and folders, whatever links lead to them, and what is in buckets, each as it was given."""
+        self._patterns: dict[Path, str] = {}
+        for source in inputs:
+            location = located(source)
+            if source == STDIN:
+                continue
+            if isinstance(location, Path) and _is_pattern(source):
+                self._patterns[location.absolute()] = source
+            else:
+                self._whole.setdefault(location.resolve(), source)
+
+    def require_unread(self, places: Iterable[Location], remedy: str) -> None:
+        """Check that what is written at some places is no part of an input, and would be none once it is there.
+
+        Raises:
+            UsageError: it is; the message ends with `remedy`.
+        """
+        for place in places:
+            source = self._source_of(place)
+            if source is not None:
                 raise UsageError(f"{place} would be read as part of the input {source}: {remedy}")
 
+    def _source_of(self, place: Location) -> str | None:
+        """Return the input that means what is written at a place, or None where none does."""
+        resolved = place.resolve()
+        for location in (resolved, *resolved.parents):
+            if location in self._whole:
+                return self._whole[location]
+        if isinstance(place, Url):
+            return None
+        return next((source for pattern, source in self._patterns.items() if _matches(place.absolute(), pattern)), None)
 
-def _means(source: str, location: Location, place: Location) -> bool:
-    """Tell whether an input at a location means what is written at another place."""
-    if isinstance(location, Url) or isinstance(place, Url) or not _is_pattern(source):
-        return inside(place, location)
-    parts, pattern = place.absolute().parts, location.absolute().parts
-    if "**" in pattern:
-        return fnmatch(str(place.absolute()), str(location.absolute()))
-    # A folder that the pattern means is read to its bottom.
-    return len(parts) >= len(pattern) and all(map(fnmatch, parts, pattern))
+
+def _matches(place: Path, pattern: Path) -> bool:
+    """Tell whether a pattern means a place, or a folder above it, which is read to its bottom."""
+    if "**" in pattern.parts:
+        return fnmatch(str(place), str(pattern))
+    return len(place.parts) >= len(pattern.parts) and all(map(fnmatch, place.parts, pattern.parts))
 
 
 def _is_pattern(source: str) -> bool:

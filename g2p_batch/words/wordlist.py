@@ -4,6 +4,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ from g2p_batch.words import columnar, delimited, recognition
 from g2p_batch.words.columnar import ColumnLayout
 from g2p_batch.words.delimited import COMMA, LINE, TAB, Columns, LineLayout
 from g2p_batch.words.files import PARQUET, InputFile
-from g2p_batch.words.inputs import find_files
+from g2p_batch.words.inputs import Sources, find_files
 
 ROWS = pa.schema([("row", pa.int64()), ("word", pa.string()), ("lang", pa.string()), ("reason", pa.string())])
 """`row` counts data rows over all inputs from 1; `reason` is null, or one of `delimited.REASONS`."""
@@ -83,6 +84,11 @@ class WordLists:
                 ) from None
             if STDIN in self.inputs:
                 raise UsageError("--encoding is for files: pipe standard input through `iconv -t UTF-8`")
+
+    @cached_property
+    def sources(self) -> Sources:
+        """What the inputs mean, to keep apart from it what is written."""
+        return Sources(self.inputs)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from g2p_batch.errors import DrainedError, IncompleteError, RunError, UsageError
 from g2p_batch.model.greedy import EngineFactory
 from g2p_batch.model.progress import Progress, Say
 from g2p_batch.model.resolve import Model
+from g2p_batch.run.leftovers import collect_leftovers
 from g2p_batch.run.run_directory import EngineRecord, Plan, Quarantine, RunDir, shard_name
 from g2p_batch.signals import Stop
 from g2p_batch.workers.scheduler import RETRIES, WorkerBackend, run_shards
@@ -77,7 +78,7 @@ def run_remaining(run: RunDir, plan: Plan, task: ArrayTask, decoding: Decoding, 
     receipts, void = run.settle(plan)
     for name in void:
         decoding.say(f"{run.root / name} is damaged: it is set aside, and its shard is done again")
-    run.collect_leftovers(plan, receipts)
+    collect_leftovers(run, plan, receipts)
     remaining = [number for number in range(task.index, len(plan.shards), task.of) if number not in receipts]
     if not remaining:
         return []

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from g2p_batch.counts import counted
-from g2p_batch.errors import RunError
 from g2p_batch.formats.lexicon import entries
 from g2p_batch.model.contract import Contract
 from g2p_batch.model.greedy import Engine, EngineFactory
@@ -59,9 +58,7 @@ def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, pr
     run = RunDir(context.root)
     data = run.whole(shard.data)
     if data is None:
-        raise RunError(
-            f"{context.root / shard.data.file} is missing or damaged: restore it, or plan again with --restart"
-        )
+        raise run.lost(context.plan_id, shard.data)
     words = with_columns(decoded(data), WORDS)
     answers = ask(words, context.contract, lambda: engine, 1, progress)
     rows = entries(words, answers)

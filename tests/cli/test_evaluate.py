@@ -194,7 +194,7 @@ def warned(opened: list[Opened]) -> None:
 
 
 def test_generate_says_once_what_to_know_of_the_languages_that_it_meets(warned: None) -> None:
-    command = ("generate", "words.tsv", "--model", "model", "-o", "lexicon.tsv")
+    command = ("generate", "words.tsv", "--model", "model", "-o", "pronounced.tsv")
     code, out, err = ran(*command)
     assert (code, out) == (0, "")
     assert err.startswith(NOTES)

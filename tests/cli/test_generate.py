@@ -26,6 +26,7 @@ def test_a_word_list_becomes_a_lexicon_and_the_summary_goes_to_stderr(opened: li
     assert Path("lexicon.tsv").read_text(encoding="utf-8") == LEXICON
     assert sorted(path.name for path in Path("lexicon.tsv.run").iterdir()) == [
         *("done", "engine.json", "parts", "plan.json", "rejects.tsv", "review.tsv", "run-summary.json", "words"),
+        "written",
     ]
     assert opened == [Opened("model", "cpu", "float32")]
 
@@ -223,7 +224,7 @@ def test_an_earlier_run_is_asked_before_the_model(opened: list[Opened]) -> None:
     assert generate(words("hello\n"), "--lang", "eng-us").exit_code == 0
     later = ("generate", words("world\nhello\n", "more.txt"), "--lang", "eng-us", "--model", "model", "--scores")
     ran = run(*later, "--since-run", "lexicon.tsv.run", "-o", "more.tsv")
-    assert "From existing lexicons or runs: 1 word." in ran.stderr
+    assert "Found in existing lexicons or runs: 1 word." in ran.stderr
     rows = [line.split("\t") for line in Path("more.tsv").read_text(encoding="utf-8").splitlines()[1:]]
     assert [(row[0], row[2], row[3] != "", row[4]) for row in rows] == [
         ("world", "world", True, "ok"),

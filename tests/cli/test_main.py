@@ -26,6 +26,7 @@ COMMANDS = (
     "merge",
     "oov",
     "plan",
+    "prune",
     "report",
     "run",
     "scripts",

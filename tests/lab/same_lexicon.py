@@ -42,13 +42,15 @@ _PATIENCE_S = 3600.0
 
 def make_list(path: Path, words: int) -> None:
     """Write words of 6 to 12 letters, no two alike, in five languages."""
-    lines = []
-    for number in range(words):
-        mixed, more = number * SCATTER % KINDS, number * SCATTER >> 7
-        places = [mixed, mixed // 95, mixed // 95**2, *(more >> 7 * i for i in range(number % 4))]
-        word = "".join(_SYLLABLES[place % 95] for place in places)
-        lines.append(f"{word}\t{LANGUAGES[number % len(LANGUAGES)]}\n")
+    lines = [f"{made_up(number)}\t{LANGUAGES[number % len(LANGUAGES)]}\n" for number in range(words)]
     path.write_text("word\tlang\n" + "".join(lines), encoding="utf-8")
+
+
+def made_up(number: int) -> str:
+    """Return a word of 6 to 12 letters, for each number below `KINDS` another one."""
+    mixed, more = number * SCATTER % KINDS, number * SCATTER >> 7
+    places = [mixed, mixed // 95, mixed // 95**2, *(more >> 7 * i for i in range(number % 4))]
+    return "".join(_SYLLABLES[place % 95] for place in places)
 
 
 class Killer:

@@ -167,7 +167,7 @@ def test_the_page_is_the_same_each_time_and_goes_with_a_restart(done: Job) -> No
     first = path.read_bytes()
     write_report(done.run, path)
     assert path.read_bytes() == first
-    done.planned(restart=True)(fake_decoding(workers=1))
+    done.planned(restart=True).written(force=True)(fake_decoding(workers=1))
     assert not path.exists()
 
 

@@ -1,23 +1,30 @@
 """Every row of any input is in the lexicon, a duplicate of one that is, or a reject: none is lost or counted twice."""
 
+import json
 import random
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from g2p_batch.driver import merge_run, run_plan
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.model.alphabet import read_alphabets
 from g2p_batch.model.shipped import shipped
+from g2p_batch.run.conform import Unwanted
 from g2p_batch.run.plan import planned
 from g2p_batch.run.run_directory import Plan, RunDir
 from g2p_batch.signals import Stop
 from g2p_batch.storage.tables import decoded
 from g2p_batch.words.filter import REASONS, SpellingMode, Unseen
+from g2p_batch.workers.remaining import ArrayTask
 from tests.helpers.runs import CONTRACT, Job, fake_decoding, job_in
 
 SPELT = replace(CONTRACT, alphabets=read_alphabets(shipped("configs/models/charsiu_alphabet.json")))
@@ -88,6 +95,48 @@ def test_the_lexicon_holds_each_planned_word_once_with_its_first_row(rows: list[
         assert summary.rows_in == len(rows) == len(lexicon) + summary.duplicates + summary.rejected
         assert len(set(zip(lexicon["word"].to_pylist(), lexicon["lang"].to_pylist(), strict=True))) == len(lexicon)
         assert lexicon["input_row"].to_pylist() == sorted(lexicon["input_row"].to_pylist())
+
+
+HELD: dict[str, Callable[[Path], list[tuple[str, str]]]] = {
+    ".parquet": lambda path: [(row["lang"], row["word"]) for row in pq.read_table(path).to_pylist()],
+    ".dict": lambda path: [(path.stem, line.partition("\t")[0]) for line in path.read_text("utf-8").splitlines()],
+    ".jsonl": lambda path: [
+        (row["lang"], row["word"]) for row in map(json.loads, path.read_text("utf-8").splitlines())
+    ],
+}
+"""Language and word of every row of a lexicon."""
+
+
+@pytest.mark.parametrize("name", ["lexicon.parquet", "{lang}.dict", "{lang}.jsonl"])
+def test_what_a_format_refuses_is_counted_as_rejected_and_nowhere_else(tmp_path: Path, name: str) -> None:
+    """`h` has no pronunciation, and one of the variants of `eau` no phones: what a dictionary refuses, others hold."""
+    (tmp_path / "old.tsv").write_text("word\tlang\tpron\neau\tfra\to\neau\tfra\ta\nsto\tita\t-\n", encoding="utf-8")
+    old = (ExistingLexicon(tmp_path / "old.tsv"),)
+    (tmp_path / "out").mkdir()
+    job = job_in(tmp_path).planned(lexicons=old).written(path=tmp_path / "out" / name, unwanted=Unwanted(("invalid",)))
+    summary = job()
+    rows = {row for path in (tmp_path / "out").iterdir() for row in HELD[path.suffix](path)}
+    rejected = Counter(line.split("\t")[3] for line in job.rejects().splitlines()[1:])
+    assert summary.rejects == rejected
+    assert rejected["invalid"] == 1
+    assert (rejected["no_phones"] > 0) == name.endswith(".dict")
+    assert summary.words == len(rows) == sum(summary.languages.values())
+    assert summary.languages == Counter(lang for lang, _ in rows)
+    assert summary.rows_in == summary.words + summary.duplicates + summary.rejected
+    assert summary.decoded_words == 8
+    review = job.run.store.get("review.tsv") or b""
+    doubtful = sum(words for status, words in summary.statuses.items() if status != "ok")
+    assert doubtful == len(review.decode().splitlines()) - 1
+    assert f"{len(rows)} words, 1 duplicate, {sum(rejected.values())} rejected." in summary.to_text()
+
+
+def test_a_partial_lexicon_counts_its_own_words_and_those_that_are_missing(tmp_path: Path) -> None:
+    job = job_in(tmp_path)
+    plan = planned(job.options, job.run, Stop())
+    run_plan(job.run.root, ArrayTask(0, 3), fake_decoding())
+    summary = merge_run(job.run.root, job.written(partial=True).output, lambda _: None)
+    assert summary.words == sum(summary.languages.values()) == len(job.lexicon().splitlines()) - 1 == 4
+    assert plan.rows_in == summary.words + summary.missing_words + summary.duplicates + summary.rejected
 
 
 PIECES = [

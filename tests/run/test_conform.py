@@ -217,7 +217,7 @@ def test_a_folder_replaces_its_like_and_nothing_else(tmp_path: Path) -> None:
     job(no_model(), said.append)
     assert "complete already" in said[0]
     (tmp_path / "dict" / "lexicon.txt").write_text("damaged", encoding="utf-8")
-    job(no_model())
+    job.written(force=True)(no_model())
     assert (tmp_path / "dict" / "lexicon.txt").read_text(encoding="utf-8") == before
     job.written(scores=True)(no_model())
     assert (tmp_path / "dict" / "lexiconp.txt").exists()
@@ -226,7 +226,7 @@ def test_a_folder_replaces_its_like_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "dict" / "mine.txt").write_text("precious", encoding="utf-8")
     (tmp_path / "dict" / "lexicon.txt").write_text("damaged", encoding="utf-8")
     with pytest.raises(OutputError, match=r"holds other files too, such as mine\.txt"):
-        job(no_model())
+        job.written(force=True)
     assert (tmp_path / "dict" / "mine.txt").read_text(encoding="utf-8") == "precious"
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".tmp-")]
     with pytest.raises(OutputError, match="exists and is no folder"):

@@ -9,8 +9,9 @@ import pytest
 
 from g2p_batch.driver import plan_run, run_plan
 from g2p_batch.errors import RunError, UsageError
+from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.run import fingerprint
-from g2p_batch.run.lookup import EarlierRun, ExistingLexicon
+from g2p_batch.run.lookup import EarlierRun
 from g2p_batch.workers.remaining import ArrayTask
 from tests.helpers.runs import CONTRACT, LEXICON, WORDS, Job, fake_decoding, job_in, no_model
 from tests.run.test_lookup import DICT, lines, with_lexicons
@@ -27,6 +28,11 @@ def nights(folder: Path) -> list[Job]:
         lexicon = folder / f"lexicon-{number}.parquet"
         jobs.append(job.planned(run_dir=folder / f"run-{number}").written(path=lexicon))
     return jobs
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def test_lexicons_of_earlier_nights_leave_the_model_the_new_words(tmp_path: Path) -> None:
@@ -81,7 +87,7 @@ def test_a_lexicon_comes_before_an_earlier_run_and_is_not_inherited_from_it(tmp_
     (tmp_path / "old.dict").write_text("hello\tHH\n", encoding="utf-8")
     corrected()
     assert lines(corrected, "hello") == ["hello\teng-us\th", "hello\tfra\thello"]
-    without = first.planned(run_dir=tmp_path / "without", since=since, lexicons=())
+    without = first.at(folder(tmp_path / "without")).planned(since=since, lexicons=())
     assert without().looked_up == 9
     assert without.lexicon() == LEXICON
 
@@ -133,7 +139,7 @@ def test_an_earlier_run_that_would_answer_otherwise_may_be_left_out(tmp_path: Pa
     assert second(say=said.append).looked_up == 0
     assert [text for text in said if text.startswith("All words are decoded anew: --since-run")]
     assert second(no_model()).looked_up == 0
-    third = first.planned(run_dir=tmp_path / "third", since=since, or_anew=True)
+    third = first.at(folder(tmp_path / "third")).planned(since=since, or_anew=True)
     assert third(no_model()).looked_up == 10
 
 
@@ -141,7 +147,7 @@ def test_an_upgrade_goes_on_unless_it_answers_otherwise(tmp_path: Path, monkeypa
     first = job_in(tmp_path)
     first()
     monkeypatch.setattr(fingerprint, "version", lambda _name: "99.0")
-    second = first.planned(run_dir=tmp_path / "second", since=EarlierRun(first.options.run_dir))
+    second = first.at(folder(tmp_path / "second")).planned(since=EarlierRun(first.options.run_dir))
     assert second(no_model()).provenance["g2p-batch.tool"] == "g2p-batch 99.0"
     monkeypatch.setattr(fingerprint, "REVISION", 99)
     with pytest.raises(RunError, match="was planned with revision of spelling and decoding 1, now it is"):

@@ -50,7 +50,7 @@ def test_all_variants_of_the_first_lexicon_that_holds_a_word_are_taken_once(tmp_
     found = status_of(job.run)
     assert found.rows_in == found.words + found.looked_up + found.duplicates + sum(found.rejects.values())
     assert "13 rows read: 8 words, 2 in existing lexicons or runs, 1 duplicate, 2 rejected" in found.to_text()
-    assert "From existing lexicons or runs: 2 words." in summary.to_text()
+    assert "Found in existing lexicons or runs: 2 words." in summary.to_text()
 
 
 def test_looked_up_words_keep_their_place_phones_and_source(tmp_path: Path) -> None:

@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 
 from g2p_batch.driver import run_plan
 from g2p_batch.errors import OutputError
-from g2p_batch.run import run_directory
+from g2p_batch.run import leftovers
 from g2p_batch.run.plan import planned
 from g2p_batch.run.run_directory import RunDir
 from g2p_batch.run.status import status_of
 from g2p_batch.signals import Stop
 from g2p_batch.storage import publish
+from g2p_batch.storage.drafts import DRAFT
 from g2p_batch.workers.remaining import ArrayTask
 from tests.helpers.runs import LEXICON, MANY, Job, attempt, fake_decoding, job_in, no_model
 
@@ -87,7 +88,7 @@ def _on_drafts(method: Any, faults: Faults) -> Any:
     faulty = faults.wrap(method)
 
     def called(path: Path, *arguments: Any, **options: Any) -> Any:
-        return (faulty if path.name.startswith(publish.DRAFT) else method)(path, *arguments, **options)
+        return (faulty if path.name.startswith(DRAFT) else method)(path, *arguments, **options)
 
     return called
 
@@ -312,14 +313,14 @@ def test_what_killed_writers_left_is_collected_by_its_age(tmp_path: Path, monkey
     job = job_in(tmp_path)
     job()
     parts = tmp_path / "run" / "parts"
-    orphan, draft = parts / "part-000000-ffffffffffff.parquet", parts / f"{publish.DRAFT}part-000001-1"
+    orphan, draft = parts / "part-000000-ffffffffffff.parquet", parts / f"{DRAFT}part-000001-1"
     for path in (orphan, draft):
         path.write_bytes(b"left")
     job.output.path.unlink()
     job(no_model())
     assert orphan.exists()
     assert draft.exists()
-    monkeypatch.setattr(run_directory, "LEFTOVER_S", -1.0)
+    monkeypatch.setattr(leftovers, "LEFTOVER_S", -1.0)
     job.output.path.unlink()
     job(no_model())
     assert not orphan.exists()

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from g2p_batch.cli import main
 from g2p_batch.driver import merge_run, plan_run, run_plan
 from g2p_batch.errors import OutputError, RunError, UsageError
-from g2p_batch.run import run_directory
+from g2p_batch.run import leftovers, written
 from g2p_batch.run.run_directory import RunDir
 from g2p_batch.run.status import status_of
 from g2p_batch.storage import object_store, store_at
@@ -63,10 +63,28 @@ def test_a_run_in_a_bucket_makes_the_lexicon_of_a_local_one_byte_by_byte(
     assert said == [f"{s3_bucket}/out/{output} is complete already: nothing is left to do"]
 
 
-def test_a_lexicon_that_was_changed_in_the_bucket_is_written_again(tmp_path: Path, s3_bucket: str) -> None:
+def test_a_lexicon_that_was_changed_in_the_bucket_is_replaced_only_by_force(tmp_path: Path, s3_bucket: str) -> None:
+    job, mine = in_bucket(tmp_path, s3_bucket), b"m" * len(LEXICON.encode())
+    attempt(job)
+    store_at(located(s3_bucket)).put("lexicon.tsv", mine)
+    with pytest.raises(UsageError, match=rf"{s3_bucket}/lexicon\.tsv was changed since {s3_bucket}/run wrote it: "):
+        job(no_model())
+    assert job.lexicon() == mine.decode()
+    job.written(force=True)(no_model())
+    assert job.lexicon() == LEXICON
+
+
+def test_a_lexicon_whose_writer_was_killed_before_it_learnt_the_tag_is_its_own(tmp_path: Path, s3_bucket: str) -> None:
     job = in_bucket(tmp_path, s3_bucket)
     attempt(job)
-    store_at(located(s3_bucket)).put("lexicon.tsv", b"mine\n")
+    data = job.lexicon().encode()
+    for name in ("run-summary.json", *(file.name for file in job.run.store.list("written"))):
+        job.run.store.remove(name)
+    written.note(job.run, {written.place_of(job.output.path): [(len(data), None)]})
+    store_at(located(s3_bucket)).put("lexicon.tsv", data + b"mine\n")
+    with pytest.raises(UsageError, match="was changed since"):
+        job(no_model())
+    store_at(located(s3_bucket)).put("lexicon.tsv", data)
     job(no_model())
     assert job.lexicon() == LEXICON
 
@@ -246,9 +264,9 @@ def test_data_that_nothing_names_is_collected_by_its_age(
     job.run.store.put(orphan, b"left")
     plan = job.run.require_plan()
     receipts = job.run.receipts(plan)
-    assert job.run.collect_leftovers(plan, receipts) == 0
-    monkeypatch.setattr(run_directory, "LEFTOVER_S", -1.0)
-    assert job.run.collect_leftovers(plan, receipts) == 1
+    assert leftovers.collect_leftovers(job.run, plan, receipts) == 0
+    monkeypatch.setattr(leftovers, "LEFTOVER_S", -1.0)
+    assert leftovers.collect_leftovers(job.run, plan, receipts) == 1
     assert job.run.store.get(orphan) is None
     store_at(located(s3_bucket)).remove("lexicon.tsv")
     job(no_model())
