@@ -62,9 +62,9 @@ def slots(count: int) -> torch.Tensor:
     return torch.randperm(count + 2, dtype=torch.int32)[:count]
 
 
-def filled_cache(widths: Widths, slot: torch.Tensor, lengths: torch.Tensor, reach: int) -> torch.Tensor:
-    """Return a cache that holds NaN wherever no word of `lengths` is."""
-    filled = torch.full((2, len(slot) + 2, reach, widths.heads, widths.d_kv), NAN)
+def filled_cache(widths: Widths, slot: torch.Tensor, lengths: torch.Tensor, reach: int, spare: int = 2) -> torch.Tensor:
+    """Return a cache, with as many slots as rows and `spare` more, that holds NaN wherever no word of `lengths` is."""
+    filled = torch.full((2, len(slot) + spare, reach, widths.heads, widths.d_kv), NAN)
     for s, length in zip(slot.tolist(), lengths.tolist(), strict=True):
         filled[:, s, :length] = normal(2, length, widths.heads, widths.d_kv)
     return filled
@@ -98,6 +98,20 @@ def cross_arguments(w: Widths, rows: int) -> Arguments:
     return normal(rows, w.attention), slot, lengths, filled_cache(w, slot, lengths, LIMITS.source_bytes)
 
 
+def head_arguments(w: Widths, rows: int) -> Arguments:
+    return normal(rows, w.d_model), gain(w.d_model), 3 * weight(VOCABULARY, w.d_model), EPSILON, 0.5
+
+
+def fork_arguments(w: Widths, rows: int) -> Arguments:
+    slot = torch.randperm(2 * rows + 2, dtype=torch.int32)
+    # Every second copy comes from the slot that the one before it comes from.
+    origin, target = slot[:rows][torch.arange(rows) // 2 * 2], slot[rows : 2 * rows]
+    count = integers(0, LIMITS.target_bytes + 1, rows)
+    count[0], count[-1] = 0, LIMITS.target_bytes
+    held = torch.full((rows,), LIMITS.target_bytes)
+    return origin, target, count, filled_cache(w, origin, held, LIMITS.target_bytes, spare=rows + 2)
+
+
 ARGUMENTS: dict[str, Callable[[Widths, int], Arguments]] = {
     "embed": lambda w, m: (integers(0, VOCABULARY, m), normal(VOCABULARY, w.d_model)),
     "rms_norm": lambda w, m: (normal(m, w.d_model), gain(w.d_model), EPSILON),
@@ -121,16 +135,12 @@ ARGUMENTS: dict[str, Callable[[Widths, int], Arguments]] = {
     "cache_source": source_arguments,
     "self_attention": self_arguments,
     "cross_attention": cross_arguments,
-    "greedy_head": lambda w, m: (
-        normal(m, w.d_model),
-        gain(w.d_model),
-        3 * weight(VOCABULARY, w.d_model),
-        EPSILON,
-        0.5,
-    ),
+    "greedy_head": head_arguments,
+    "variants_head": head_arguments,
+    "fork": fork_arguments,
 }
 """Random arguments of an operation for a number of rows (words, where it works on words)."""
-CACHES = ("cache_source", "self_attention", "cross_attention")
+CACHES = ("cache_source", "self_attention", "cross_attention", "fork")
 """Operations whose last argument is a cache."""
 
 

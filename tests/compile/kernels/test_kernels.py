@@ -123,6 +123,9 @@ def cells_of(name: str, arguments: Arguments) -> torch.Tensor:
         cells[:, arguments[2].long(), : arguments[0].shape[1]] = True
     if name == "self_attention":
         cells[:, arguments[2].long(), arguments[3].long()] = True
+    if name == "fork":
+        for target, count in zip(arguments[1].tolist(), arguments[2].tolist(), strict=True):
+            cells[:, target, :count] = True
     return cells
 
 
@@ -165,7 +168,7 @@ def rows_of(name: str, arguments: Arguments, chosen: torch.Tensor) -> Arguments:
 
 
 def slot_of(name: str, arguments: Arguments) -> torch.Tensor:
-    return arguments[{"cache_source": 2, "self_attention": 2, "cross_attention": 1}[name]]
+    return arguments[{"cache_source": 2, "self_attention": 2, "cross_attention": 1, "fork": 1}[name]]
 
 
 def test_encoder_attention_does_not_see_how_far_a_word_is_padded(case: Compiled) -> None:
