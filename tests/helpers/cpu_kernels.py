@@ -2,20 +2,30 @@
 
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 import tvm
+import tvm_ffi
 
+from g2p_batch.model.contract import DType
 from g2p_batch.model.cpu_families import FAMILIES, cpu_features
-from g2p_compile.kernels import MACHINES, Limits
+from g2p_compile.export import ops
+from g2p_compile.kernels import KERNELS, MACHINES, WEIGHTS, Kernel, Limits, Site
 
 # The tensors are small and the cores shared: waking a second thread costs more than it brings.
 torch.set_num_threads(1)
 
+FORMATS = [
+    (family.name, dtype)
+    for family in FAMILIES
+    if family.name in MACHINES and family.arch in ("", platform.machine()) and cpu_features() >= set(family.features)
+    for dtype in family.dtypes
+]
+"""CPU families that this machine can run, strongest first, with each of their number formats."""
 RUNNABLE = [
     family.name
     for family in FAMILIES
@@ -25,6 +35,7 @@ RUNNABLE = [
 LIMITS = Limits(source_bytes=37, target_bytes=29)
 """Multiples of no vector, so that last blocks are part full."""
 EPSILON = 1e-6
+SCALE = 0.5
 VOCABULARY = 384
 NAN = float("nan")
 
@@ -99,7 +110,7 @@ def cross_arguments(w: Widths, rows: int) -> Arguments:
 
 
 def head_arguments(w: Widths, rows: int) -> Arguments:
-    return normal(rows, w.d_model), gain(w.d_model), 3 * weight(VOCABULARY, w.d_model), EPSILON, 0.5
+    return normal(rows, w.d_model), gain(w.d_model), 3 * weight(VOCABULARY, w.d_model), EPSILON, SCALE
 
 
 def fork_arguments(w: Widths, rows: int) -> Arguments:
@@ -160,3 +171,41 @@ def compile_functions(functions: dict[str, Any], family: str) -> dict[str, Calla
     target = tvm.target.Target({"kind": "llvm", **MACHINES[family].target})
     library = tvm.compile(tvm.IRModule(functions), target=target).jit()
     return {name: library[name] for name in functions}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Kernels of one family for one set of widths, ready to run."""
+
+    widths: Widths
+    kernels: dict[str, Kernel]
+    functions: dict[str, Callable[..., None]]
+
+    def run(self, name: str, arguments: Arguments) -> list[torch.Tensor]:
+        """Return the results of an operation, and after them its cache if it has one."""
+        tensors = tensors_of(arguments)
+        data = [aligned(t.numpy()) for i, t in enumerate(tensors) if i not in WEIGHTS[name]]
+        weights = [tensors[i].numpy() for i in WEIGHTS[name]]
+        packed = [aligned(array) for array in self.kernels[name].pack(*weights)] if weights else []
+        results = [
+            aligned(np.full(shape, NAN if dtype == "float32" else -1, dtype))
+            for shape, dtype in ops.RESULTS[name](*(tuple(t.shape) for t in tensors))
+        ]
+        self.functions[name](*(tvm_ffi.from_dlpack(a) for a in [*data, *packed, *results]))
+        found = [torch.from_numpy(a) for a in results]
+        return [*found, torch.from_numpy(data[-1])] if name in CACHES else found
+
+
+def compiled(
+    family: str, widths: Widths, dtype: DType = "float32", operations: Iterable[str] = tuple(ARGUMENTS)
+) -> Compiled:
+    machine = MACHINES[family]
+    kernels = {}
+    for name in operations:
+        arguments = ARGUMENTS[name](widths, 2)
+        shapes = [tuple(t.shape) for t in tensors_of(arguments)]
+        weights = tuple(shapes[i] for i in WEIGHTS[name])
+        constants = tuple(a for a in arguments if isinstance(a, float))
+        kernels[name] = KERNELS[name](Site(machine, LIMITS, dtype, tuple(shapes), weights, constants))
+    functions = {name: built.function.with_attr("global_symbol", name) for name, built in kernels.items()}
+    return Compiled(widths, kernels, compile_functions(functions, family))
