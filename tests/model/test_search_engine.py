@@ -65,14 +65,18 @@ class Asked:
         return found[0][0], found[1][0]
 
 
-@pytest.fixture
-def asked(engine: CpuEngine) -> Asked:
+def ask(engine: CpuEngine) -> Asked:
     bucket = engine.shapes.longest
     texts = pa.array(WORDS, pa.string()), pa.array([engine.contract.prefix_for("eng-us")] * len(WORDS), pa.string())
     ids, lengths = tokenize(*texts)
     opened = engine.open(bucket)
     engine.prefill(opened, engine.encode(bucket, ids, lengths), np.arange(len(WORDS), dtype=np.int32))
     return Asked(engine, opened, lengths)
+
+
+@pytest.fixture
+def asked(engine: CpuEngine) -> Asked:
+    return ask(engine)
 
 
 def same(one: tuple[Int32, Float32], other: tuple[Int32, Float32]) -> bool:
@@ -91,10 +95,11 @@ def test_the_first_choices_are_those_of_a_step_bit_by_bit(asked: Asked) -> None:
         tokens = stepped[0].tolist()
 
 
-def test_choices_are_those_of_all_positions_computed_without_a_cache(asked: Asked) -> None:
-    if asked.engine.dtype != "float32":
-        pytest.skip("narrow numbers round otherwise without a cache")
-    engine, bucket = asked.engine, asked.engine.shapes.longest
+def test_choices_are_those_of_all_positions_computed_without_a_cache() -> None:
+    # Narrow numbers round otherwise without a cache.
+    engine = bundled("float32").engine()
+    assert isinstance(engine, CpuEngine)
+    asked, bucket = ask(engine), engine.shapes.longest
     said = [START, BYTE_OFFSET + ord("t")]
     ids, lengths = tokenize(pa.array(["tear"]), pa.array([engine.contract.prefix_for("eng-us")]))
     logits = engine.recompute(integers(said)[None], engine.encode(bucket, ids, lengths), lengths)[0, -1].astype(float)
@@ -106,8 +111,10 @@ def test_choices_are_those_of_all_positions_computed_without_a_cache(asked: Aske
 
 def test_rows_in_slots_of_their_own_share_the_source_of_one_word(asked: Asked) -> None:
     alone = [asked.say(word, word, [START]) for word in (1, 1, 0)]
-    rows = asked.rows([1, 1, 0], [START] * 3, 0, [9, 6, 7])
-    chosen, logprob = asked.engine.extend(asked.cache, rows, integers([1, 1, 0]))
+    scratch = asked.engine.shapes.longest.slots
+    rows = asked.rows([1, 1, 0, 0, 0], [START] * 5, 0, [9, 6, 7, scratch, scratch])
+    rows.source_length[3:] = 1
+    chosen, logprob = asked.engine.extend(asked.cache, rows, integers([1, 1, 0, scratch, scratch]))
     assert all(same(one, (chosen[n], logprob[n])) for n, one in enumerate(alone))
     assert not same(alone[0], alone[2])
 
