@@ -8,13 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import tvm
 from safetensors.numpy import load_file
+from tvm import relax
 
 from g2p_batch.errors import ModelError
 from g2p_batch.model.contract import Contract, damaged_file, load_contract
 
 PREFIX = "g2p."
 """Namespace of the external functions that stand for the operations of `ops`."""
+CHOICES = 8
+"""Tokens that `variants_head` gives of every row."""
 PROGRAM, WEIGHTS = "program.json", "weights.safetensors"
+_CALLS = ("relax.call_dps_packed", "relax.call_inplace_packed")
+"""How a program calls operations that give results, and those that write into an argument."""
 WEIGHT_NAMES = "weight_names"
 """Attribute of a Relax function: the names of its last parameters in `weights.safetensors`."""
 
@@ -26,6 +31,13 @@ class Program:
     contract: Contract
     module: tvm.IRModule
     weights: dict[str, npt.NDArray[np.float32]]
+
+
+def operation_of(expression: relax.Expr) -> str:
+    """Return the operation that an expression calls, or nothing."""
+    if getattr(getattr(expression, "op", None), "name", "") not in _CALLS:
+        return ""
+    return str(expression.args[0].global_symbol).removeprefix(PREFIX)
 
 
 def load_program(folder: Path) -> Program:

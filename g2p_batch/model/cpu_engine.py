@@ -1,4 +1,4 @@
-"""The TVM runtime: load an artifact; encode, prefill and step with it on the CPU. The only file that imports tvm."""
+"""The TVM runtime: load an artifact; encode, step and search with it on the CPU. The only file that imports tvm."""
 
 import ctypes
 import importlib.util
@@ -157,6 +157,21 @@ class CpuEngine(CompiledEngine):
         arguments = (rows.token, rows.position, rows.slot, rows.source_length)
         token, logprob = self._call(f"step_{cache.bucket}", *map(_tensor, arguments), *cache.all)
         return _array(token), _array(logprob)
+
+    @property
+    def searches(self) -> bool:
+        """Whether the artifact has what `extend` and `fork` call."""
+        return {"extend_0", "fork_0"} <= self._functions.keys()
+
+    def extend(self, cache: Caches, rows: Rows, source: Int32) -> tuple[Int32, Float32]:
+        """Return the best tokens [R, K] of every row and their log-probabilities; source [R]: slots of their words."""
+        arguments = (rows.token, rows.position, rows.slot, rows.source_length, source)
+        token, logprob = self._call(f"extend_{cache.bucket}", *map(_tensor, arguments), *cache.all)
+        return _array(token), _array(logprob)
+
+    def fork(self, cache: Caches, origin: Int32, target: Int32, count: Int32) -> None:
+        """Copy the first `count` positions of slots `origin` into slots `target`, each [F]."""
+        self._call(f"fork_{cache.bucket}", *map(_tensor, (origin, target, count)), *cache.past)
 
     def recompute(self, tokens: Int32, hidden: Any, lengths: Int32) -> Float32:
         """Return the logits [B, T, V] of tokens [B, T] without any cache: the check on prefill and step."""

@@ -11,7 +11,8 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 from g2p_batch.errors import ModelError
 from g2p_batch.model.contract import CacheCells, LengthBucket, Shapes
 from g2p_compile.build.fold import fold
-from g2p_compile.kernels import WEIGHTS, Call, Kernel, Kernels
+from g2p_compile.build.search import with_search
+from g2p_compile.kernels import PACKED_AS, WEIGHTS, Call, Kernel, Kernels
 from g2p_compile.kernels.kernel import Array
 from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program
 
@@ -31,9 +32,16 @@ class Bound:
 
 def bind(program: Program, kernels: Kernels, shapes: Shapes) -> Bound:
     """Choose a kernel for every operation of a program and make its functions for every bucket."""
-    binder = _Binder(fold(program) if kernels.folds else program, kernels)
+    if kernels.folds:
+        program = fold(program)
+    stages = ["encoder", "prefill", "step"]
+    if kernels.searches:
+        program = with_search(program)
+        stages += ["extend", "fork"]
+    binder = _Binder(program, kernels)
     for index, bucket in enumerate(shapes.buckets):
-        for stage, words in (("encoder", bucket.chunk), ("prefill", bucket.chunk), ("step", bucket.batch)):
+        for stage in stages:
+            words = bucket.chunk if stage in ("encoder", "prefill") else bucket.batch
             binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(words)))
     if kernels.cacheless:
         binder.add("cacheless", "cacheless", _bounds("cacheless", shapes.longest, cacheless_words(shapes)))
@@ -52,6 +60,8 @@ def _bounds(stage: str, bucket: LengthBucket, batch: int) -> list[tuple[int, int
         "encoder": [(0, 0, batch), (0, 1, source)],
         "prefill": [(0, 0, batch), (0, 1, source)],
         "step": [(0, 0, batch)],
+        "extend": [(0, 0, batch)],
+        "fork": [],
         "cacheless": [(0, 0, batch), (0, 1, target), (1, 1, source)],
     }[stage]
 
@@ -166,7 +176,7 @@ class _Rewriter(PyExprMutator):
 
     def _packed(self, operation: str, kernel: Kernel, names: list[str]) -> list[relax.Var]:
         """Return the parameters for packed weights, and pack those when they are first met."""
-        whole = f"{operation}({', '.join(names)})"
+        whole = f"{PACKED_AS.get(operation, operation)}({', '.join(names)})"
         parts = [f"{whole}[{i}]" for i in range(len(kernel.packed))]
         if parts[0] not in self.binder.tensors:
             arrays = kernel.pack(*(self.binder.program.weights[n] for n in names))

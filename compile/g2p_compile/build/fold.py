@@ -13,7 +13,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program
+from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program, operation_of
 
 _STAGES = ("encoder", "step")
 
@@ -51,10 +51,10 @@ class _ProjectionFolder(PyExprMutator):
         self.names, self.weights = names, weights
         self.tables: dict[str, relax.Var] = {}
         bindings = (b for block in function.body.blocks for b in block.bindings)
-        self.embedded = {b.var: b.value for b in bindings if _operation(b.value) == "embed"}
+        self.embedded = {b.var: b.value for b in bindings if operation_of(b.value) == "embed"}
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
-        if _operation(call) != "norm_linear" or call.args[1][0] not in self.embedded:
+        if operation_of(call) != "norm_linear" or call.args[1][0] not in self.embedded:
             return super().visit_call_(call)
         x, gain, weight, epsilon = call.args[1]
         embed = self.embedded[x]
@@ -66,10 +66,3 @@ class _ProjectionFolder(PyExprMutator):
         self.weights[name] = ((rows * self.weights[gained]) @ self.weights[product].T).astype(np.float32)
         self.tables[name] = relax.Var(f"table{len(self.tables)}", relax.TensorType(self.weights[name].shape, "float32"))
         return relax.op.call_dps_packed(PREFIX + "embed", [ids, self.tables[name]], list(call.ty_args))
-
-
-def _operation(expression: relax.Expr) -> str:
-    """Return the operation that is called, or nothing."""
-    if getattr(getattr(expression, "op", None), "name", "") != "relax.call_dps_packed":
-        return ""
-    return str(expression.args[0].global_symbol).removeprefix(PREFIX)

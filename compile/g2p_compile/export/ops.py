@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.library import custom_op
 
+from g2p_compile.program import CHOICES
+
 NEGATIVE = float(torch.finfo(torch.float32).min)
 
 
@@ -140,6 +142,28 @@ def greedy_head(x: Tensor, gain: Tensor, weight: Tensor, epsilon: float, scale: 
     return token.int(), best - logits.logsumexp(-1)
 
 
+@custom_op("g2p::variants_head", mutates_args=())
+def variants_head(x: Tensor, gain: Tensor, weight: Tensor, epsilon: float, scale: float) -> tuple[Tensor, Tensor]:
+    """The most probable tokens [R, CHOICES] int32 and their log-probabilities [R, CHOICES], the best first.
+
+    Equals are in the order of their ids. The arguments are those of `greedy_head`, which gives the first column.
+    """
+    logits = F.linear(_rms_norm(x, gain, epsilon), weight) * scale
+    best, token = logits.sort(dim=-1, descending=True, stable=True)
+    return token[:, :CHOICES].int(), best[:, :CHOICES] - logits.logsumexp(-1, keepdim=True)
+
+
+@custom_op("g2p::fork", mutates_args=("cache",))
+def fork(origin: Tensor, target: Tensor, count: Tensor, cache: Tensor) -> None:
+    """Copy the first positions of slots into other slots, in place.
+
+    origin, target, count: [F] int32, `count` positions from slot `origin` to slot `target`; no target is an origin, or
+    a target twice. cache: [2, N, T, H, D], count <= T.
+    """
+    for one, other, positions in zip(origin.tolist(), target.tolist(), count.tolist(), strict=True):
+        cache[:, other, :positions] = cache[:, one, :positions]
+
+
 Shape = tuple[Any, ...]
 
 # Shape and dtype of every result, from the shapes of the tensor arguments: tracing and the Relax program both ask here.
@@ -156,6 +180,8 @@ RESULTS: dict[str, Callable[..., list[tuple[Shape, str]]]] = {
     "self_attention": lambda qkv, bias, slot, position, cache: [((qkv[0], qkv[1] // 3), "float32")],
     "cross_attention": lambda q, slot, lengths, cache: [(q, "float32")],
     "greedy_head": lambda x, gain, weight: [((x[0],), "int32"), ((x[0],), "float32")],
+    "variants_head": lambda x, gain, weight: [((x[0], CHOICES), "int32"), ((x[0], CHOICES), "float32")],
+    "fork": lambda origin, target, count, cache: [],
 }
 
 

@@ -30,6 +30,12 @@ NEON = MACHINES["neon"]
 """What the stages do around the kernels is the same for all families."""
 
 
+HARMLESS = {"vm.builtin.check_tensor_info", "vm.builtin.match_shape", "vm.builtin.make_tuple"}
+"""What the virtual machine may do with a cache."""
+SHAPES = {"vm.builtin.alloc_shape_heap", "vm.builtin.null_value"}
+"""What it may do beside that where nothing is computed."""
+
+
 @pytest.fixture(scope="module")
 def bound(tiny_program: Path) -> Bound:
     longest = TINY_SHAPES.longest
@@ -44,28 +50,40 @@ def executable(bound: Bound) -> Any:
     return tvm.compile(bound.module, target=target, relax_pipeline=tvm.transform.Sequential(passes_to_executable()))
 
 
+FIRST_CACHE = {"step": 4, "extend": 5}
+"""Parameters are registers: token, position, slot, lengths, if need be the slots of sources, then the caches."""
+
+
+@pytest.mark.parametrize("stage", FIRST_CACHE)
 @pytest.mark.parametrize("bucket", range(len(TINY_SHAPES.buckets)))
-def test_the_compiled_step_hands_its_caches_straight_to_the_kernels(bucket: int, executable: Any) -> None:
-    calls = step_instructions(executable, f"step_{bucket}")
-    # Parameters are registers: token, position, slot, lengths, then the caches.
-    past, source = ["%4", "%5"], ["%6", "%7"]
+def test_a_compiled_step_hands_its_caches_straight_to_the_kernels(bucket: int, stage: str, executable: Any) -> None:
+    calls = step_instructions(executable, f"{stage}_{bucket}")
+    caches = [f"%{FIRST_CACHE[stage] + i}" for i in range(4)]
+    past, source = caches[:2], caches[2:]
     assert [arguments[3] for called, arguments, _ in calls if called == "self_attention"] == past
     assert [arguments[3] for called, arguments, _ in calls if called == "cross_attention"] == source
-    kernels = {called for called, arguments, _ in calls if set(arguments) & {*past, *source}}
+    kernels = {called for called, arguments, _ in calls if set(arguments) & set(caches)}
     assert {name for name in kernels if not name.startswith("vm.builtin.")} == {"self_attention", "cross_attention"}
-    assert {name for name in kernels if name.startswith("vm.builtin.")} <= {
-        "vm.builtin.check_tensor_info",
-        "vm.builtin.match_shape",
-        "vm.builtin.make_tuple",
-    }
-    assert not [called for called, _, result in calls if result in (*past, *source)]
+    assert {name for name in kernels if name.startswith("vm.builtin.")} <= HARMLESS
+    assert not [called for called, _, result in calls if result in caches]
 
 
-def test_no_allocation_of_a_step_is_as_large_as_a_cache(bound: Bound) -> None:
+@pytest.mark.parametrize("bucket", range(len(TINY_SHAPES.buckets)))
+def test_a_compiled_fork_hands_its_caches_straight_to_the_kernel(bucket: int, executable: Any) -> None:
+    calls = step_instructions(executable, f"fork_{bucket}")
+    assert [arguments[:4] for called, arguments, _ in calls if called == "fork"] == [
+        ["%0", "%1", "%2", "%3"],
+        ["%0", "%1", "%2", "%4"],
+    ]
+    assert {called for called, _, _ in calls if called.startswith("vm.builtin.")} <= {*HARMLESS, *SHAPES}
+
+
+@pytest.mark.parametrize("stage", FIRST_CACHE)
+def test_no_allocation_of_a_step_is_as_large_as_a_cache(stage: str, bound: Bound) -> None:
     with tvm.target.Target({"kind": "llvm", **NEON.target}):
         lowered = tvm.transform.Sequential(passes_to_executable())(bound.module)
     for index, bucket in enumerate(TINY_SHAPES.buckets):
-        sizes = list(storage_sizes(lowered[f"step_{index}"]))
+        sizes = list(storage_sizes(lowered[f"{stage}_{index}"]))
         cache = 2 * bucket.slots * prod((4, 12, 16)) * 4
         # The two results, tokens and log-probabilities, are as long as the rows given and belong to the caller.
         assert sizes.count(None) == 2

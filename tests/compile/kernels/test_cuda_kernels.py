@@ -238,4 +238,5 @@ def test_keys_and_values_of_the_source_go_into_their_slots(bench: Bench) -> None
 
 
 def test_every_float_operation_of_a_step_has_a_kernel() -> None:
-    assert set(CALLS) == set(ops.RESULTS) - {"linear"}, "only the cacheless check, which is not built, uses `linear`"
+    not_built = {"linear", "variants_head", "fork"}
+    assert set(CALLS) == set(ops.RESULTS) - not_built, "the cacheless check and searches are not built"

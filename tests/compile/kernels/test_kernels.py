@@ -1,31 +1,21 @@
 """Every kernel, for every CPU family that this machine can run, against its definition in double precision."""
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
 import pytest
 import torch
-import tvm_ffi
 
 from g2p_compile.export import ops
-from g2p_compile.kernels import KERNELS, MACHINES, WEIGHTS, Kernel, Site
+from g2p_compile.kernels import KERNELS, WEIGHTS
 from tests.helpers.cpu_kernels import (
     ARGUMENTS,
     CACHES,
-    EPSILON,
-    LIMITS,
     NAN,
     RUNNABLE,
-    VOCABULARY,
     Arguments,
+    Compiled,
     Widths,
-    aligned,
-    compile_functions,
+    compiled,
     encoder_arguments,
     tensors_of,
-    weight,
 )
 
 ROWS = (1, 8, 129)
@@ -43,46 +33,10 @@ CASES = {
 """CPU families and widths: odd widths take other paths, the same in all families."""
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """The kernels of one family for one set of widths, ready to run."""
-
-    widths: Widths
-    kernels: dict[str, Kernel]
-    functions: dict[str, Callable[..., None]]
-
-    def run(self, name: str, arguments: Arguments) -> list[torch.Tensor]:
-        """Return the results of an operation, and after them its cache if it has one."""
-        tensors = tensors_of(arguments)
-        data = [aligned(t.numpy()) for i, t in enumerate(tensors) if i not in WEIGHTS[name]]
-        weights = [tensors[i].numpy() for i in WEIGHTS[name]]
-        packed = [aligned(array) for array in self.kernels[name].pack(*weights)] if weights else []
-        results = [
-            aligned(np.full(shape, NAN if dtype == "float32" else -1, dtype))
-            for shape, dtype in ops.RESULTS[name](*(tuple(t.shape) for t in tensors))
-        ]
-        self.functions[name](*(tvm_ffi.from_dlpack(a) for a in [*data, *packed, *results]))
-        found = [torch.from_numpy(a) for a in results]
-        return [*found, torch.from_numpy(data[-1])] if name in CACHES else found
-
-
 @pytest.fixture(scope="module", params=CASES)
 def case(request: pytest.FixtureRequest) -> Compiled:
     family, widths = CASES[request.param]
     return compiled(family, WIDTHS[widths])
-
-
-def compiled(family: str, widths: Widths) -> Compiled:
-    machine = MACHINES[family]
-    kernels = {}
-    for name, make in ARGUMENTS.items():
-        arguments = make(widths, 2)
-        shapes = [tuple(t.shape) for t in tensors_of(arguments)]
-        weights = tuple(shapes[i] for i in WEIGHTS[name])
-        constants = tuple(a for a in arguments if isinstance(a, float))
-        kernels[name] = KERNELS[name](Site(machine, LIMITS, "float32", tuple(shapes), weights, constants))
-    functions = {name: built.function.with_attr("global_symbol", name) for name, built in kernels.items()}
-    return Compiled(widths, kernels, compile_functions(functions, family))
 
 
 def defined(name: str, arguments: Arguments) -> list[torch.Tensor]:
@@ -123,6 +77,9 @@ def cells_of(name: str, arguments: Arguments) -> torch.Tensor:
         cells[:, arguments[2].long(), : arguments[0].shape[1]] = True
     if name == "self_attention":
         cells[:, arguments[2].long(), arguments[3].long()] = True
+    if name == "fork":
+        for target, count in zip(arguments[1].tolist(), arguments[2].tolist(), strict=True):
+            cells[:, target, :count] = True
     return cells
 
 
@@ -165,7 +122,7 @@ def rows_of(name: str, arguments: Arguments, chosen: torch.Tensor) -> Arguments:
 
 
 def slot_of(name: str, arguments: Arguments) -> torch.Tensor:
-    return arguments[{"cache_source": 2, "self_attention": 2, "cross_attention": 1}[name]]
+    return arguments[{"cache_source": 2, "self_attention": 2, "cross_attention": 1, "fork": 1}[name]]
 
 
 def test_encoder_attention_does_not_see_how_far_a_word_is_padded(case: Compiled) -> None:
@@ -177,26 +134,6 @@ def test_encoder_attention_does_not_see_how_far_a_word_is_padded(case: Compiled)
     (long,) = case.run("encoder_attention", (poisoned, bias, lengths))
     assert torch.equal(long[:, :20], short)
     assert not long[:, 20:].any()
-
-
-@pytest.mark.parametrize("ids", [[0, 1], [5, 6, 383], [15, 16], [47, 48, 95, 96], [383], list(range(384))])
-def test_greedy_head_picks_the_lowest_id_among_equal_logits(ids: list[int], case: Compiled) -> None:
-    width = case.widths.d_model
-    torch.manual_seed(2)
-    head = weight(VOCABULARY, width) / 10
-    head[ids] = torch.ones(width)
-    token, logprob = case.run("greedy_head", (torch.rand(3, width) + 1.0, torch.ones(width), head, EPSILON, 0.5))
-    assert token.tolist() == [ids[0]] * 3
-    assert (logprob <= -math.log(len(ids)) + 1e-6).all()
-
-
-def test_greedy_head_stays_finite_where_logits_are_far_apart(case: Compiled) -> None:
-    width = case.widths.d_model
-    head = torch.full((VOCABULARY, width), -1e6)
-    head[200] = 1e6
-    token, logprob = case.run("greedy_head", (torch.ones(1, width), torch.ones(width), head, EPSILON, 0.5))
-    assert token.tolist() == [200]
-    assert logprob.abs().max() < 1e-6
 
 
 def test_kernels_weights_and_results_name_the_same_operations() -> None:

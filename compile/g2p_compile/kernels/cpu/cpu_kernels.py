@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from g2p_batch.model.contract import CacheCells, DType, Stored
-from g2p_compile.kernels.cpu import attention, gemm, rows
+from g2p_compile.kernels.cpu import attention, forks, gemm, heads, rows
 from g2p_compile.kernels.cpu.cells import choose_cells
 from g2p_compile.kernels.cpu.machine import Machine
 from g2p_compile.kernels.cpu.register_tiles import Tiles
@@ -22,7 +22,9 @@ KERNELS = {
     "cache_source": gemm.cache_source,
     "self_attention": attention.self_attention,
     "cross_attention": attention.cross_attention,
-    "greedy_head": gemm.greedy_head,
+    "greedy_head": heads.greedy_head,
+    "variants_head": heads.variants_head,
+    "fork": forks.fork,
 }
 
 
@@ -37,6 +39,7 @@ class CpuKernels:
 
     folds: ClassVar[bool] = True
     cacheless: ClassVar[bool] = True
+    searches: ClassVar[bool] = True
     places_hidden: ClassVar[bool] = False
     hidden: ClassVar[Stored] = "float32"
 

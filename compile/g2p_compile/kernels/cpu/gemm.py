@@ -23,7 +23,7 @@ from g2p_compile.kernels.cpu.register_tiles import ProductShape
 from g2p_compile.kernels.kernel import Array, Float32, Kernel, Site
 from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, prefetch, size
 
-_ROW_TILES = 8
+ROW_TILES = 8
 """Row tiles that run over one column tile of the weight while the nearest cache holds it."""
 
 
@@ -54,7 +54,7 @@ class Product:
     def run(self, store: Store, begin_rows: Rows | None = None, finish_rows: Rows | None = None) -> None:
         """Emit the loops: `store` for every real row of a tile, the others before and after each group of rows."""
         rows, tile = self.x.shape[0], self.layout.tile
-        group = tile.rows * _ROW_TILES
+        group = tile.rows * ROW_TILES
         self.operands.allocate(group)
         sums = T.alloc_buffer((tile.rows * tile.columns,), self.operands.sums, scope="local")
         with ExitStack() as stack:
@@ -104,11 +104,11 @@ class Product:
         Worth a seventh of a decoder step, whose weights do not stay in the nearest caches.
         """
         columns = self.layout.tile.columns
-        at = step * (columns // _ROW_TILES)
+        at = step * (columns // ROW_TILES)
         prefetch(self.weight[block, at // columns, at % columns])
 
 
-def _operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[ProductLayout, Operands]:
+def choose_operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[ProductLayout, Operands]:
     """Choose tile and number format for `parts` weights [outputs, K] side by side."""
     tile = site.tiles.choose(site.machine, ProductShape(site.weights[-1][1], outputs, parts))
     layout = ProductLayout(site.machine, tile, site.weights[-1][1], outputs * parts, normed)
@@ -126,7 +126,7 @@ def _gemm(
 ) -> Kernel:
     """Build a product whose `parts` weights [F, K] are the operation's last weight arguments."""
     outputs, inner = site.weights[-1]
-    layout, operands = _operands(site, outputs, parts, normed)
+    layout, operands = choose_operands(site, outputs, parts, normed)
     lanes, share = layout.tile.lanes, layout.tile.vectors // parts
     with kernel(name) as built:
         rows = size()
@@ -142,10 +142,11 @@ def _gemm(
                 T.buffer_store(y, value, [row, index])
 
         Product(layout, operands, x, weight, site.constants[0] if normed else None).run(store)
-    return Kernel(built.get(), operands.packed(), _packer(operands, normed))
+    return Kernel(built.get(), operands.packed(), packer(operands, normed))
 
 
-def _packer(operands: Operands, normed: bool) -> Callable[..., tuple[Array, ...]]:
+def packer(operands: Operands, normed: bool) -> Callable[..., tuple[Array, ...]]:
+    """Return how a product packs its weights: behind the gain of its norm, or by themselves."""
     if normed:
         return lambda gain, *weights: operands.pack(gain, list(weights))
     return lambda *weights: operands.pack(None, list(weights))
@@ -171,7 +172,7 @@ def cache_source(site: Site) -> Kernel:
     outputs, inner = site.weights[0]
     heads, width = (int(extent) for extent in site.shapes[-1][3:])
     cells = choose_cells(site.machine, site.dtype, width)
-    layout, operands = _operands(site, outputs // 2, 2, False)
+    layout, operands = choose_operands(site, outputs // 2, 2, False)
     tile = layout.tile
     share = tile.vectors // 2
     with kernel("cache_source") as built:
@@ -182,7 +183,7 @@ def cache_source(site: Site) -> Kernel:
         weight = operands.declare()
         rows = T.decl_buffer((words * length, inner), "float32", data=x.data)
         positions = T.decl_buffer((2, slots * reach, heads * cells.stored.width), cells.stored.dtype, data=cache.data)
-        own = T.alloc_buffer((tile.rows * _ROW_TILES,), "int64", scope="local")
+        own = T.alloc_buffer((tile.rows * ROW_TILES,), "int64", scope="local")
 
         def locate(first: Expr, end: Expr) -> None:
             with T.serial(0, end - first) as i:
@@ -195,7 +196,7 @@ def cache_source(site: Site) -> Kernel:
                 stored = cells.pack(tile.lanes.named(value))
                 count = tile.lanes.lanes // cells.parts
                 at = Lanes(site.machine, count).at((block * share + v) * count)
-                T.buffer_store(positions, stored, [kind, own[row % (tile.rows * _ROW_TILES)], at])
+                T.buffer_store(positions, stored, [kind, own[row % (tile.rows * ROW_TILES)], at])
 
         Product(layout, operands, rows, weight).run(store, begin_rows=locate)
 
@@ -223,49 +224,3 @@ def norm_gated_gelu(site: Site) -> Kernel:
 def norm_relu(site: Site) -> Kernel:
     """`ops.norm_relu`."""
     return _gemm("norm_relu", site, normed=True, epilogue=lambda lanes, values, kept: [lanes.relu(v) for v in values])
-
-
-def greedy_head(site: Site) -> Kernel:
-    """`ops.greedy_head`: the logits of a group of rows stay local, only the choice leaves."""
-    vocabulary, inner = site.weights[-1]
-    epsilon, scale = site.constants
-    layout, operands = _operands(site, vocabulary, 1, True)
-    tile = layout.tile
-    lanes, group = tile.lanes, tile.rows * _ROW_TILES
-    one = Lanes(site.machine, 1)
-    with kernel("greedy_head") as built:
-        rows = size()
-        x = buffer("x", (rows, inner))
-        weight = operands.declare()
-        token = buffer("token", (rows,), "int32")
-        logprob = buffer("logprob", (rows,))
-        logits = T.alloc_buffer((group, vocabulary), "float32")
-        largest = T.alloc_buffer((lanes.lanes,), "float32", scope="local")
-        total = T.alloc_buffer((lanes.lanes,), "float32", scope="local")
-        choice = T.alloc_buffer((1,), "int32", scope="local")
-
-        def store(row: Expr, block: Expr, values: list[Expr]) -> None:
-            for v, value in enumerate(values):
-                index = lanes.at((block * tile.vectors + v) * lanes.lanes)
-                T.buffer_store(logits, value * lanes.splat(scale), [row % group, index])
-
-        def choose(first: Expr, end: Expr) -> None:
-            whole = lanes.at(0)
-            with T.serial(0, end - first) as i:
-                T.buffer_store(largest, logits[i, whole], [whole])
-                with T.serial(0, vocabulary // lanes.lanes) as v:
-                    T.buffer_store(largest, tirx.max(largest[whole], logits[i, lanes.at(v * lanes.lanes)]), [whole])
-                top = lanes.max(largest[whole])
-                T.buffer_store(total, lanes.splat(0.0), [whole])
-                with T.serial(0, vocabulary // lanes.lanes) as v:
-                    shifted = logits[i, lanes.at(v * lanes.lanes)] - lanes.splat(top)
-                    T.buffer_store(total, total[whole] + lanes.exp(shifted), [whole])
-                # Downwards, so that the lowest id among equals is the one that stays.
-                T.buffer_store(choice, T.int32(0), [0])
-                with T.serial(0, vocabulary) as back, T.If(logits[i, vocabulary - 1 - back] == top), T.Then():
-                    T.buffer_store(choice, T.cast(vocabulary - 1 - back, "int32"), [0])
-                T.buffer_store(token, choice[0], [first + i])
-                T.buffer_store(logprob, T.float32(0.0) - one.log(lanes.sum(total[whole])), [first + i])
-
-        Product(layout, operands, x, weight, epsilon).run(store, finish_rows=choose)
-    return Kernel(built.get(), operands.packed(), _packer(operands, True))

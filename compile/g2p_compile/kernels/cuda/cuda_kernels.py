@@ -55,6 +55,7 @@ class CudaKernels:
 
     folds: ClassVar[bool] = False
     cacheless: ClassVar[bool] = False
+    searches: ClassVar[bool] = False
     # Sizes of chunks differ: left to the pool, each would keep a block of its own, and making one stops the device.
     places_hidden: ClassVar[bool] = True
 

@@ -1,0 +1,61 @@
+"""The `SearchEngine` protocol: several beginnings of one word, extended beside each other."""
+
+from typing import Protocol, runtime_checkable
+
+from g2p_batch.errors import ArtifactError
+from g2p_batch.model.greedy import Cache, Engine, Rows
+from g2p_batch.model.tokenizer import Float32, Int32
+
+
+@runtime_checkable
+class SearchEngine(Engine, Protocol):
+    """An engine whose rows are beginnings of outputs, several of a word if need be, with the best tokens of each."""
+
+    @property
+    def searches(self) -> bool:
+        """Whether its compiled model can do this; one that an earlier version compiled cannot."""
+
+    def extend(self, cache: Cache, rows: Rows, source: Int32) -> tuple[Int32, Float32]:
+        """Return how every row may go on, as `step` would with its one token.
+
+        Args:
+            cache: what `open` returned for the bucket.
+            rows: as for `step`; a slot is what one row has of an output, and no two rows have the same one but for
+                inert rows.
+            source: [R] int32, the slots that the rows' words were put into by `prefill`, any number of rows to a slot;
+                `bucket.slots` for inert rows.
+
+        Returns:
+            the K most probable tokens [R, K] int32, the best first, equals by rising id, and their log-probabilities
+            [R, K] float32 among all tokens; K is the engine's, and at least 1. The first of each row are those of
+            `step`, bit by bit. Later calls leave the arrays alone.
+        """
+
+    def fork(self, cache: Cache, origin: Int32, target: Int32, count: Int32) -> None:
+        """Copy what slots have of an output into other slots, which then go on by themselves.
+
+        What was put into slots by `prefill` is not copied: rows share it.
+
+        Args:
+            cache: what `open` returned for the bucket.
+            origin: [F] int32, F at least 1: where each copy comes from; a slot may be the origin of several.
+            target: [F] int32: where each goes; at most once, and no origin.
+            count: [F] int32: how many positions, from the first one on; 0 to `bucket.target_bytes`. A row that was
+                extended at position p has p + 1 of them.
+        """
+
+
+def require_search(engine: Engine) -> SearchEngine:
+    """Return an engine that can be searched with.
+
+    Raises:
+        ArtifactError: this one cannot.
+    """
+    if not isinstance(engine, SearchEngine):
+        raise ArtifactError("models compiled for GPUs give one pronunciation of a word: use a CPU")
+    if not engine.searches:
+        raise ArtifactError(
+            "an earlier version compiled this model, for one pronunciation of a word: "
+            "compile it again with `g2p-batch compile`"
+        )
+    return engine
