@@ -14,20 +14,22 @@ import pyarrow.compute as pc
 
 from g2p_batch import languages
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
-from g2p_batch.formats.lexicon import entries
+from g2p_batch.formats.lexicon import entries, variant_entries
 from g2p_batch.model.contract import Contract, DType
 from g2p_batch.model.cpu_families import usable_cores
 from g2p_batch.model.devices import parse_device, use_one
 from g2p_batch.model.greedy import Engine, Indices
+from g2p_batch.model.nbest import Search
 from g2p_batch.model.progress import Silent
 from g2p_batch.model.resolve import BUNDLED_NAME, find_model
 from g2p_batch.words import delimited
-from g2p_batch.words.asking import ask
+from g2p_batch.words.asking import ask, ask_variants
 from g2p_batch.words.filter import Normalize, SpellingMode, Unseen, WordFilter, distinct
 from g2p_batch.words.wordlist import ROWS
 
 _ASKED = ("word", "lang")
 _ANSWERED = ("pron", "logprob", "status", "asked")
+_VARIANTS = "variants"
 _TEXT = (pa.string(), pa.large_string(), pa.string_view(), pa.null())
 _ABSENT = -1
 
@@ -51,6 +53,9 @@ class G2P:
         normalize: Unicode form given to words.
         spelling: `on` to ask for words as the model learnt to spell, `off` to ask for them as they are.
         unseen: `keep` or `reject` words with characters that the model never saw.
+        variants: give the so many most probable pronunciations of each word, 1 to 32, instead of the one that greedy
+            decoding finds; on a CPU.
+        min_share: leave out variants that are less probable than this share of a word's best.
 
     Raises:
         ModelError: the model cannot be found, reached or supported.
@@ -69,7 +74,10 @@ class G2P:
         normalize: Normalize = "nfc",
         spelling: SpellingMode = "on",
         unseen: Unseen = "keep",
+        variants: int | None = None,
+        min_share: float = 0.01,
     ) -> None:
+        self._search = None if variants is None else Search(variants, min_share)
         if workers is not None and (not isinstance(workers, int) or workers < 1):
             raise UsageError(f"workers is {workers!r}: give a whole number of at least 1")
         for name, value, values in (
@@ -107,7 +115,7 @@ class G2P:
     def __call__(self, words: pa.Table) -> pa.Table: ...
 
     @overload
-    def __call__(self, words: Iterable[str], lang: str | Sequence[str]) -> list[str]: ...
+    def __call__(self, words: Iterable[str], lang: str | Sequence[str]) -> Any: ...
 
     def __call__(self, words: Any, lang: str | Sequence[str] | None = None) -> Any:
         """Pronounce words; none of them, however odd, costs another its pronunciation.
@@ -119,11 +127,13 @@ class G2P:
                 says it row by row.
 
         Returns:
-            For a list, N pronunciations, in order; one is empty where the word cannot be pronounced. For a table, its
-            N rows and columns as they are, and four columns more: `pron` string, `logprob` float32 and `asked` string,
-            as `formats.lexicon.LEXICON` says, and `status` string. The status of a pronounced word is one of
-            `formats.lexicon.STATUSES`; of one that cannot be pronounced it is the reason, one of `filter.REASONS`, and
-            the other three are null.
+            For a list, N pronunciations, in order; one is empty where the word cannot be pronounced. With `variants`, N
+            lists of pairs of a pronunciation and its probability, the most probable first; one is empty likewise. For a
+            table, its N rows and columns as they are, and four columns more: `pron` string, `logprob` float32 and
+            `asked` string, as `formats.lexicon.LEXICON` says, and `status` string. The status of a pronounced word is
+            one of `formats.lexicon.STATUSES`; of one that cannot be pronounced it is the reason, one of
+            `filter.REASONS`, and the other three are null. With `variants` these are of the most probable
+            pronunciation, and a column `variants`, list of structs of `pron` string and `prob` float32, has all.
 
         Raises:
             UnknownLanguageError: `lang` is no language, or not one of the model's.
@@ -137,8 +147,9 @@ class G2P:
             return self._answer_table(words)
         octets = pa.array(_encoded(words), pa.binary())
         answers = self._answer(octets, self._tags(lang, len(octets)))
-        prons: list[str] = pc.fill_null(answers.pron, "").to_pylist()
-        return prons
+        if answers.variants is not None:
+            return [[(one["pron"], one["prob"]) for one in word or ()] for word in answers.variants.to_pylist()]
+        return pc.fill_null(answers.pron, "").to_pylist()
 
     def _tags(self, lang: str | Sequence[str] | None, words: int) -> pa.Array:
         """Return the model's tags [N] of a list's languages."""
@@ -153,11 +164,12 @@ class G2P:
 
     def _answer_table(self, table: pa.Table) -> pa.Table:
         word, lang = (_octets(table, name) for name in _ASKED)
-        if taken := [name for name in _ANSWERED if name in table.column_names]:
+        named = _ANSWERED if self._search is None else (*_ANSWERED, _VARIANTS)
+        if taken := [name for name in named if name in table.column_names]:
             raise InputError(f"the table has a column {taken[0]} already: rename or drop it")
         answers = self._answer(word, delimited.decode(lang)[0])
-        for name, column in zip(_ANSWERED, answers, strict=True):
-            table = table.append_column(name, column)
+        for name in named:
+            table = table.append_column(name, getattr(answers, name))
         return table
 
     def _answer(self, octets: pa.Array, lang: pa.Array) -> "_Answered":
@@ -170,11 +182,23 @@ class G2P:
         first, which = distinct(good)
         words = pa.Table.from_batches([good.take(first)])
         with self._engines.lent() as engine:
-            lexicon = entries(words, ask(words, self.contract, engine, self._workers, Silent()))
+            lexicon, variants = self._pronounced(words, engine)
         places = _spread(which, good["row"], len(rows))
         pron, logprob, status, asked = (lexicon[name].take(places) for name in _ANSWERED)
         reasons = bad["reason"].take(_spread(np.arange(len(bad)), bad["row"], len(rows)))
-        return _Answered(pron, logprob, pc.coalesce(status, reasons), asked)
+        return _Answered(
+            pron, logprob, pc.coalesce(status, reasons), asked, None if variants is None else variants.take(places)
+        )
+
+    def _pronounced(self, words: pa.Table, engine: Callable[[], Engine]) -> tuple[pa.RecordBatch, pa.Array | None]:
+        """Return the best pronunciation of words [N], of schema `LEXICON`, and if they are wanted all of each [N]."""
+        if self._search is None:
+            return entries(words, ask(words, self.contract, engine, self._workers, Silent())), None
+        found = ask_variants(words, self.contract, engine, self._workers, Silent(), self._search)
+        rows = variant_entries(words, found)
+        ends = pa.array(np.searchsorted(found.word, np.arange(len(words) + 1)).astype(np.int32))
+        pairs = pa.StructArray.from_arrays([rows["pron"], pc.exp(rows["logprob"])], ["pron", "prob"])
+        return rows.filter(pc.equal(rows["rank"], 1)), pa.ListArray.from_arrays(ends, pairs)
 
 
 class _Engines:
@@ -266,6 +290,8 @@ class _Answered(NamedTuple):
     logprob: pa.Array
     status: pa.Array
     asked: pa.Array
+    variants: pa.Array | None
+    """As `_VARIANTS`, where they are wanted."""
 
 
 def supported_tag(lang: str, contract: Contract) -> str:

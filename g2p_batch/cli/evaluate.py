@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from g2p_batch.evaluation.calibration import Calibration
     from g2p_batch.evaluation.edits import Edit
     from g2p_batch.evaluation.error_rates import Evaluation
+    from g2p_batch.evaluation.oracle import Oracle
     from g2p_batch.evaluation.reference import Reference
 
 _LISTED = 5
@@ -26,7 +27,7 @@ _LISTED = 5
 
 _NO_PHONE = "(none)"
 
-_OF_MODEL = ("model", "dtype", "workers")
+_OF_MODEL = ("model", "dtype", "workers", "variants")
 """Options that say how the model pronounces, and mean nothing beside a lexicon."""
 
 
@@ -47,6 +48,13 @@ _OF_MODEL = ("model", "dtype", "workers")
     default=cpu_families.usable_cores,
     show_default="usable cores",
     help="Threads that decode.",
+)
+@click.option(
+    "--variants",
+    type=click.IntRange(1, contract.MOST_VARIANTS),
+    metavar="N",
+    help="Take the N most probable pronunciations: also tells for how many words one of them is right, and what their "
+    "probabilities are worth.",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
 @quiet_option
@@ -77,6 +85,7 @@ def evaluate(
     """
     from g2p_batch.evaluation import evaluate as run
     from g2p_batch.evaluation.edits import require_rapidfuzz
+    from g2p_batch.evaluation.oracle import oracle
     from g2p_batch.storage.publish import require_writable, writing
 
     require_rapidfuzz()
@@ -90,9 +99,11 @@ def evaluate(
             raise errors.UsageError(f"--hypotheses and --{of_model[0]} exclude each other: score a lexicon, or a model")
         truth, answered, subject = _looked_up(reference, lang, hypotheses)
     evaluation = run(answered, _phones)
+    found = oracle(answered, options["variants"]) if options["variants"] else None
     subject = {"reference": reference, "rows": truth.rows, "rejects": dict(truth.rejects)} | subject
-    click.echo(to_text(evaluation, subject))
+    click.echo("\n\n".join([to_text(evaluation, subject), *(_of_variants(found) if found else ())]))
     if json_path:
+        subject |= {"variants": found.as_record()} if found else {}
         with writing(json_path):
             json_path.write_text(evaluation.to_json(subject), encoding="utf-8")
 
@@ -104,7 +115,7 @@ def _phones(prons: Any, langs: Any) -> Any:
 
 
 def _pronounced(
-    path: str, lang: str | None, model: str, dtype: contract.DType, workers: int
+    path: str, lang: str | None, model: str, dtype: contract.DType, workers: int, variants: int | None
 ) -> tuple["Reference", Any, dict[str, Any]]:
     """Return the reference, its words with the answers of a model, and what to say of the model."""
     from g2p_batch.api import G2P, supported_tag
@@ -116,7 +127,7 @@ def _pronounced(
     found = find_model(model, say, dtype=dtype)
     tag = None if lang is None else supported_tag(lang, found.contract)
     truth = read_reference(WordLists((path,), lang=tag), found.contract.languages)
-    g2p = G2P(found.folder, dtype=found.dtype, workers=workers)
+    g2p = G2P(found.folder, dtype=found.dtype, workers=workers, variants=variants)
     say(f"Pronouncing {count_of(len(truth.words), 'word')}")
     return truth, g2p(truth.words), {"model": model, "dtype": g2p.dtype}
 
@@ -166,6 +177,18 @@ def _paragraphs(evaluation: "Evaluation", subject: Mapping[str, Any]) -> Iterato
             _errors(tag, counts) for tag, counts in (("all words", evaluation.all_errors), *evaluation.errors.items())
         ]
         yield "\n".join(["Commonest phone errors, wanted > got:", *lines])
+
+
+def _of_variants(found: "Oracle") -> Iterator[str]:
+    """Yield paragraphs about several pronunciations of a word."""
+    rows = [[tag, f"{one.scored:,}", f"{one.cer:.4f}", f"{one.wer:.4f}"] for tag, one in found.languages.items()]
+    total = found.total
+    rows.append(["all words", f"{total.scored:,}", f"{total.cer:.4f}", f"{total.wer:.4f}"])
+    head = f"Of up to {found.variants} pronunciations of a word the nearest:"
+    yield f"{head}\n\n{table([['language', 'words', 'any CER', 'any WER'], *rows])}"
+    bins = [[f"{one.mean_prob:.3f}", f"{one.count:,}", f"{one.right / one.count:.3f}"] for one in found.bins]
+    error = f"Expected calibration error of their probabilities: {found.calibration_error:.3f}"
+    yield f"{error}\n\n{table([['mean probability', 'pronunciations', 'share right'], *bins])}"
 
 
 def _rates(evaluation: "Evaluation") -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ HEADINGS = {
     "Input": ("lang", "lang-column", "word-column", "input-format", "encoding", "normalize"),
     "Model": ("model", "dtype", "shape", "from"),
     "Spelling": ("spelling", "unseen"),
+    "Several pronunciations": ("variants", "min-share"),
     "Existing lexicons and runs": ("lexicon", "lexicon-phones", "since-run", "or-anew"),
     "Lexicon": (
         *("output", "force", "format", "order", "scores", "drop", "min-logprob", "space-in-word", "tokens", "reader"),

@@ -24,9 +24,11 @@ from g2p_batch.cli.options import (
     reader_option,
 )
 from g2p_batch.cli.progress import progress
+from g2p_batch.model.contract import MOST_VARIANTS
 from g2p_batch.storage.locations import Location, located
 
 if TYPE_CHECKING:
+    from g2p_batch.model.nbest import Search
     from g2p_batch.model.resolve import Model
     from g2p_batch.run.conform import Phonetics
     from g2p_batch.run.output import LexiconOutput
@@ -81,6 +83,19 @@ input_options = all_of(
         show_default=True,
         help="Words with characters that the model never saw: pronounce and flag them, or reject them.",
     ),
+    click.option(
+        "--variants",
+        type=click.IntRange(1, MOST_VARIANTS),
+        metavar="N",
+        help="The N most probable pronunciations of each word, proven (docs/variants.md).  [default: "
+        "the one of greedy decoding]",
+    ),
+    click.option(
+        "--min-share",
+        type=click.FloatRange(0, 1),
+        metavar="P",
+        help="With --variants: leave out pronunciations less probable than this share of the best.  [default: 0.01]",
+    ),
     click.option("--strict", is_flag=True, help="Fail if any row is rejected."),
     click.option("--restart", is_flag=True, help="Discard what an earlier run left in the run directory."),
 )
@@ -109,7 +124,9 @@ output_options = all_of(
     ),
     click.option(
         "--drop",
-        type=click.Choice(["truncated", "repeated", "invalid_utf8", "invalid", "empty", "unseen_character", "acronym"]),
+        type=click.Choice(
+            ["truncated", "repeated", "invalid_utf8", "invalid", "empty", "unseen_character", "acronym", "unproven"]
+        ),
         multiple=True,
         help="Reject words of this status; may be repeated.",
     ),
@@ -244,7 +261,18 @@ def plan_options(
         lexicons=existing_lexicons(options["lexicons"], options["lexicon_phones"]),
         since=EarlierRun(options["since_run"]) if options["since_run"] else None,
         or_anew=options["or_anew"],
+        search=_search(options["variants"], options["min_share"]),
     )
+
+
+def _search(variants: int | None, min_share: float | None) -> "Search | None":
+    from g2p_batch.model.nbest import Search
+
+    if variants is None:
+        if min_share is not None:
+            raise errors.UsageError("--min-share is of no use without --variants: give both, or leave it out")
+        return None
+    return Search(variants) if min_share is None else Search(variants, min_share)
 
 
 @contextmanager

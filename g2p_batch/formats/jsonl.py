@@ -18,7 +18,7 @@ _NULL = "null"
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
-    """Write all rows, and with scores also `logprob`, `status` and `asked`."""
+    """Write all rows, and with scores also `logprob`, `status` and `asked`, behind `prob` if words have variants."""
     with path.open("wb") as file:
         for batch in batches:
             cells = {
@@ -28,6 +28,8 @@ def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) 
                 "pron": _string(batch["pron"]),
                 "phones": _strings(batch["phones"]),
             }
+            if options.scores and options.variants:
+                cells["prob"] = pc.fill_null(pc.exp(batch["logprob"]).cast(pa.string()), _NULL)
             if options.scores:
                 cells["logprob"] = pc.fill_null(batch["logprob"].cast(pa.string()), _NULL)
                 cells["status"] = _string(batch["status"])

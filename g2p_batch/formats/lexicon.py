@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.errors import UsageError
-from g2p_batch.model.threaded import Answers
+from g2p_batch.model.threaded import Answers, Variants
 from g2p_batch.model.tokenizer import Bool
 from g2p_batch.words.control_characters import has_control
 from g2p_batch.words.spelling import ACRONYM, SEPARATOR, UNSEEN_CHARACTER
@@ -37,6 +37,10 @@ the word: how sure the model is, which says little of whether it is right. `aske
 parted by a blank, and null where that is the word.
 """
 
+PROB = pa.field("prob", pa.float32())
+"""The probability of a pronunciation, in lexicons of several a word: e to the power of `logprob`."""
+
+
 REVIEW = pa.schema(
     [
         ("input_row", pa.int64()),
@@ -50,13 +54,15 @@ REVIEW = pa.schema(
 )
 """Columns of rows that somebody should look at."""
 
-STATUSES = ("truncated", "repeated", "invalid_utf8", "invalid", "empty", UNSEEN_CHARACTER, ACRONYM, "ok")
+UNPROVEN = "unproven"
+STATUSES = ("truncated", "repeated", "invalid_utf8", "invalid", "empty", UNSEEN_CHARACTER, ACRONYM, UNPROVEN, "ok")
 """What became of a word; of several that hold, the first counts.
 
 truncated: the output met the longest length. repeated: it says a piece four times or more in a row. invalid_utf8: bytes
 that are not UTF-8 were dropped. invalid: control characters or line separators were dropped. empty: the model gave no
 output. unseen_character: the word holds what the model never saw in training. acronym: it is of capitals without a
-vowel letter, and may be said letter by letter.
+vowel letter, and may be said letter by letter. unproven: of several pronunciations that were asked for, a more probable
+one may be lacking.
 """
 
 _UNPRINTABLE = r"[\p{Cc}\p{Zl}\p{Zp}]"
@@ -73,6 +79,7 @@ class WriteOptions:
         tokens: sherpa-onnx `tokens.txt` that has to hold every phone of a sherpa lexicon.
         phones: write phones where they are optional.
         alphabet: the alphabet of pronunciations, which a PLS document names.
+        variants: write `rank` and `prob` beside `logprob`: words have several pronunciations of a model.
         reader: one of the format's `readers`, for which the lexicon is.
 
     Raises:
@@ -85,12 +92,32 @@ class WriteOptions:
     tokens: Path | None = None
     phones: bool = False
     alphabet: Literal["ipa", "x-sampa", "arpabet"] = "ipa"
+    variants: bool = False
     reader: str | None = None
 
     def __post_init__(self) -> None:
         mark = self.space_in_word
         if mark is not None and (len(mark) != 1 or mark.isspace() or not mark.isprintable()):
             raise UsageError(f"{mark!r} cannot stand for a space in words: give one visible character, such as _")
+
+
+def with_prob(rows: pa.RecordBatch, options: WriteOptions) -> pa.RecordBatch:
+    """Return rows of schema `LEXICON`, with `PROB` behind `logprob` where words have several pronunciations."""
+    at = LEXICON.get_field_index("logprob") + 1
+    return rows.add_column(at, PROB, pc.exp(rows["logprob"])) if options.variants else rows
+
+
+def variant_entries(words: pa.Table, variants: Variants) -> pa.RecordBatch:
+    """Join words and their variants into rows of schema `LEXICON`, without phones.
+
+    Args:
+        words: N rows of schema `filter.WORDS`.
+        variants: of these words.
+    """
+    rows = entries(words.take(pa.array(variants.word)), variants.answers)
+    doubtful = pa.array(~variants.proven & pc.equal(rows["status"], STATUSES[-1]).to_numpy(zero_copy_only=False))
+    changed = {"rank": pa.array(variants.rank), "status": pc.if_else(doubtful, UNPROVEN, rows["status"])}
+    return pa.record_batch([changed.get(name, rows[name]) for name in LEXICON.names], schema=LEXICON)
 
 
 def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from g2p_batch.errors import InputError
 from g2p_batch.formats.entries import ENTRIES, NO_PRONUNCIATION
 from g2p_batch.formats.kind import Expected, Format, Problem
-from g2p_batch.formats.lexicon import LEXICON, WriteOptions
+from g2p_batch.formats.lexicon import LEXICON, WriteOptions, with_prob
 from g2p_batch.formats.rules import refuse_nothing
 from g2p_batch.words.delimited import decode
 
@@ -22,10 +22,10 @@ _READ = ("word", "lang", "rank", "pron", "phones")
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
     """Write a lexicon, one row group per batch; scores and status are always there."""
-    schema = LEXICON.with_metadata(dict(options.provenance))
-    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+    nothing = with_prob(pa.RecordBatch.from_pylist([], LEXICON), options)
+    with pq.ParquetWriter(path, nothing.schema.with_metadata(dict(options.provenance)), compression="zstd") as file:
         for batch in batches:
-            file.write_batch(batch)
+            file.write_batch(with_prob(batch, options))
 
 
 def read(path: Path) -> Iterator[pa.RecordBatch]:

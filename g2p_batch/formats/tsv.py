@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from g2p_batch.formats.entries import Entry, batched, text_lines, texts, wrong
 from g2p_batch.formats.kind import Expected, Format, Problem
-from g2p_batch.formats.lexicon import REVIEW, WriteOptions
+from g2p_batch.formats.lexicon import REVIEW, WriteOptions, with_prob
 from g2p_batch.formats.rules import BOM, CONTROL_RULES, first_reason
 from g2p_batch.formats.word_lines import write_lines
 from g2p_batch.words.control_characters import has_control
@@ -18,20 +18,24 @@ from g2p_batch.words.control_characters import has_control
 PLAIN = ("word", "lang", "pron")
 PHONES = ("phones",)
 SCORES = ("logprob", "status", "asked")
+VARIANTS = ("rank", "prob")
+"""Before the scores, where words have several pronunciations."""
 REJECTS = ("row", "lang", "word", "reason")
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def write(batches: Iterable[pa.RecordBatch], path: Path, options: WriteOptions) -> None:
-    """Write a lexicon as `word`, `lang`, `pron`, then if asked for `phones`, and `logprob`, `status` and `asked`.
+    """Write a lexicon as `word`, `lang`, `pron`, then if asked for `phones`, and the scores.
 
     Cells hold no tab and no line break, which `refuse` sees to.
     """
-    columns = PLAIN + PHONES * options.phones + SCORES * options.scores
+    scores = (VARIANTS if options.variants else ()) + SCORES
+    columns = PLAIN + PHONES * options.phones + scores * options.scores
     with path.open("wb") as file:
         _write_header(file, columns)
         for batch in batches:
+            batch = with_prob(batch, options)
             write_lines(file, [_text(batch[name]) for name in columns], "\t")
 
 

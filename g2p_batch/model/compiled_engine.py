@@ -48,6 +48,7 @@ class CompiledEngine(ABC):
             name: [weights[tensor] for tensor in tensors] for name, tensors in manifest.functions.items()
         }
         self._caches: dict[LengthBucket, Caches] = {}
+        self._search_caches: dict[LengthBucket, Caches] = {}
 
     @property
     def dtype(self) -> DType:
@@ -62,8 +63,14 @@ class CompiledEngine(ABC):
     def open(self, bucket: LengthBucket) -> Caches:
         """Return the caches of a bucket, made when they are first asked for."""
         if bucket not in self._caches:
-            self._caches[bucket] = self._allocate(bucket)
+            self._caches[bucket] = self._allocate(bucket, bucket.slots)
         return self._caches[bucket]
+
+    def open_search(self, bucket: LengthBucket) -> Caches:
+        """Return the caches of a search in a bucket, made when they are first asked for."""
+        if bucket not in self._search_caches:
+            self._search_caches[bucket] = self._allocate(bucket, bucket.search_slots)
+        return self._search_caches[bucket]
 
     @abstractmethod
     def encode(self, bucket: LengthBucket, ids: Int32, lengths: Int32) -> Any:
@@ -84,11 +91,11 @@ class CompiledEngine(ABC):
     def _call(self, name: str, *arguments: Any) -> Any:
         return self._functions[name](*arguments, *self._arguments[name])
 
-    def _allocate(self, bucket: LengthBucket) -> Caches:
+    def _allocate(self, bucket: LengthBucket, slots: int) -> Caches:
         geometry, cells = self.contract.geometry, self._manifest.cache
 
         def caches(reach: int) -> list[Any]:
-            shape = (2, bucket.slots + 1, reach, geometry.heads, cells.width)
+            shape = (2, slots + 1, reach, geometry.heads, cells.width)
             return [self._zeros(shape, cells.dtype) for _ in range(geometry.decoder_layers)]
 
         index = self.shapes.buckets.index(bucket)

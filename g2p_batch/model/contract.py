@@ -86,6 +86,12 @@ class Contract:
         return _PREFIX_FORMS[self.prefix].format(lang)
 
 
+MOST_VARIANTS = 32
+"""Most outputs of a word that can be searched for."""
+SLOTS_OF_ROW = 16
+"""Slots for the beginnings of a word whose outputs are searched for."""
+
+
 class LengthBucket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Words of at most `source_bytes`, prefix included, decoded to at most `target_bytes` tokens."""
 
@@ -100,6 +106,16 @@ class LengthBucket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def slots(self) -> int:
         """Slots of a cache; the one behind them is scratch, for rows that only fill up a rung."""
         return self.batch + self.chunk
+
+    @property
+    def search_rows(self) -> int:
+        """Rows of a step of a search for several outputs: it does more beside the engine, which more rows pay for."""
+        return 4 * self.batch
+
+    @property
+    def search_slots(self) -> int:
+        """Slots of the cache of a search: each row has as many of its own; the one behind them is scratch."""
+        return self.search_rows * SLOTS_OF_ROW
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from g2p_batch.errors import ArtifactError
+from g2p_batch.model.contract import LengthBucket
 from g2p_batch.model.greedy import Cache, Engine, Rows
 from g2p_batch.model.tokenizer import Float32, Int32
 
@@ -14,6 +15,9 @@ class SearchEngine(Engine, Protocol):
     @property
     def searches(self) -> bool:
         """Whether its compiled model can do this; one that an earlier version compiled cannot."""
+
+    def open_search(self, bucket: LengthBucket) -> Cache:
+        """Return the cache of a search in a bucket, all its slots free, `bucket.search_slots` and one for scratch."""
 
     def extend(self, cache: Cache, rows: Rows, source: Int32) -> tuple[Int32, Float32]:
         """Return how every row may go on, as `step` would with its one token.

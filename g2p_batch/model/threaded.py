@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from queue import SimpleQueue
@@ -17,7 +17,6 @@ from g2p_batch.model.contract import Contract, LengthBucket, Shapes
 from g2p_batch.model.greedy import (
     Chunk,
     Engine,
-    FinishedWords,
     Indices,
     TokenizedChunk,
     can_retry,
@@ -25,8 +24,10 @@ from g2p_batch.model.greedy import (
     decode_stream,
     retries,
 )
+from g2p_batch.model.nbest import Search, search_stream
 from g2p_batch.model.progress import Progress
 from g2p_batch.model.repetition import repeated
+from g2p_batch.model.search_engine import require_search
 from g2p_batch.model.tokenizer import Bool, text_of, tokens_of
 
 
@@ -74,15 +75,73 @@ def pronounce(
     Raises:
         ArtifactError: the engines are too short for the contract.
     """
+    pieces = _decoded(words, contract, engines, workers, progress, _greedy)
+    return _placed(pieces, words).answers
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The most probable outputs of N words.
+
+    Attributes:
+        answers: [V], those of a word adjacent, the most probable first, each text once.
+        word: [V] int64, rising: the place of the word.
+        rank: [V] int8, from 1.
+        proven: [V] bool, whether the outputs of the word are the most probable ones for certain.
+    """
+
+    answers: Answers
+    word: Indices
+    rank: npt.NDArray[np.int8]
+    proven: Bool
+
+
+def pronounce_variants(
+    words: pa.Table,
+    contract: Contract,
+    engines: Callable[[], Engine],
+    workers: int,
+    progress: Progress,
+    search: Search,
+) -> Variants:
+    """Find the most probable outputs of planned words, as `pronounce` does with the one that greedy decoding finds.
+
+    Outputs of the same text are one, with the sum of their probabilities.
+
+    Raises:
+        ArtifactError: the engines cannot search, or are too short for the contract.
+    """
+
+    def found(engine: Engine, bucket: LengthBucket, feed: Iterable[TokenizedChunk]) -> Iterator[_Piece]:
+        for one in search_stream(require_search(engine), bucket, feed, search):
+            pron, invalid = text_of(one.out.ids)
+            yield _Piece(bucket, one.rows, one.count, pron, one.out.logprob, one.out.truncated, invalid, one.proven)
+
+    placed = _placed(_decoded(words, contract, engines, workers, progress, found), words)
+    return _each_text_once(placed)
+
+
+_Decode = Callable[[Engine, LengthBucket, Iterable[TokenizedChunk]], "Iterator[_Piece]"]
+
+
+def _decoded(
+    words: pa.Table,
+    contract: Contract,
+    engines: Callable[[], Engine],
+    workers: int,
+    progress: Progress,
+    decode: _Decode,
+) -> "list[_Piece]":
+    """Decode planned words [N] on threads; a word that a short bucket cuts off is in a second piece."""
     if not len(words):
-        return _placed([], words)
+        return []
     first = engines()
     shapes = first.shapes
     _require_room(shapes, contract)
     src_bytes = words["src_bytes"].to_numpy()
     cut = list(chunks(src_bytes, shapes))
     cut.reverse()  # long words first: what is left at the end, when rows run empty, is short
-    crew = _Crew([first, *(engines() for _ in range(min(workers, len(cut)) - 1))], _Words(words, contract))
+    crew = _Crew([first, *(engines() for _ in range(min(workers, len(cut)) - 1))], _Words(words, contract), decode)
     pieces: list[_Piece] = []
     again = [np.zeros(0, np.int64)]
     progress.start(len(words))
@@ -90,7 +149,7 @@ def pronounce(
         with closing(crew.run(cut)) as done:
             for piece in done:
                 pieces.append(piece)
-                short = piece.truncated & can_retry(piece.bucket, shapes)
+                short = piece.is_cut & can_retry(piece.bucket, shapes)
                 again.append(piece.rows[short])
                 progress.advance(len(short) - int(short.sum()))
         with closing(crew.run(list(retries(np.concatenate(again), src_bytes, shapes)))) as done:
@@ -99,19 +158,28 @@ def pronounce(
                 progress.advance(len(piece.rows))
     finally:
         progress.close()
-    return _placed(pieces, words)
+    return pieces
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Words that ended, by their places in the plan, with their answers."""
+    """Words [n] that ended, by their places in the plan, each with `count` answers."""
 
     bucket: LengthBucket
     rows: Indices
+    count: Indices
     pron: pa.Array
     logprob: npt.NDArray[np.float32]
     truncated: Bool
     invalid_utf8: Bool
+    proven: Bool
+    """[n]."""
+
+    @property
+    def is_cut(self) -> Bool:
+        """Whether any answer of a word met the longest length, [n]."""
+        cut: Bool = np.logical_or.reduceat(self.truncated, np.cumsum(self.count) - self.count)
+        return cut
 
 
 class _Words:
@@ -150,8 +218,8 @@ class _Feed:
 class _Crew:
     """Threads that decode with an engine each, all from the same feeds."""
 
-    def __init__(self, engines: Sequence[Engine], words: _Words) -> None:
-        self._engines, self._words = engines, words
+    def __init__(self, engines: Sequence[Engine], words: _Words, decode: _Decode) -> None:
+        self._engines, self._words, self._decode = engines, words, decode
 
     def run(self, cut: Sequence[Chunk]) -> Generator[_Piece, None, None]:
         """Decode all chunks; what ends is given in the thread that asks, in no certain order."""
@@ -159,7 +227,7 @@ class _Crew:
         feeds = [(bucket, _Feed(part, self._words)) for bucket, part in parts]
         done: SimpleQueue[_Piece | BaseException | None] = SimpleQueue()
         threads = [
-            threading.Thread(target=_work, args=(engine, feeds, done), name=f"decode-{i}")
+            threading.Thread(target=_work, args=(engine, feeds, self._decode, done), name=f"decode-{i}")
             for i, engine in enumerate(self._engines if cut else [])
         ]
         for thread in threads:
@@ -184,37 +252,69 @@ class _Crew:
 def _work(
     engine: Engine,
     feeds: Sequence[tuple[LengthBucket, _Feed]],
+    decode: _Decode,
     done: "SimpleQueue[_Piece | BaseException | None]",
 ) -> None:
     """Decode until the feeds are empty; an error goes to whoever reads `done`, and ends this thread."""
     try:
         for bucket, feed in feeds:
-            for finished in decode_stream(engine, bucket, feed):
-                done.put(_piece(bucket, finished))
+            for piece in decode(engine, bucket, feed):
+                done.put(piece)
     except BaseException as error:  # whatever it is, the thread that asked must learn of it
         done.put(error)
     else:
         done.put(None)
 
 
-def _piece(bucket: LengthBucket, finished: FinishedWords) -> _Piece:
-    out = finished.out
-    pron, invalid = text_of(out.ids)
-    return _Piece(bucket, finished.rows, pron, out.logprob, out.truncated, invalid)
+def _greedy(engine: Engine, bucket: LengthBucket, feed: Iterable[TokenizedChunk]) -> Iterator[_Piece]:
+    for finished in decode_stream(engine, bucket, feed):
+        out, one = finished.out, np.ones(len(finished.rows), np.int64)
+        pron, invalid = text_of(out.ids)
+        yield _Piece(bucket, finished.rows, one, pron, out.logprob, out.truncated, invalid, one.astype(np.bool_))
 
 
-def _placed(pieces: Sequence[_Piece], words: pa.Table) -> Answers:
-    """Bring the answers into the order of the words; the last piece that holds a word counts."""
-    rows = np.concatenate([np.zeros(0, np.int64), *(piece.rows for piece in pieces)])
+def _placed(pieces: Sequence[_Piece], words: pa.Table) -> Variants:
+    """Bring the answers into the order of the words [N]; the last piece that holds a word counts."""
+    rows, count = (
+        np.concatenate([np.zeros(0, np.int64), *(getattr(piece, name) for piece in pieces)])
+        for name in ("rows", "count")
+    )
     order = np.zeros(len(words), np.int64)
     order[rows] = np.arange(len(rows))
-    prons = pa.concat_arrays([pa.array([], pa.large_string()), *(piece.pron for piece in pieces)]).take(pa.array(order))
-    logprob = np.concatenate([np.zeros(0, np.float32), *(piece.logprob for piece in pieces)])[order]
+    of_word, start = count[order], (np.cumsum(count) - count)[order]
+    word = np.repeat(np.arange(len(words)), of_word)
+    number = np.arange(len(word)) - np.repeat(np.cumsum(of_word) - of_word, of_word)
+    at = start[word] + number if len(word) else word
+    prons = pa.concat_arrays([pa.array([], pa.large_string()), *(piece.pron for piece in pieces)]).take(pa.array(at))
+    logprob = np.concatenate([np.zeros(0, np.float32), *(piece.logprob for piece in pieces)])[at]
     truncated, invalid = (
-        np.concatenate([np.zeros(0, np.bool_), *(getattr(piece, name) for piece in pieces)])[order]
+        np.concatenate([np.zeros(0, np.bool_), *(getattr(piece, name) for piece in pieces)])[at]
         for name in ("truncated", "invalid_utf8")
     )
-    return Answers(prons, logprob, truncated, invalid, repeated(prons, words["word"]))
+    proven = np.concatenate([np.zeros(0, np.bool_), *(piece.proven for piece in pieces)])[order][word]
+    asked = words["word"] if len(word) == len(words) else words["word"].take(pa.array(word))
+    answers = Answers(prons, logprob, truncated, invalid, repeated(prons, asked))
+    return Variants(answers, word, (number + 1).astype(np.int8), proven)
+
+
+def _each_text_once(found: Variants) -> Variants:
+    """Add the probabilities of outputs of a word that are the same text, and order them anew, equals by their bytes."""
+    answers = found.answers
+    codes = answers.pron.dictionary_encode()
+    texts = codes.dictionary.to_pylist()
+    by_bytes = np.zeros(len(texts), np.int64)
+    by_bytes[sorted(range(len(texts)), key=lambda at: texts[at].encode())] = np.arange(len(texts))
+    text = by_bytes[codes.indices.to_numpy()]
+    _, first, group = np.unique(found.word * max(len(texts), 1) + text, return_index=True, return_inverse=True)
+    logprob = np.full(len(first), -np.inf, np.float64)
+    np.logaddexp.at(logprob, group, answers.logprob.astype(np.float64))
+    total = logprob.astype(np.float32)
+    order = np.lexsort((text[first], -total, found.word[first]))
+    at = first[order]
+    word = found.word[at]
+    number = np.arange(len(at)) - np.searchsorted(word, word)
+    kept = answers.take(at)
+    return Variants(replace(kept, logprob=total[order]), word, (number + 1).astype(np.int8), found.proven[at])
 
 
 def _require_room(shapes: Shapes, contract: Contract) -> None:

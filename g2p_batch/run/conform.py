@@ -78,6 +78,40 @@ class Losses:
     """Rows with any of these."""
 
 
+def _each_once(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Make one of a model's variants of a word that have the same phones, with the sum of their probabilities.
+
+    Args:
+        batch: rows of schema `LEXICON`; those of a word are adjacent, and best first.
+    """
+    if batch["phones"].null_count or not pc.any(pc.greater(batch["rank"], 1)).as_py():
+        return batch
+    said = pc.binary_join(batch["phones"], "\x1f").dictionary_encode().indices.to_numpy()
+    row = batch["input_row"].to_numpy()
+    is_model = pc.equal(batch["source"], "model").to_numpy(zero_copy_only=False)
+    # What a lexicon says is nobody's to change: each of its rows is by itself.
+    alone = np.where(is_model, 0, np.arange(1, len(batch) + 1))
+    _, first, group = np.unique(np.stack([row, said, alone]), axis=1, return_index=True, return_inverse=True)
+    if len(first) == len(batch):
+        return batch
+    logprob = batch["logprob"].to_numpy(zero_copy_only=False).astype(np.float64)
+    total = np.full(len(first), -np.inf)
+    np.logaddexp.at(total, group.reshape(-1), logprob)
+    once = np.bincount(group.reshape(-1)) == 1
+    total = np.where(once, logprob[first], total)
+    # By word as they came, the most probable first, equals as they came.
+    word = np.cumsum(np.diff(row, prepend=row[0]) != 0)[first]
+    order = np.lexsort((first, np.where(np.isnan(total), -np.inf, -total), word))
+    kept, word = batch.take(pa.array(first[order])), word[order]
+    summed = total[order].astype(np.float32)
+    rank = np.arange(len(word)) - np.searchsorted(word, word) + 1
+    changed = {
+        "rank": pa.array(rank.astype(np.int8)),
+        "logprob": pa.array(summed, mask=np.isnan(summed)),
+    }
+    return pa.record_batch([changed.get(name, kept[name]) for name in LEXICON.names], schema=LEXICON)
+
+
 LOW_LOGPROB = "low_logprob"
 """Why a pronunciation is left out that the model is less sure of than its user wants."""
 
@@ -115,7 +149,7 @@ class Conformer:
                 if not len(wanted):
                     refused.write_batch(unwanted)
                     continue
-                spoken = self._with_phones(wanted)
+                spoken = _each_once(self._with_phones(wanted))
                 held, lost = self._parted(spoken, self._reason(spoken))
                 for rejects in (unwanted, lost):
                     if len(rejects):

@@ -115,7 +115,7 @@ def _write(
         Its files by their places, each with its stamp; what they hold; and what they cannot.
     """
     files = [*planned_files(run, plan, plan.looked_up, scratch), *parts]
-    options = replace(output.write_options, provenance=_provenance(plan))
+    options = replace(output.write_options, provenance=_provenance(plan), variants=plan.search is not None)
     phonetics = replace(output.phonetics, given_stay=fingerprint.has_own_phones(plan.fingerprint))
 
     def conformed() -> tuple[Conformer, Iterator[pa.RecordBatch]]:

@@ -13,6 +13,7 @@ from g2p_batch.errors import InputError, RunError, UsageError
 from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.formats.tsv import write_rejects
 from g2p_batch.model.contract import Contract, DType
+from g2p_batch.model.nbest import Search
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
 from g2p_batch.run.fingerprint import Fingerprint
@@ -54,6 +55,7 @@ class PlanOptions:
         lexicons: existing lexicons: what the first one that holds a word says of it counts.
         since: an earlier run: words that it has decoded are not asked of the model again.
         or_anew: go on without the earlier run where its answers may differ.
+        search: what to look for, where several pronunciations of a word are wanted.
 
     Raises:
         UsageError: the run directory would be read as part of an input, or is the earlier run's.
@@ -74,6 +76,7 @@ class PlanOptions:
     lexicons: tuple[ExistingLexicon, ...] = ()
     since: EarlierRun | None = None
     or_anew: bool = False
+    search: Search | None = None
 
     def __post_init__(self) -> None:
         if self.or_anew and self.since is None:
@@ -100,7 +103,15 @@ class PlanOptions:
     @property
     def word_options(self) -> dict[str, Any]:
         """What decides how words are asked, by the names that its user knows."""
-        return {"--normalize": self.normalize, "--spelling": self.spelling, "--unseen": self.unseen}
+        search = self.search
+        return {
+            "--normalize": self.normalize,
+            "--spelling": self.spelling,
+            "--unseen": self.unseen,
+            "--variants": search and search.variants,
+            "--min-share": search and search.min_share,
+            "most beginnings of a word that are extended": search and search.allowance,
+        }
 
     @property
     def answered_files(self) -> list[InputFile]:
@@ -241,6 +252,7 @@ def _made(
         looked_up=stored.looked_up,
         rejected=stored.rejected,
         shards=stored.shards,
+        search=options.search,
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from g2p_batch.errors import RunError
 from g2p_batch.model.contract import DType
+from g2p_batch.model.nbest import Search
 from g2p_batch.run.fingerprint import Fingerprint
 from g2p_batch.storage import store_at
 from g2p_batch.storage.checksummed_json import DamagedError, seal, sha256_of, unseal
@@ -83,6 +84,8 @@ class Plan:
     """Parquet of schema `filter.REJECTS`, in the order of rows."""
     shards: tuple[Shard, ...]
     """By rising length of their words; a shard is called by its place here."""
+    search: Search | None = None
+    """What to look for, where several pronunciations of a word are wanted."""
     id: str = ""
     """Digest of the plan's file."""
 

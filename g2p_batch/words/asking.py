@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from math import inf, log
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +11,9 @@ import pyarrow.compute as pc
 
 from g2p_batch.model.contract import Contract
 from g2p_batch.model.greedy import Engine
+from g2p_batch.model.nbest import Search
 from g2p_batch.model.progress import Progress
-from g2p_batch.model.threaded import Answers, pronounce
+from g2p_batch.model.threaded import Answers, Variants, pronounce, pronounce_variants
 from g2p_batch.words.filter import Indices, distinct
 from g2p_batch.words.spelling import SEPARATOR
 
@@ -73,6 +76,54 @@ def ask(
     told = _InWords(progress, len(words), len(texts.table))
     parts = pronounce(texts.table, contract, engines, workers, told).take(texts.which)
     return parts if len(parts.pron) == len(words) else _joined(parts, texts.starts)
+
+
+def ask_variants(
+    words: pa.Table,
+    contract: Contract,
+    engines: Callable[[], Engine],
+    workers: int,
+    progress: Progress,
+    search: Search,
+) -> Variants:
+    """Find the most probable pronunciations of words, as `ask` asks for them.
+
+    A word of several parts has those of its parts end to end, and their probabilities multiplied.
+
+    Raises:
+        ArtifactError: the engines cannot search, or are too short for the contract.
+    """
+    if words["asked"].null_count == len(words):
+        return pronounce_variants(words, contract, engines, workers, progress, search)
+    texts = texts_of(words, contract)
+    told = _InWords(progress, len(words), len(texts.table))
+    found = pronounce_variants(texts.table, contract, engines, workers, told, search)
+    return _combined(found, texts, search)
+
+
+def _combined(found: Variants, texts: Texts, search: Search) -> Variants:
+    """Return the variants of words from those of texts: the most probable combinations of the variants of its parts."""
+    starts = np.searchsorted(found.word, np.arange(len(texts.table) + 1))
+    rows: list[tuple[float, tuple[int, ...]]] = []
+    word: list[int] = []
+    for number, (begin, end) in enumerate(pairwise(texts.starts.tolist())):
+        ways: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+        for text in texts.which[begin:end].tolist():
+            parts = range(starts[text], starts[text + 1])
+            logprob = found.answers.logprob
+            both = [(score + float(logprob[part]), (*said, part)) for score, said in ways for part in parts]
+            ways = sorted(both, key=lambda way: (-way[0], way[1]))[: search.variants]
+        least = ways[0][0] + (log(search.min_share) if search.min_share else -inf)
+        kept = [way for way in ways if way[0] >= least]
+        rows += kept
+        word += [number] * len(kept)
+    counts = np.array([len(parts) for _, parts in rows], np.int64)
+    at = np.array([part for _, parts in rows for part in parts], np.int64)
+    begins = np.append(0, np.cumsum(counts))
+    answers = _joined(found.answers.take(at), begins)
+    words = np.array(word, np.int64)
+    rank = np.arange(len(words)) - np.searchsorted(words, words) + 1
+    return Variants(answers, words, rank.astype(np.int8), np.logical_and.reduceat(found.proven[at], begins[:-1]))
 
 
 def _joined(parts: Answers, starts: Indices) -> Answers:

@@ -6,16 +6,18 @@ import time
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from g2p_batch.counts import counted
-from g2p_batch.formats.lexicon import entries
+from g2p_batch.formats.lexicon import entries, variant_entries
 from g2p_batch.model.contract import Contract
 from g2p_batch.model.greedy import Engine, EngineFactory
+from g2p_batch.model.nbest import Search
 from g2p_batch.model.progress import Progress
 from g2p_batch.run.run_directory import PARTS_FOLDER, Receipt, RunDir, Shard, shard_name
 from g2p_batch.storage.locations import Location
 from g2p_batch.storage.tables import decoded, encoded, with_columns
-from g2p_batch.words.asking import ask
+from g2p_batch.words.asking import ask, ask_variants
 from g2p_batch.words.filter import WORDS
 
 
@@ -28,12 +30,14 @@ class RunContext:
         plan_id: `Plan.id`.
         contract: of the model.
         engines: makes the worker's engine.
+        search: what to look for, where several pronunciations of a word are wanted.
     """
 
     root: Location
     plan_id: str
     contract: Contract
     engines: EngineFactory
+    search: Search | None = None
 
 
 def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, progress: Progress) -> bool:
@@ -60,8 +64,12 @@ def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, pr
     if data is None:
         raise run.lost(context.plan_id, shard.data)
     words = with_columns(decoded(data), WORDS)
-    answers = ask(words, context.contract, lambda: engine, 1, progress)
-    rows = entries(words, answers)
+    if context.search is None:
+        rows = entries(words, ask(words, context.contract, lambda: engine, 1, progress))
+    else:
+        found = ask_variants(words, context.contract, lambda: engine, 1, progress, context.search)
+        rows = variant_entries(words, found)
+    best = rows.filter(pc.equal(rows["rank"], 1))
     table = pa.Table.from_batches([rows])
     part = run.put_content(PARTS_FOLDER, f"part-{shard_name(number)}", ".parquet", encoded(table))
     return run.commit(
@@ -71,7 +79,7 @@ def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, pr
             engine=context.engines.key,
             words=len(words),
             part=part,
-            statuses=counted(rows["status"]),
+            statuses=counted(best["status"]),
             worker=f"{platform.node()}:{os.getpid()}",
             seconds=round(time.perf_counter() - started, 6),
             finished_s=time.time(),

@@ -205,3 +205,18 @@ def test_generate_says_once_what_to_know_of_the_languages_that_it_meets(warned: 
 def test_plan_says_what_to_know_of_its_languages(warned: None) -> None:
     code, _, err = ran("plan", "words.tsv", "--model", "model", "--run-dir", "run")
     assert (code, err.partition("\n")[2]) == (0, NOTES)
+
+
+def test_several_pronunciations_of_a_word_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "read\tɹid\nread\tɹɛd\nlive\tˈɫɪv\n1\tx\n"
+    Path("ref.tsv").write_text(f"word\tpron\n{rows}", encoding="utf-8")
+    code, out, err = ran("evaluate", "ref.tsv", "--lang", "eng-us", "--variants", "2", "--json", "figures.json")
+    assert (code, err) == (0, "Pronouncing 3 words\n")
+    assert "Of up to 2 pronunciations of a word the nearest:\n\nlanguage   words  any CER  any WER\n" in out
+    assert "eng-us     2      0.1429   0.5000\n" in out  # ˈɹid and ˈɹɛd have a stress mark, ˈɫɪv is right
+    assert "Expected calibration error of their probabilities: " in out
+    figures = json.loads(Path("figures.json").read_text(encoding="utf-8"))["variants"]
+    assert (figures["variants"], figures["all words"]["scored"], figures["all words"]["wrong"]) == (2, 2, 1)
+    code, _, err = ran("evaluate", "ref.tsv", "--hypotheses", "x.tsv", "--variants", "2")
+    assert (code, "--hypotheses and --variants exclude each other" in err) == (2, True)

@@ -37,6 +37,7 @@ def test_the_headings_of_generate_come_in_this_order() -> None:
         "Input",
         "Model",
         "Spelling",
+        "Several pronunciations",
         "Existing lexicons and runs",
         "Lexicon",
         "Phones",

@@ -60,7 +60,7 @@ def _bounds(stage: str, bucket: LengthBucket, batch: int) -> list[tuple[int, int
         "encoder": [(0, 0, batch), (0, 1, source)],
         "prefill": [(0, 0, batch), (0, 1, source)],
         "step": [(0, 0, batch)],
-        "extend": [(0, 0, batch)],
+        "extend": [(0, 0, bucket.search_rows)],
         "fork": [],
         "cacheless": [(0, 0, batch), (0, 1, target), (1, 1, source)],
     }[stage]
