@@ -66,6 +66,8 @@ class _Recogniser:
         self._first: dict[Told | None, _Shown] = {}
         self._not_arpabet: _Shown | None = None
         self._not_american: _Shown | None = None
+        self._could_be_arpabet = False
+        """Whether an entry in small letters, several of them in one phone, can be ARPAbet."""
         """The first entries that cannot be ARPAbet, and that are, in another language than it writes."""
 
     def notation(self, batches: Iterable[pa.RecordBatch], asked: Alphabet) -> Notation:
@@ -95,7 +97,7 @@ class _Recogniser:
         return notation
 
     def _guess(self) -> Notation:
-        if self._counts["arpabet"]:
+        if self._counts["arpabet"] or (self._could_be_arpabet and self._not_arpabet is None):
             return "arpabet"
         return "x-sampa" if self._counts["x-sampa"] > self._counts["ipa"] else "ipa"
 
@@ -117,6 +119,8 @@ class _Recogniser:
             self._counts[told] += 1
             shown = _Shown(line, " ".join(apart), lang, told)
             self._first.setdefault(told, shown)
+            if lang == ARPABET_LANGUAGE and len(apart) > 1 and any(len(phone) > 1 for phone in apart):
+                self._could_be_arpabet |= reads_as_arpabet(apart)
             if self._not_arpabet is None and told != "arpabet" and not reads_as_arpabet(apart):
                 self._not_arpabet = shown
             if self._not_american is None and lang != ARPABET_LANGUAGE:

@@ -44,6 +44,13 @@ def refusal(folder: Path, *arguments: str | None, alphabet: Alphabet = "auto") -
             [("the", "ðə", ["ð", "ə"]), ("k", "ˈkeɪ", ["ˈk", "eɪ"])],
             "ARPAbet",
         ),
+        ("a.dict", "the\tdh ax\nk\tk ey\n", [("the", "ðə", ["ð", "ə"]), ("k", "keɪ", ["k", "eɪ"])], "ARPAbet"),
+        (
+            "a.dict",
+            "taco\tt a k ow\nox\to k s\n",
+            [("taco", "takow", ["t", "a", "k", "ow"]), ("ox", "oks", ["o", "k", "s"])],
+            None,
+        ),
         ("a.dict", "the\tD @\nshoe\tS u:\n", [("the", "ðə", ["ð", "ə"]), ("shoe", "ʃuː", ["ʃ", "uː"])], "X-SAMPA"),
         ("a.tsv", "word\tpron\nthe\tD@\nshoe\tSu:\n", [("the", "ðə", None), ("shoe", "ʃuː", None)], "X-SAMPA"),
         ("a.tsv", "word\tpron\nthe\t/ðə/\nshoe\t[ʃuː]\n", [("the", "ðə", None), ("shoe", "ʃuː", None)], None),
