@@ -9,6 +9,7 @@ STATUS_MEANINGS = {
     "empty": "the model gave nothing",
     "unseen_character": "the word has what the model never saw",
     "acronym": "capitals without a vowel letter: may be said letter by letter",
+    "unproven": "of several pronunciations a more probable one may be lacking",
 }
 """What each of `formats.lexicon.STATUSES` means."""
 REASON_MEANINGS = {
@@ -26,5 +27,6 @@ REASON_MEANINGS = {
     "repeated": "the output says a piece four times or more in a row",
     "invalid": "control characters or line separators in the output",
     "acronym": "capitals without a vowel letter",
+    "unproven": "a more probable pronunciation may be lacking",
 }
 """What each of `filter.REASONS` means, and each reason of `conform.Unwanted`; the others are those of a format."""
