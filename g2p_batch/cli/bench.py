@@ -5,11 +5,13 @@ from typing import Any
 
 import click
 
+from g2p_batch import errors
 from g2p_batch.cli import completion
 from g2p_batch.cli.held_words import asked_texts, list_lang_option
 from g2p_batch.cli.help_groups import GroupedCommand
 from g2p_batch.cli.main import device_option, dtype_option, main, quiet_option, say
 from g2p_batch.model import cpu_families
+from g2p_batch.model.contract import MOST_VARIANTS
 from g2p_batch.model.devices import Device, use_one
 
 _SHAPES = ("tiny_8", "tiny_12", "tiny_16", "small")
@@ -55,6 +57,12 @@ _SHAPES = ("tiny_8", "tiny_12", "tiny_16", "small")
     is_flag=True,
     help="Also measure CTranslate2, ONNX Runtime and transformers in bfloat16; on a GPU, more ways to run it.",
 )
+@click.option(
+    "--variants",
+    type=click.IntRange(1, MOST_VARIANTS),
+    metavar="N",
+    help="Race for the N most probable pronunciations of each word, against peers with as many beams, on a CPU.",
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON.")
 @click.option(
     "--plot", "plot_path", type=click.Path(path_type=Path), metavar="FILE", help="Draw words per second: .svg or .png."
@@ -68,6 +76,7 @@ def bench(
     shapes: tuple[str, ...],
     json_path: Path | None,
     plot_path: Path | None,
+    variants: int | None,
     **options: Any,
 ) -> None:
     """Measure words per second beside transformers, and other runtimes with --peers.
@@ -80,8 +89,11 @@ def bench(
     Examples:
       g2p-batch bench --peers --shape tiny_16
       g2p-batch bench --shape random:small --json bench.json --plot bench.svg
+      g2p-batch bench --variants 4 --peers
       g2p-batch bench --device cuda --dtype bfloat16 --shape tiny_16 --copies 50 --peers
     """
+    if variants and device.kind == "cuda":
+        raise errors.UsageError("on a GPU one pronunciation of a word is found: leave out --variants or --device")
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
     from g2p_batch.model.compiler import require_torch
     from g2p_batch.model.resolve import find_model, require_weights
@@ -100,7 +112,8 @@ def bench(
     table = asked_texts(words or str(shipped("golden/bench.tsv")), lang, subject.contract)
     table = table.take(list(range(len(table))) * options["copies"])
     workers = 1 if device.kind == "cuda" else options["workers"]
-    report = run.bench(subject, run.Options(table, shapes, options["rounds"], workers, options["peers"]), say)
+    wanted = run.Options(table, shapes, options["rounds"], workers, options["peers"], variants=variants)
+    report = run.bench(subject, wanted, say)
     click.echo(report.to_text())
     if json_path:
         with writing(json_path):

@@ -19,3 +19,9 @@ def test_a_language_of_no_words_is_refused(command: str) -> None:
     assert run(command, "--lang", "fra") == Ran(
         2, "", "Error: --lang is the language of the words of --words FILE: give both, or leave it out\n"
     )
+
+
+def test_a_gpu_is_refused_where_several_pronunciations_are_asked_for() -> None:
+    assert run("bench", "--variants", "4", "--device", "cuda") == Ran(
+        2, "", "Error: on a GPU one pronunciation of a word is found: leave out --variants or --device\n"
+    )

@@ -2,10 +2,11 @@
 
 from g2p_compile.bench.benchmark import Options, bench
 from g2p_compile.bench.plot import draw, require_plot
-from g2p_compile.bench.results import Cost, Profile, Report, ReportLine, Skipped, Subject, Use
+from g2p_compile.bench.results import Cost, Missed, Profile, Report, ReportLine, Skipped, Subject, Use, Variants
 
 __all__ = [
     "Cost",
+    "Missed",
     "Options",
     "Profile",
     "Report",
@@ -13,6 +14,7 @@ __all__ = [
     "Skipped",
     "Subject",
     "Use",
+    "Variants",
     "bench",
     "draw",
     "require_plot",

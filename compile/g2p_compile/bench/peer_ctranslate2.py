@@ -10,9 +10,11 @@ import ctranslate2
 import torch
 from ctranslate2.converters import Converter
 from ctranslate2.converters.transformers import T5Loader
+from ctranslate2.specs.model_spec import OPTIONAL
 from transformers import ByT5Tokenizer
 
 from g2p_batch.model.cpu_families import cpu_features
+from g2p_compile.bench.race import Texts
 from g2p_compile.export.checkpoint import Checkpoint
 
 _EXAMPLES, _TOKENS = (16, 32, 64, 128), (512, 1024, 2048, 4096)
@@ -38,12 +40,23 @@ class TranslatorSetting:
 
 
 class CTranslate2:
-    """`translate_batch`, greedy without scores, which sorts by length and drops finished words itself."""
+    """`translate_batch`, greedy without scores or with beams; it sorts by length and drops finished words itself."""
 
     name = "CTranslate2"
 
-    def __init__(self, checkpoint: Checkpoint, threads: int, dtype: str, folder: Path) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, threads: int, dtype: str, folder: Path, variants: int | None = None
+    ) -> None:
         self.dtype = dtype
+        self._search: dict[str, Any] = {"beam_size": 1, "return_scores": False}
+        if variants:
+            # By itself it would not rank by probability, but by probability per token.
+            self._search = {
+                "beam_size": variants,
+                "num_hypotheses": variants,
+                "return_scores": True,
+                "length_penalty": 0,
+            }
         self._contract = checkpoint.contract
         self._folder = folder / "ctranslate2"
         if cpu_features() >= _AVX512:
@@ -59,7 +72,7 @@ class CTranslate2:
             *(TranslatorSetting(*batch, 1, threads) for batch in together),
         )
 
-    def run(self, setting: TranslatorSetting, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, setting: TranslatorSetting, words: Sequence[str], langs: Sequence[str]) -> list[Texts]:
         """Pronounce words; a token of ByT5 is named by the character of its byte's number."""
         prefix = {lang: self._contract.prefix_for(lang) for lang in set(langs)}
         sources = [
@@ -67,15 +80,14 @@ class CTranslate2:
         ]
         results = self._translator(setting).translate_batch(
             sources,
-            beam_size=1,
             max_batch_size=setting.batch,
             batch_type=setting.unit,
             max_input_length=0,
             max_decoding_length=self._contract.max_target_bytes,
             min_decoding_length=0,
-            return_scores=False,
+            **self._search,
         )
-        return [_text(result.hypotheses[0]) for result in results]
+        return [tuple(dict.fromkeys(map(_text, result.hypotheses))) for result in results]
 
     def _translator(self, setting: TranslatorSetting) -> Any:
         threads = setting.at_once, setting.threads
@@ -95,8 +107,12 @@ class _Loaded(Converter):
     """CTranslate2's own conversion of T5, from a model in memory."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self._model = checkpoint.model
+        self._model, self._scale = checkpoint.model, checkpoint.contract.geometry.logit_scale
 
     def _load(self) -> Any:
         with torch.no_grad():
-            return T5Loader()(self._model, ByT5Tokenizer())
+            spec = T5Loader()(self._model, ByT5Tokenizer())
+        # It goes by a flag that transformers 5 sets on every T5. A wrong scale leaves the best token the best, but
+        # makes all tokens about as probable, and the shortest output the most probable one.
+        spec.decoder.scale_outputs = OPTIONAL if self._scale == 1.0 else self._scale
+        return spec

@@ -13,6 +13,7 @@ import torch
 
 from g2p_batch.model.tokenizer import EOS, PAD, START, Float32, Int32, detokenize
 from g2p_compile.bench.onnx_model import cache_names, export_onnx
+from g2p_compile.bench.race import Texts
 from g2p_compile.check.transformers_reference import source_ids
 from g2p_compile.export import ops
 from g2p_compile.export.checkpoint import Checkpoint, bias_buckets
@@ -51,7 +52,7 @@ class OnnxRuntime:
             *(SessionSetting(batch, 1, threads) for batch in together),
         )
 
-    def run(self, setting: SessionSetting, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, setting: SessionSetting, words: Sequence[str], langs: Sequence[str]) -> list[Texts]:
         """Pronounce words."""
         if setting.threads not in self._decoders:
             self._decoders[setting.threads] = _OnnxDecoder(self._checkpoint, self._paths, setting.threads)
@@ -64,7 +65,7 @@ class OnnxRuntime:
             decoded = pool.map(lambda part: decoder.decode([sources[i] for i in part]), parts)
             for part, ids in zip(parts, decoded, strict=True):
                 prons[part] = detokenize(ids)[0].to_pylist()
-        return list(prons)
+        return [(pron,) for pron in prons]
 
 
 class _OnnxDecoder:

@@ -13,6 +13,7 @@ from g2p_batch.model.contract import DType
 from g2p_batch.model.greedy import Indices
 from g2p_batch.model.tokenizer import EOS, START, Int32, detokenize, tokenize
 from g2p_compile.bench.peer_transformers import BatchSize
+from g2p_compile.bench.race import Texts
 from g2p_compile.export.checkpoint import Checkpoint
 
 _SHORT = 64
@@ -41,7 +42,7 @@ class GpuTransformers:
         torch._dynamo.config.recompile_limit = _FORMS
         torch._dynamo.config.fail_on_recompile_limit_hit = True
 
-    def run(self, setting: BatchSize, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, setting: BatchSize, words: Sequence[str], langs: Sequence[str]) -> list[Texts]:
         """Pronounce words, with a short cache first; those that do not end in it once more with a long one."""
         prefixes = pa.array([self._contract.prefix_for(lang) for lang in langs], pa.string())
         ids, lengths = tokenize(pa.array(words, pa.string()), prefixes)
@@ -55,7 +56,7 @@ class GpuTransformers:
                 prons[part] = detokenize(tokens)[0].to_pylist()
                 again.append(part[~(tokens == EOS).any(axis=1)])
             todo = np.concatenate(again)
-        return list(prons)
+        return [(pron,) for pron in prons]
 
     def _batches(self, size: int, todo: Indices, ids: Int32, lengths: Int32) -> Iterator[tuple[Indices, Int32]]:
         """Yield words and their ids [B, S]; few sizes of either, filled up with copies of the first word."""

@@ -14,6 +14,10 @@ _CLOSE = 1.15
 """Settings this near the fastest run a second time before one is chosen."""
 
 
+Texts = tuple[str, ...]
+"""What is said of a word, the most probable text first and each once; greedy decoding says one."""
+
+
 class Contestant(Protocol):
     """One way to pronounce words."""
 
@@ -29,7 +33,7 @@ class Contestant(Protocol):
     def setting(self) -> str:
         """Whatever else was chosen for it."""
 
-    def run(self, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, words: Sequence[str], langs: Sequence[str]) -> list[Texts]:
         """Pronounce words of known languages, all cores included."""
 
 
@@ -48,7 +52,7 @@ class Peer(Protocol):
     def settings(self) -> Sequence[Any]:
         """What may be chosen; `str` of one describes it."""
 
-    def run(self, setting: Any, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, setting: Any, words: Sequence[str], langs: Sequence[str]) -> list[Texts]:
         """Pronounce words of known languages in one setting."""
 
 
@@ -91,17 +95,17 @@ class Tuned:
         """The chosen one."""
         return str(self._setting)
 
-    def run(self, words: Sequence[str], langs: Sequence[str]) -> list[str]:
+    def run(self, words: Sequence[str], langs: Sequence[str]) -> list[Texts]:
         """Pronounce words."""
         return self._peer.run(self._setting, words, langs)
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """A contestant that has run once, with its strings."""
+    """A contestant that has run once, with what it said."""
 
     contestant: Contestant
-    strings: list[str]
+    texts: list[Texts]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,32 @@ _GIGA, _MEBI = 1e9, 2**20
 
 
 @dataclass(frozen=True)
+class Missed:
+    """Of words whose most probable outputs are proven, those for which a peer has others."""
+
+    best: int
+    """The first is another."""
+    lists: int
+    """Any is another, or in another place."""
+    sets: int
+    """Any is another."""
+
+
+@dataclass(frozen=True)
+class Variants:
+    """A race for several outputs of each word."""
+
+    asked: int
+    """The most outputs of a word."""
+    min_share: float
+    """Our first line leaves out what is less probable than this share of the best; all others leave out nothing."""
+    proven: int
+    """Words whose outputs our first line has proven."""
+    all_proven: int
+    """Words whose outputs our second line has proven; `Missed` counts among these."""
+
+
+@dataclass(frozen=True)
 class ReportLine:
     """One contestant's result on one subject."""
 
@@ -24,7 +50,9 @@ class ReportLine:
     latency_ms: float
     """Median time of one word alone."""
     same_strings: int
-    """Words whose string is ours."""
+    """Words whose string, the best of several, is ours."""
+    missed: Missed | None = None
+    """Of a peer, where several outputs of a word are looked for."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +123,7 @@ class Subject:
     profile: Profile | None
     """None where the stages cannot be told apart."""
     on_device: OnDevice | None = None
+    variants: Variants | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +133,8 @@ class Report:
     cpu: str
     workers: int
     ceilings: Mapping[str, float]
-    """Operations per second of matrix products on that many threads by number format, see `ceiling.gemm_ceiling`."""
+    """Operations per second of matrix products on that many threads by number format, see `ceiling.gemm_ceiling`; none
+    where no share of them can be told."""
     peak_rss_bytes: int
     """Of this process, all contestants included."""
     subjects: tuple[Subject, ...]
@@ -127,7 +157,7 @@ class Report:
         peaks = ", ".join(f"{dtype} {ceiling / _GIGA:,.0f}" for dtype, ceiling in self.ceilings.items())
         head = [
             f"{self.cpu}, {count_of(self.workers, 'worker')}; words/s are medians of interleaved rounds",
-            f"Peak of matrix products here on as many threads, in GFLOP/s: {peaks}",
+            *([f"Peak of matrix products here on as many threads, in GFLOP/s: {peaks}"] if peaks else ()),
             f"Peak memory of this process, all contestants included: {self.peak_rss_bytes / _MEBI:,.0f} MiB",
         ]
         return "\n".join([*head, *(line for subject in self.subjects for line in self._lines(subject))])
@@ -155,6 +185,8 @@ class Report:
                 f"{line.same_strings / work.words:9.2%}  {line.setting}"
             )
         yield from (f"  {peer.name} skipped: {peer.reason}" for peer in subject.skipped)
+        if variants := subject.variants:
+            yield from _of_variants(variants, subject, width)
         yield (
             f"  Ours: compiled in {subject.cost.compile_s:.1f} s to {subject.cost.artifact_bytes / _MEBI:.1f} MiB, "
             f"loaded in {subject.cost.load_s:.2f} s"
@@ -172,3 +204,20 @@ class Report:
                 f"  On the GPU: {used.bytes / _MEBI:,.0f} MiB in use; {used.chunks:,} chunks encoded, {used.rounds:,} "
                 "rounds of steps, a graph each"
             )
+
+
+def _of_variants(variants: Variants, subject: Subject, width: int) -> Iterator[str]:
+    """Yield what of several outputs of a word the peers missed; names are `width` characters wide."""
+    ours, whole = (line.name for line in subject.lines[:2])
+    words = f"{subject.work.words:,}"
+    yield (
+        f"  {variants.asked} outputs of a word; {ours} leaves out those less probable than {variants.min_share} of the "
+        "best, the others leave out none"
+    )
+    yield f"  Proven: {variants.proven:,} of {words} words by {ours}, {variants.all_proven:,} by {whole}"
+    yield f"  Of the {variants.all_proven:,} words, those for which a peer has another"
+    yield f"  {'':{width}}{'best':>9}{'list':>9}{'set':>9}"
+    for line in subject.lines:
+        if missed := line.missed:
+            name = f"{line.name} {line.dtype}"
+            yield f"  {name:{width}}{missed.best:9,}{missed.lists:9,}{missed.sets:9,}"

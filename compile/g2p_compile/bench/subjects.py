@@ -32,13 +32,21 @@ class BenchModel:
     cost: Cost
 
 
-def require_shapes(shapes: Sequence[str]) -> None:
+def require_shapes(shapes: Sequence[str], random: bool = True) -> None:
     """Check the names of shapes.
 
+    Args:
+        shapes: as for `models`.
+        random: whether random weights will do. A search among their outputs, all about as probable, has no end.
+
     Raises:
-        UsageError: one is unknown.
+        UsageError: one is unknown, or not to be had.
     """
     for shape in shapes:
+        if shape.startswith(_RANDOM) and not random:
+            raise UsageError(
+                f"{shape!r} has no outputs that are more probable than others: leave out {_RANDOM}, or --variants"
+            )
         if shape.removeprefix(_RANDOM) not in SHAPES:
             raise UsageError(f"{shape!r} is no shape: give one of {', '.join(SHAPES)}, or {_RANDOM} before it")
 

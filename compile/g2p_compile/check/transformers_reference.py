@@ -63,8 +63,8 @@ def source_ids(contract: Contract, word: str, lang: str) -> list[int]:
     return [byte + 3 for byte in (contract.prefix_for(lang) + word).encode()]
 
 
-def generate(checkpoint: Checkpoint, sources: Sequence[list[int]], **options: Any) -> Any:
-    """Return what transformers' `generate` does for one batch of ids, padded and masked, greedy under the contract."""
+def generate(checkpoint: Checkpoint, sources: Sequence[list[int]], num_beams: int = 1, **options: Any) -> Any:
+    """Return what transformers' `generate` does for one batch of ids, padded and masked, under the contract."""
     longest = max(map(len, sources))
     device = checkpoint.model.device
     with torch.inference_mode():
@@ -72,7 +72,7 @@ def generate(checkpoint: Checkpoint, sources: Sequence[list[int]], **options: An
             input_ids=torch.tensor([s + [0] * (longest - len(s)) for s in sources], device=device),
             attention_mask=torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sources], device=device),
             do_sample=False,
-            num_beams=1,
+            num_beams=num_beams,
             max_new_tokens=checkpoint.contract.max_target_bytes,
             decoder_start_token_id=START,
             eos_token_id=EOS,

@@ -8,12 +8,17 @@ import pyarrow as pa
 import pytest
 import torch
 
+from g2p_batch.api import G2P
 from g2p_batch.errors import UsageError
 from g2p_batch.model.resolve import find_model
 from g2p_batch.model.threaded import Answers
-from g2p_compile.bench import Options, bench, ceiling
+from g2p_compile.bench import Missed, Options, Skipped, Variants, bench, ceiling
+from g2p_compile.bench.contest import Truth
 from g2p_compile.bench.flops import Work, model_flops
+from g2p_compile.bench.ground import GROUNDS
+from g2p_compile.bench.peers import ALWAYS, PeerEntry
 from g2p_compile.bench.profile import tokens_of
+from g2p_compile.bench.race import Texts
 from g2p_compile.check.transformers_reference import answers, load_reference
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.export.widen import SHAPES, random_checkpoint, widen
@@ -65,6 +70,56 @@ def test_all_contestants_run_on_all_subjects_and_agree(monkeypatch: pytest.Monke
     raw = json.loads(report.to_json())
     assert raw["subjects"][0]["lines"][1]["name"] == "transformers"
     assert raw["ceilings"]["float32"] > 1e8
+
+
+class Misled:
+    """A peer that finds what is true, but for some words."""
+
+    name, dtype, settings = "Misled", "float32", ("its only one",)
+
+    def __init__(self, variants: int) -> None:
+        found = G2P(variants=variants, min_share=0)(WORDS, LANGS)
+        self.said = dict(zip(WORDS, (tuple(pron for pron, _ in one) for one in found), strict=True))
+        best, second, third = self.said["gatto"]
+        self.said["gatto"] = best, third, second
+        self.said["π"] = *self.said["π"][:2], "another"
+        self.said["Straße"] = "another", *self.said["Straße"][1:]
+
+    def run(self, _: str, words: list[str], _langs: list[str]) -> list[Texts]:
+        return [self.said[word] for word in words]
+
+
+def test_a_race_for_several_outputs_tells_what_a_peer_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    misled = PeerEntry("Misled", (), lambda checkpoint, threads, folder, variants: Misled(variants))
+    greedy = PeerEntry("Greedy", (), lambda *_: None, greedy_only="it is greedy")
+    cpu = replace(GROUNDS["cpu"], always=(*ALWAYS, misled), others=(greedy,))
+    monkeypatch.setitem(GROUNDS, "cpu", cpu)
+    options = Options(TABLE, rounds=2, workers=2, peers=True, variants=3)
+    report = bench(find_model("bundled", quiet), options, quiet)
+    (subject,) = report.subjects
+    names = ["g2p-batch", "g2p-batch all", "g2p-batch greedy", "transformers", "Misled"]
+    assert [line.name for line in subject.lines] == names
+    assert [line.same_strings for line in subject.lines] == [4, 4, 4, 4, 3]
+    assert all(line.words_per_s > 0 and len(line.rounds) == 2 for line in subject.lines)
+    assert [line.missed for line in subject.lines[:3]] == [None] * 3
+    assert subject.lines[3].missed.best == 0
+    assert subject.lines[4].missed == Missed(best=1, lists=3, sets=2)
+    assert subject.variants == Variants(asked=3, min_share=0.01, proven=4, all_proven=4)
+    assert subject.skipped == (Skipped("Greedy", "it is greedy"),)
+    assert (subject.profile, report.ceilings, report.of_peak(subject, subject.lines[0])) == (None, {}, None)
+
+
+def test_only_proven_words_count() -> None:
+    truth = Truth([("a", "b"), ("c", "d"), ("e",)], proven=[0, 2])
+    assert truth.missed([("a", "b"), ("x", "y"), ("e",)]) == Missed(0, 0, 0)
+    assert truth.missed([("b", "a"), ("c", "d"), ("e", "f")]) == Missed(best=1, lists=2, sets=1)
+    assert truth.missed([("a",), ("c", "d"), ("f",)]) == Missed(best=1, lists=2, sets=2)
+
+
+def test_random_weights_take_no_part_in_a_race_for_several_outputs() -> None:
+    options = Options(TABLE, ("tiny_8", "random:tiny_8"), rounds=1, variants=4)
+    with pytest.raises(UsageError, match="'random:tiny_8' has no outputs that are more probable than others: leave"):
+        bench(find_model("bundled", quiet), options, quiet)
 
 
 def test_an_unknown_shape_is_refused_before_anything_is_measured() -> None:

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from g2p_batch.errors import PackageError, UsageError
-from g2p_compile.bench import Cost, Profile, Report, ReportLine, Skipped, Subject, Use, draw, require_plot
+from g2p_compile.bench import (
+    Cost,
+    Missed,
+    Profile,
+    Report,
+    ReportLine,
+    Skipped,
+    Subject,
+    Use,
+    Variants,
+    draw,
+    require_plot,
+)
 from g2p_compile.bench.flops import Work
 from g2p_compile.bench.results import OnDevice
 
@@ -63,6 +75,44 @@ def test_the_json_holds_all_figures_and_the_share_of_the_peak() -> None:
     ours, theirs = raw["subjects"][0]["lines"]
     assert (round(ours["of_peak"], 4), theirs["of_peak"]) == (0.4817, None)
     assert raw["subjects"][0]["profile"]["decoder"] == {"useful": 135, "computed": 180}
+
+
+def of_variants() -> Report:
+    plain = report()
+    ours, theirs = plain.subjects[0].lines
+    lines = (
+        ours,
+        replace(ours, name="g2p-batch all", words_per_s=1600.0),
+        replace(ours, name="g2p-batch greedy", words_per_s=4000.0, same_strings=8),
+        replace(theirs, missed=Missed(best=1, lists=5, sets=3)),
+    )
+    subject = replace(plain.subjects[0], lines=lines, profile=None, variants=Variants(4, 0.01, proven=10, all_proven=9))
+    return replace(plain, ceilings={}, subjects=(subject,))
+
+
+def test_the_report_tells_what_of_several_outputs_the_peers_missed() -> None:
+    assert of_variants().to_text().splitlines()[1:] == [
+        "Peak memory of this process, all contestants included: 1,100 MiB",
+        "",
+        "bundled: 10 words of 18.5 bytes and 13.5 tokens, 123.4 MFLOP each",
+        "                            words/s  slowest  fastest  ours is  of peak   one word     same  setting",
+        "  g2p-batch float32           2,000    1,900    2,100    1.00x        -     4.0 ms  100.00%  2 workers",
+        "  g2p-batch all float32       1,600    1,900    2,100    1.25x        -     4.0 ms  100.00%  2 workers",
+        "  g2p-batch greedy float32    4,000    1,900    2,100    0.50x        -     4.0 ms   80.00%  2 workers",
+        "  CTranslate2 int8              400      390      410    5.00x        -    25.0 ms   90.00%  "
+        "64 words, 2x1 threads",
+        "  ONNX Runtime float32 skipped: onnxruntime not installed",
+        "  4 outputs of a word; g2p-batch leaves out those less probable than 0.01 of the best, the others "
+        "leave out none",
+        "  Proven: 10 of 10 words by g2p-batch, 9 by g2p-batch all",
+        "  Of the 9 words, those for which a peer has another",
+        "                               best     list      set",
+        "  CTranslate2 int8                1        5        3",
+        "  Ours: compiled in 4.2 s to 3.0 MiB, loaded in 0.05 s",
+    ]
+    raw = json.loads(of_variants().to_json())["subjects"][0]
+    assert raw["variants"] == {"asked": 4, "min_share": 0.01, "proven": 10, "all_proven": 9}
+    assert [line["missed"] for line in raw["lines"]] == [None, None, None, {"best": 1, "lists": 5, "sets": 3}]
 
 
 @pytest.mark.parametrize(("name", "start"), [("speed.svg", b"<?xml"), ("speed.png", b"\x89PNG")])
