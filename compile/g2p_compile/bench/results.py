@@ -211,8 +211,8 @@ def _of_variants(variants: Variants, subject: Subject, width: int) -> Iterator[s
     ours, whole = (line.name for line in subject.lines[:2])
     words = f"{subject.work.words:,}"
     yield (
-        f"  {variants.asked} outputs of a word; {ours} leaves out those less probable than {variants.min_share} of the "
-        "best, the others leave out none"
+        f"  {count_of(variants.asked, 'output')} of a word; {ours} leaves out those less probable than "
+        f"{variants.min_share} of the best, the others leave out none"
     )
     yield f"  Proven: {variants.proven:,} of {words} words by {ours}, {variants.all_proven:,} by {whole}"
     yield f"  Of the {variants.all_proven:,} words, those for which a peer has another"
