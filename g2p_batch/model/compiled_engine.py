@@ -18,7 +18,7 @@ from g2p_batch.model.tokenizer import Float32, Int32
 class Caches:
     """Keys and values of one bucket: per decoder layer [2, slots + 1, reach, H, cell width], cells as the manifest has.
 
-    Inert rows of a rung write to the last slot.
+    Inert rows of a rung write to the last slot of each.
     """
 
     bucket: int
@@ -63,13 +63,13 @@ class CompiledEngine(ABC):
     def open(self, bucket: LengthBucket) -> Caches:
         """Return the caches of a bucket, made when they are first asked for."""
         if bucket not in self._caches:
-            self._caches[bucket] = self._allocate(bucket, bucket.slots)
+            self._caches[bucket] = self._allocate(bucket, bucket.slots, bucket.slots)
         return self._caches[bucket]
 
     def open_search(self, bucket: LengthBucket) -> Caches:
         """Return the caches of a search in a bucket, made when they are first asked for."""
         if bucket not in self._search_caches:
-            self._search_caches[bucket] = self._allocate(bucket, bucket.search_slots)
+            self._search_caches[bucket] = self._allocate(bucket, bucket.search_slots, bucket.search_sources)
         return self._search_caches[bucket]
 
     @abstractmethod
@@ -84,6 +84,19 @@ class CompiledEngine(ABC):
     def step(self, cache: Caches, rows: Rows) -> tuple[Int32, Float32]:
         """Decode one token of every row; returns tokens [R] and their log-probabilities [R]."""
 
+    @property
+    def searches(self) -> bool:
+        """Whether the artifact has what `extend` and `fork` call."""
+        return {"extend_0", "fork_0"} <= self._functions.keys()
+
+    @abstractmethod
+    def extend(self, cache: Caches, rows: Rows, source: Int32) -> tuple[Int32, Float32]:
+        """Return the best tokens [R, K] of every row and their log-probabilities; source [R]: slots of their words."""
+
+    @abstractmethod
+    def fork(self, cache: Caches, origin: Int32, target: Int32, count: Int32) -> None:
+        """Copy the first `count` positions of slots `origin` into slots `target`, each [F]."""
+
     @abstractmethod
     def _zeros(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Return a tensor of zeros where the model computes."""
@@ -91,15 +104,15 @@ class CompiledEngine(ABC):
     def _call(self, name: str, *arguments: Any) -> Any:
         return self._functions[name](*arguments, *self._arguments[name])
 
-    def _allocate(self, bucket: LengthBucket, slots: int) -> Caches:
+    def _allocate(self, bucket: LengthBucket, past: int, source: int) -> Caches:
         geometry, cells = self.contract.geometry, self._manifest.cache
 
-        def caches(reach: int) -> list[Any]:
+        def caches(slots: int, reach: int) -> list[Any]:
             shape = (2, slots + 1, reach, geometry.heads, cells.width)
             return [self._zeros(shape, cells.dtype) for _ in range(geometry.decoder_layers)]
 
         index = self.shapes.buckets.index(bucket)
-        return Caches(index, caches(bucket.target_bytes), caches(bucket.source_bytes))
+        return Caches(index, caches(past, bucket.target_bytes), caches(source, bucket.source_bytes))
 
 
 def values_of(tensor: Tensor, file: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -90,6 +90,8 @@ MOST_VARIANTS = 32
 """Most outputs of a word that can be searched for."""
 SLOTS_OF_ROW = 16
 """Slots for the beginnings of a word whose outputs are searched for."""
+_SEARCH_ROWS = 256
+"""Most rows of a search: each takes slots of its own, on a GPU with far more rows of a step all its memory."""
 
 
 class LengthBucket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,12 +112,17 @@ class LengthBucket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def search_rows(self) -> int:
         """Rows of a step of a search for several outputs: it does more beside the engine, which more rows pay for."""
-        return 4 * self.batch
+        return min(4 * self.batch, _SEARCH_ROWS)
 
     @property
     def search_slots(self) -> int:
-        """Slots of the cache of a search: each row has as many of its own; the one behind them is scratch."""
+        """Slots of a search for what is said: each row has as many of its own; the one behind them is scratch."""
         return self.search_rows * SLOTS_OF_ROW
+
+    @property
+    def search_sources(self) -> int:
+        """Slots of a search for what is encoded of words; the one behind them is scratch."""
+        return self.search_rows + self.chunk
 
 
 @dataclass(frozen=True)

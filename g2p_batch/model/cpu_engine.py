@@ -158,11 +158,6 @@ class CpuEngine(CompiledEngine):
         token, logprob = self._call(f"step_{cache.bucket}", *map(_tensor, arguments), *cache.all)
         return _array(token), _array(logprob)
 
-    @property
-    def searches(self) -> bool:
-        """Whether the artifact has what `extend` and `fork` call."""
-        return {"extend_0", "fork_0"} <= self._functions.keys()
-
     def extend(self, cache: Caches, rows: Rows, source: Int32) -> tuple[Int32, Float32]:
         """Return the best tokens [R, K] of every row and their log-probabilities; source [R]: slots of their words."""
         arguments = (rows.token, rows.position, rows.slot, rows.source_length, source)

@@ -105,7 +105,7 @@ class _SearchStream:
         self._log_share = np.float32(log(search.min_share)) if search.min_share else _NOTHING
         size, slots = bucket.search_rows, SLOTS_OF_ROW
         self._live = 0
-        self._free = np.arange(bucket.search_rows + bucket.chunk, dtype=np.int32)
+        self._free = np.arange(bucket.search_sources, dtype=np.int32)
         """Places for what is encoded of words."""
         self._waiting: list[tuple[int, int, int]] = []
         """Words that are encoded, the next one last: place in the list, slot and length of the source."""
@@ -367,7 +367,7 @@ class _SearchStream:
         if self._cache is None:
             self._cache = self._engine.open_search(self._bucket)
         words, rung = len(source.rows), self._engine.shapes.rung(len(source.rows))
-        slots = np.full(rung, self._bucket.search_slots, np.int32)
+        slots = np.full(rung, self._bucket.search_sources, np.int32)
         slots[:words], self._free = self._free[:words], self._free[words:]
         lengths = np.ones(rung, np.int32)
         lengths[:words] = source.lengths

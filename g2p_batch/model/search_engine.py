@@ -17,17 +17,21 @@ class SearchEngine(Engine, Protocol):
         """Whether its compiled model can do this; one that an earlier version compiled cannot."""
 
     def open_search(self, bucket: LengthBucket) -> Cache:
-        """Return the cache of a search in a bucket, all its slots free, `bucket.search_slots` and one for scratch."""
+        """Return the cache of a search in a bucket, all its slots free.
+
+        It has `bucket.search_slots` for what is said and `bucket.search_sources` for what is encoded, and one behind
+        each of them for scratch.
+        """
 
     def extend(self, cache: Cache, rows: Rows, source: Int32) -> tuple[Int32, Float32]:
         """Return how every row may go on, as `step` would with its one token.
 
         Args:
-            cache: what `open` returned for the bucket.
-            rows: as for `step`; a slot is what one row has of an output, and no two rows have the same one but for
-                inert rows.
+            cache: what `open_search` returned for the bucket.
+            rows: as for `step`, at most `bucket.search_rows`; a slot is what one row has of an output, and no two rows
+                have the same one but for inert rows.
             source: [R] int32, the slots that the rows' words were put into by `prefill`, any number of rows to a slot;
-                `bucket.slots` for inert rows.
+                the one for scratch for inert rows.
 
         Returns:
             the K most probable tokens [R, K] int32, the best first, equals by rising id, and their log-probabilities
@@ -41,7 +45,7 @@ class SearchEngine(Engine, Protocol):
         What was put into slots by `prefill` is not copied: rows share it.
 
         Args:
-            cache: what `open` returned for the bucket.
+            cache: what `open_search` returned for the bucket.
             origin: [F] int32, F at least 1: where each copy comes from; a slot may be the origin of several.
             target: [F] int32: where each goes; at most once, and no origin.
             count: [F] int32: how many positions, from the first one on; 0 to `bucket.target_bytes`. A row that was
@@ -55,9 +59,7 @@ def require_search(engine: Engine) -> SearchEngine:
     Raises:
         ArtifactError: this one cannot.
     """
-    if not isinstance(engine, SearchEngine):
-        raise ArtifactError("models compiled for GPUs give one pronunciation of a word: use a CPU")
-    if not engine.searches:
+    if not isinstance(engine, SearchEngine) or not engine.searches:
         raise ArtifactError(
             "an earlier version compiled this model, for one pronunciation of a word: "
             "compile it again with `g2p-batch compile`"

@@ -68,7 +68,7 @@ class FakeSearchEngine:
 
     def prefill(self, cache: _Cache, hidden: list[bytes], slots: Int32) -> None:
         for slot, source in zip(slots.tolist(), hidden, strict=True):
-            assert 0 <= slot <= cache.bucket.search_slots
+            assert 0 <= slot <= cache.bucket.search_sources
             cache.sources[slot] = source
 
     def step(self, cache: _Cache, rows: Rows) -> tuple[Int32, Float32]:

@@ -149,6 +149,18 @@ def test_two_gpus_give_the_lexicon_of_the_cpu_even_if_one_fails(
     assert (tmp_path / "gpu.tsv").read_bytes() == (tmp_path / "cpu.tsv").read_bytes()
 
 
+def test_a_search_on_a_gpu_writes_the_lexicon_of_the_cpu(
+    model: GpuModel, emulator: Emulator, tiny_artifact: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "words.txt").write_text("one\ntwo\n", encoding="utf-8")
+    wished = ("--variants", "3", "-o")
+    there = emulator.environment(model.kernels)
+    ran = generate(tmp_path, "--model", str(model.folder), "--device", "cuda:0", *wished, "gpu.tsv", **there)
+    assert ran.returncode == 0, ran.stderr
+    assert generate(tmp_path, "--model", str(tiny_artifact), *wished, "cpu.tsv").returncode == 0
+    assert (tmp_path / "gpu.tsv").read_bytes() == (tmp_path / "cpu.tsv").read_bytes()
+
+
 def test_a_gpu_has_one_worker(model: GpuModel, emulator: Emulator, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("one\n", encoding="utf-8")
     options = ("--model", str(model.folder), "--device", "cuda:0,1", "--workers", "3", "-o", "gpu.tsv")

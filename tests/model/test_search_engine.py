@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model.compiled_engine import Caches
-from g2p_batch.model.contract import MANIFEST, DType
+from g2p_batch.model.contract import MANIFEST, DType, LengthBucket, Shapes, load_manifest
 from g2p_batch.model.cpu_engine import Artifact, CpuEngine
 from g2p_batch.model.cpu_families import cpu_family
 from g2p_batch.model.greedy import Rows
@@ -21,7 +21,6 @@ from g2p_batch.model.resolve import find_model
 from g2p_batch.model.search_engine import require_search
 from g2p_batch.model.tokenizer import BYTE_OFFSET, START, Float32, Int32, tokenize
 from g2p_compile.program import CHOICES
-from tests.helpers.fake_engine import FakeEngine
 
 DTYPES: tuple[DType, ...] = ("float32", "bfloat16", "int8")
 WORDS = ["tear", "château", "of", "through"]
@@ -151,10 +150,8 @@ def test_a_fork_writes_the_positions_that_are_counted_and_nothing_else(asked: As
         assert np.array_equal(past, wanted)
 
 
-def test_an_engine_that_cannot_search_says_what_can(tiny_artifact: Path, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_searched_says_how_to_mend_it(tiny_artifact: Path, tmp_path: Path) -> None:
     assert require_search(Artifact(tiny_artifact).engine())
-    with pytest.raises(ArtifactError, match="use a CPU"):
-        require_search(FakeEngine({}))
     older = shutil.copytree(tiny_artifact, tmp_path / "older")
     manifest = json.loads((older / MANIFEST).read_text(encoding="utf-8"))
     names = manifest["functions"]
@@ -162,3 +159,13 @@ def test_an_engine_that_cannot_search_says_what_can(tiny_artifact: Path, tmp_pat
     (older / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(ArtifactError, match=r"compile it again with `g2p-batch compile`"):
         require_search(Artifact(older).engine())
+
+
+def test_a_search_has_slots_for_all_its_words_and_rows(tiny_artifact: Path) -> None:
+    # More words encoded together than rows have slots, and more rows of a step than a search has.
+    for batch, chunk, sources, said in ((1, 100, 104, 64), (8, 3, 35, 512), (4096, 1024, 1280, 4096)):
+        bucket = LengthBucket(8, 4, batch, chunk)
+        assert (bucket.search_sources, bucket.search_slots) == (sources, said)
+        manifest = replace(load_manifest(tiny_artifact), shapes=Shapes((bucket,), (4096,)), functions={})
+        cache = CpuEngine(manifest, {}, {}).open_search(bucket)
+        assert [cells.shape[1] for cells in (*cache.past, *cache.source)] == [said + 1] * 2 + [sources + 1] * 2

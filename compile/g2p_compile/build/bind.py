@@ -16,6 +16,8 @@ from g2p_compile.kernels import PACKED_AS, WEIGHTS, Call, Kernel, Kernels
 from g2p_compile.kernels.kernel import Array
 from g2p_compile.program import PREFIX, WEIGHT_NAMES, Program
 
+_STAGES = ("encoder", "prefill", "step", "extend", "fork")
+"""What every bucket has a function of."""
 HIDDEN_RANK, CACHE_RANK = 3, 5
 """Dimensions of encoder outputs and of a cache; no other parameter has as many."""
 
@@ -34,13 +36,9 @@ def bind(program: Program, kernels: Kernels, shapes: Shapes) -> Bound:
     """Choose a kernel for every operation of a program and make its functions for every bucket."""
     if kernels.folds:
         program = fold(program)
-    stages = ["encoder", "prefill", "step"]
-    if kernels.searches:
-        program = with_search(program)
-        stages += ["extend", "fork"]
-    binder = _Binder(program, kernels)
+    binder = _Binder(with_search(program), kernels)
     for index, bucket in enumerate(shapes.buckets):
-        for stage in stages:
+        for stage in _STAGES:
             words = bucket.chunk if stage in ("encoder", "prefill") else bucket.batch
             binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(words)))
     if kernels.cacheless:

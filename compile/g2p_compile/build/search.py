@@ -19,8 +19,9 @@ _LENGTHS = 3
 def with_search(program: Program) -> Program:
     """Return a program with two more functions.
 
-    `extend` is `step` with a further parameter, `source` [R] int32, before the caches, and the results of
-    `variants_head`. `fork` takes origin, target and count, [F] int32, and the caches that `step` writes.
+    `extend` is `step` with a further parameter, `source` [R] int32, before the caches, of which those of sources have
+    as many slots as they like, and the results of `variants_head`. `fork` takes origin, target and count, [F] int32,
+    and the caches that `step` writes.
     """
     functions = dict(program.module.functions_items())
     for name, derive in (("extend", _extend), ("fork", _fork)):
@@ -32,9 +33,19 @@ def with_search(program: Program) -> Program:
 def _extend(step: relax.Function) -> relax.Function:
     count = int(step.attrs["num_input"])
     source = relax.Var("source", step.params[_LENGTHS].ty)
-    body = _Extender(source).visit_expr(step.body)
-    parameters = [*step.params[: _LENGTHS + 1], source, *step.params[_LENGTHS + 1 :]]
+    extender, sources = _Extender(source), tirx.Var("sources", "int64")
+    own = {cache: _with_slots(cache, sources) for cache in _caches_of(step, "cross_attention")}
+    for cache, other in own.items():
+        extender.set_var_remap(cache, other)
+    body = extender.visit_expr(step.body)
+    caches = [own.get(parameter, parameter) for parameter in step.params[_LENGTHS + 1 :]]
+    parameters = [*step.params[: _LENGTHS + 1], source, *caches]
     return relax.Function(parameters, body, None, step.is_pure, step.attrs).with_attr("num_input", count + 1)
+
+
+def _with_slots(cache: relax.Var, slots: tirx.Var) -> relax.Var:
+    kinds, _, *cells = cache.ty.shape
+    return relax.Var(cache.name, relax.TensorType([kinds, slots, *cells], cache.ty.dtype))
 
 
 @mutator
@@ -63,8 +74,7 @@ def _call(operation: str, arguments: list[relax.Expr], results: list[relax.Type]
 
 
 def _fork(step: relax.Function) -> relax.Function:
-    values = [b.value for block in step.body.blocks for b in block.bindings]
-    past = [value.args[-1] for value in values if operation_of(value) == "self_attention"]
+    past = _caches_of(step, "self_attention")
     forks = tirx.Var("forks", "int64")
     chosen = [relax.Var(name, relax.TensorType([forks], "int32")) for name in ("origin", "target", "count")]
     builder = relax.BlockBuilder()
@@ -78,3 +88,10 @@ def _fork(step: relax.Function) -> relax.Function:
             caches = builder.emit_output(relax.Tuple(forked))
         builder.emit_func_output(caches)
     return builder.get()["fork"]
+
+
+def _caches_of(step: relax.Function, operation: str) -> list[relax.Var]:
+    """Return the caches that calls of an operation take, each the last argument."""
+    values = [b.value for block in step.body.blocks for b in block.bindings]
+    calls = [value for value in values if operation_of(value) == operation]
+    return [(call.args if call.op.name == "relax.call_inplace_packed" else call.args[1])[-1] for call in calls]

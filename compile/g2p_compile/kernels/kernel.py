@@ -84,10 +84,6 @@ class Kernels(Protocol):
         """Whether the cacheless check can be built."""
 
     @property
-    def searches(self) -> bool:
-        """Whether there are kernels of what a search asks for: `variants_head` and `fork`."""
-
-    @property
     def places_hidden(self) -> bool:
         """Whether the encoder is given a place behind its other inputs, [B*S, d_model], and returns it filled."""
 

@@ -12,7 +12,7 @@ from g2p_batch.model.contract import LengthBucket, Manifest
 from g2p_batch.model.cuda.decoder_rows import AHEAD, DecoderRows, StepRound
 from g2p_batch.model.cuda.device import NUMBER, CudaDevice
 from g2p_batch.model.greedy import FinishedWords, Rows, TokenizedChunk
-from g2p_batch.model.tokenizer import BYTE_OFFSET, Float32, Int32
+from g2p_batch.model.tokenizer import BYTE_OFFSET, START, Float32, Int32
 
 _CUDA, _CPU, _POOLED = 2, 1, 2
 """Device types and allocator of the virtual machine."""
@@ -24,7 +24,7 @@ _ENGINES: "WeakSet[GpuEngine]" = WeakSet()
 
 
 class GpuEngine(CompiledEngine):
-    """`greedy.StreamingEngine` over a compiled model on one GPU."""
+    """`greedy.StreamingEngine` and `search_engine.SearchEngine` over a compiled model on one GPU."""
 
     def __init__(
         self, manifest: Manifest, device: CudaDevice, library: Any, host_code: Any, weights: Mapping[str, Any]
@@ -60,6 +60,34 @@ class GpuEngine(CompiledEngine):
         with self.device.working():
             token, gain = self._call(f"step_{cache.bucket}", *map(self.device.tensor, arguments), *cache.all)
             return self.device.array(token), self.device.array(gain)
+
+    def open_search(self, bucket: LengthBucket) -> Caches:
+        """Return the caches of a search in a bucket, made when they are first asked for, with all memory of its steps.
+
+        A search looks at what came of each step before it says what the next one does, so it has no graphs; it ends
+        those of streams, as another engine does.
+        """
+        if bucket in self._search_caches:
+            return self._search_caches[bucket]
+        caches = super().open_search(bucket)
+        one = np.ones(1, np.int32)
+        slot, source = one * bucket.search_slots, one * bucket.search_sources
+        self.prefill(caches, self.encode(bucket, one[None] * BYTE_OFFSET, one), source)
+        self.extend(caches, Rows(one * START, one * 0, slot, one), source)
+        _end_graphs()
+        return caches
+
+    def extend(self, cache: Caches, rows: Rows, source: Int32) -> tuple[Int32, Float32]:
+        """Return the best tokens [R, K] of every row and their log-probabilities; source [R]: slots of their words."""
+        arguments = (rows.token, rows.position, rows.slot, rows.source_length, source)
+        with self.device.working():
+            token, gain = self._call(f"extend_{cache.bucket}", *map(self.device.tensor, arguments), *cache.all)
+            return self.device.array(token), self.device.array(gain)
+
+    def fork(self, cache: Caches, origin: Int32, target: Int32, count: Int32) -> None:
+        """Copy the first `count` positions of slots `origin` into slots `target`, each [F]."""
+        with self.device.working():
+            self._call(f"fork_{cache.bucket}", *map(self.device.tensor, (origin, target, count)), *cache.past)
 
     def stream(self, bucket: LengthBucket, sources: Iterable[TokenizedChunk]) -> Iterator[FinishedWords]:
         """Decode chunks of one bucket, as `greedy.decode_stream` says; a word keeps its row until it ends.
@@ -119,9 +147,7 @@ class GpuEngine(CompiledEngine):
         frees what it holds, also what graphs use. It is the process's, so those of other engines have to go.
         """
         self._decoders = {bucket: self._open_decoder(bucket) for bucket in self.shapes.buckets}
-        for other in _ENGINES:
-            for decoder in other._decoders.values():
-                decoder.graphs.clear()
+        _end_graphs()
         _ENGINES.add(self)
 
     def _open_decoder(self, bucket: LengthBucket) -> DecoderRows:
@@ -143,3 +169,10 @@ class GpuEngine(CompiledEngine):
 
     def _zeros(self, shape: tuple[int, ...], dtype: str) -> Any:
         return self.device.zeros(shape, dtype)
+
+
+def _end_graphs() -> None:
+    """Have all graphs of this process recorded again."""
+    for engine in _ENGINES:
+        for decoder in engine._decoders.values():
+            decoder.graphs.clear()

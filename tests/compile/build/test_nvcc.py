@@ -41,14 +41,14 @@ def test_the_bundled_model_becomes_machine_code_for_every_common_gpu(
     )
     manifest = load_manifest(folder)
     assert (manifest.target.kind, manifest.target.features) == ("cuda", COMMON_GPUS)
-    assert {name.split("_")[0] for name in manifest.functions} == {"encoder", "prefill", "step"}
+    assert {name.split("_")[0] for name in manifest.functions} == {"encoder", "prefill", "step", "extend", "fork"}
     code = str(folder / DEVICE_CODE)
     assert [name in cuobjdump("-lelf", code) for name in COMMON_GPUS] == [True, True]
     assert "ptx" not in cuobjdump("-lptx", code), "drivers would have to compile it"
     assembly = cuobjdump("-sass", code)
     functions = [part.partition("\n")[0].strip() for part in assembly.split("Function :")[1:]]
     assert sorted(functions) == sorted(2 * list(manifest.kernels))
-    products = ("norm_linear", "norm_gated", "linear_residual", "cache_source", "greedy_head")
+    products = ("norm_linear", "norm_gated", "linear_residual", "cache_source", "greedy_head", "variants_head")
     for part in assembly.split("Function :")[1:]:
         name = part.partition("\n")[0].strip()
         tensor_cores = "HMMA.16816.F32" in part

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tvm import relax
 
-from g2p_compile.build.bind import Bound, bind
+from g2p_compile.build.bind import bind
 from g2p_compile.build.search import with_search
 from g2p_compile.kernels import MACHINES, CpuKernels, Kernels, Limits
 from g2p_compile.kernels.cuda import CudaKernels, gpu
@@ -48,6 +48,10 @@ def test_extend_is_the_step_with_a_source_and_another_head(program: Program) -> 
         if name.endswith("attention")
     ]
     assert slots == [("self_attention", "slot"), ("cross_attention", "source")] * 2
+    slots = {p.name: p.ty.shape[1] for p in extend.params if p.name.startswith(("past_", "source_"))}
+    assert slots["past_0"].same_as(slots["past_1"])
+    assert slots["source_0"].same_as(slots["source_1"])
+    assert not slots["past_0"].same_as(slots["source_0"]), "what is said has slots of its own"
     rows = extend.params[0].ty.shape[0]
     results = [(list(field.shape), str(field.dtype)) for field in extend.ret_ty.fields]
     assert results == [([rows, CHOICES], "int32"), ([rows, CHOICES], "float32")]
@@ -69,21 +73,18 @@ def test_the_program_keeps_its_own_functions(tiny_program: Path) -> None:
     assert all(further[variable].same_as(function) for variable, function in before.items())
 
 
-def bound(program: Path, kernels: Kernels) -> Bound:
-    return bind(load_program(program), kernels, TINY_SHAPES)
-
-
 STAGES = ["encoder", "prefill", "step", "extend", "fork"]
+FAMILIES: dict[str, tuple[Kernels, list[str]]] = {
+    "cpu": (CpuKernels(MACHINES["avx2"], LIMITS), ["cacheless"]),
+    "cuda": (CudaKernels(gpu(("sm_90",)), LIMITS, "bfloat16"), []),
+}
 
 
-def test_every_bucket_can_be_searched_and_no_weight_is_there_twice(tiny_program: Path) -> None:
-    functions = bound(tiny_program, CpuKernels(MACHINES["avx2"], LIMITS)).functions
-    assert list(functions) == [f"{stage}_{i}" for i in range(2) for stage in STAGES] + ["cacheless"]
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_bucket_can_be_searched_and_no_weight_is_there_twice(family: str, tiny_program: Path) -> None:
+    kernels, further = FAMILIES[family]
+    functions = bind(load_program(tiny_program), kernels, TINY_SHAPES).functions
+    assert list(functions) == [f"{stage}_{i}" for i in range(2) for stage in STAGES] + further
     for i in range(2):
         assert functions[f"extend_{i}"] == functions[f"step_{i}"]
         assert functions[f"fork_{i}"] == ()
-
-
-def test_kernels_that_cannot_search_get_no_such_functions(tiny_program: Path) -> None:
-    functions = bound(tiny_program, CudaKernels(gpu(("sm_90",)), LIMITS, "float32")).functions
-    assert list(functions) == [f"{stage}_{i}" for i in range(2) for stage in STAGES[:3]]

@@ -19,6 +19,7 @@ from g2p_compile.kernels import Call, Limits
 from g2p_compile.kernels.cuda import CudaKernels, gpu
 from g2p_compile.kernels.cuda.launch import DeviceCode
 from g2p_compile.kernels.cuda.tiling import as_stored
+from g2p_compile.program import CHOICES
 from tests.helpers.emulated import build_kernels, require_gpu
 from tests.helpers.gpu_models import NO_CODE
 
@@ -46,9 +47,11 @@ CALLS = {
         ((None, 3 * ALL), (HEADS, TARGET), (None,), (None,), (2, None, None, HEADS, WIDTH)), ((HEADS, TARGET),), ()
     ),
     "cross_attention": Call(((None, ALL), (None,), (None,), (2, None, None, HEADS, WIDTH)), (), ()),
-    "greedy_head": Call(
-        ((None, INNER), (INNER,), (VOCABULARY, INNER)), ((INNER,), (VOCABULARY, INNER)), (EPSILON, 0.5)
+    **dict.fromkeys(
+        ("greedy_head", "variants_head"),
+        Call(((None, INNER), (INNER,), (VOCABULARY, INNER)), ((INNER,), (VOCABULARY, INNER)), (EPSILON, 0.5)),
     ),
+    "fork": Call(((None,), (None,), (None,), (2, None, None, HEADS, WIDTH)), (), ()),
 }
 TOLERANCE: dict[DType, float] = {"float32": 5e-6, "float16": 3e-3, "bfloat16": 2e-2}
 """Of the largest value: rounding of inputs that the definitions are not given, and of results."""
@@ -165,9 +168,7 @@ def test_a_product_is_added_to_what_is_there(bench: Bench, rows: int) -> None:
 def test_the_head_chooses_the_lowest_of_the_best(bench: Bench, rows: int) -> None:
     x, gain, weight = values(rows, INNER), values(INNER), bench.rounded(VOCABULARY, INNER)
     weight[300:] = weight[100:184]
-    token, logprob = bench.run(
-        "greedy_head", [x], [gain, weight], [np.zeros(rows, np.int32), np.zeros(rows, np.float32)]
-    )
+    token, logprob = choose(bench, "greedy_head", x, [gain, weight])
     wanted, expected = ops.greedy_head(t(x), t(gain), t(weight), EPSILON, 0.5)
     assert not ((token >= 300) & (token < VOCABULARY)).any()
     assert (token == wanted.numpy()).mean() > (0.999 if bench.dtype == "float32" else 0.9)
@@ -175,11 +176,85 @@ def test_the_head_chooses_the_lowest_of_the_best(bench: Bench, rows: int) -> Non
     bench.close(logprob[same], expected[torch.from_numpy(same)])
 
 
+def choose(bench: Bench, operation: str, x: np.ndarray, weights: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    shape = (len(x), CHOICES) if operation == "variants_head" else (len(x),)
+    token, logprob = bench.run(operation, [x], weights, [np.full(shape, -1, np.int32), np.zeros(shape, np.float32)])
+    return token, logprob
+
+
+@pytest.mark.parametrize("rows", [1, 31, 70])
+def test_a_head_of_searches_gives_the_best_in_their_order(bench: Bench, rows: int) -> None:
+    x, gain, weight = values(rows, INNER), values(INNER), bench.rounded(VOCABULARY, INNER)
+    token, logprob = choose(bench, "variants_head", x, [gain, weight])
+    for one, first in zip(choose(bench, "greedy_head", x, [gain, weight]), (token, logprob), strict=True):
+        assert one.tobytes() == first[:, 0].tobytes()
+    assert all(len(set(row)) == CHOICES for row in token.tolist())
+    assert (np.diff(logprob, axis=1) <= 0).all()
+    all_logprobs = (ops._rms_norm(t(x), t(gain), EPSILON) @ t(weight).T * 0.5).log_softmax(-1)
+    bench.close(logprob, all_logprobs.gather(1, torch.from_numpy(token).long()))
+    bench.close(logprob, ops.variants_head(t(x), t(gain), t(weight), EPSILON, 0.5)[1])
+
+
+TIES: dict[str, tuple[dict[int, float], list[int]]] = {
+    "two": ({5: 1.0, 383: 1.0}, [5, 383, 0, 1, 2, 3, 4, 6]),
+    "more than are chosen": (
+        dict.fromkeys((383, 16, 15, 47, 48, 95, 96, 200, 300), 1.0),
+        [15, 16, 47, 48, 95, 96, 200, 300],
+    ),
+    "all": ({}, list(range(CHOICES))),
+    "of one lane": ({37: 1.0, 5: 1.0, 69: 1.0, 101: 2.0}, [101, 5, 37, 69, 0, 1, 2, 3]),
+    "the last that is chosen": (
+        {383: 9.0, 10: 8.0, 9: 7.0, 8: 6.0, 7: 5.0, 42: 4.0, 74: 4.0, 64: 1.0, 32: 1.0},
+        [383, 10, 9, 8, 7, 42, 74, 32],
+    ),
+}
+
+
+@pytest.mark.parametrize("ties", TIES)
+def test_equals_are_chosen_in_the_order_of_their_ids(bench: Bench, ties: str) -> None:
+    logits, wanted = TIES[ties]
+    x, gain, weight = (
+        np.ones((3, INNER), np.float32),
+        np.ones(INNER, np.float32),
+        np.zeros((VOCABULARY, INNER), np.float32),
+    )
+    for token, logit in logits.items():
+        weight[token] = logit
+    token, logprob = choose(bench, "variants_head", x, [gain, weight])
+    assert token.tolist() == [wanted] * 3
+    expected = ops.variants_head(t(x), t(gain), t(weight), EPSILON, 0.5)[1]
+    bench.close(logprob, expected)
+
+
+def test_a_token_that_is_certain_has_the_bits_of_greedy_decoding(bench: Bench) -> None:
+    x, gain, weight = (
+        np.ones((1, INNER), np.float32),
+        np.ones(INNER, np.float32),
+        np.full((VOCABULARY, INNER), -900.0, np.float32),
+    )
+    weight[200] = 900.0
+    token, logprob = choose(bench, "variants_head", x, [gain, weight])
+    assert token[0].tolist() == [200, *range(CHOICES - 1)]
+    assert logprob[0, 0].tobytes() == choose(bench, "greedy_head", x, [gain, weight])[1].tobytes()
+
+
+def test_a_fork_copies_positions_as_they_are_and_touches_no_other(bench: Bench) -> None:
+    cache = bench.narrow(values(2, 9, TARGET, HEADS, WIDTH))
+    origin, target, count = (np.array(c, np.int32) for c in ([2, 2, 8, 1], [0, 5, 3, 7], [0, TARGET, 13, 1]))
+    tensors = [bench.device.tensor(a) for a in (origin, target, count, cache)]
+    with bench.device.working():
+        bench.library["fork"](*tensors)
+    wanted = t(bench.wide(cache))
+    ops.fork(t(origin), t(target), t(count), wanted)
+    assert bench.wide(bench.device.array(tensors[3])).tobytes() == wanted.numpy().tobytes()
+
+
 def test_logits_that_are_no_numbers_choose_a_token_that_there_is(bench: Bench) -> None:
     x, gain, weight = np.full((3, INNER), np.nan, np.float32), values(INNER), bench.rounded(VOCABULARY, INNER)
-    token, logprob = bench.run("greedy_head", [x], [gain, weight], [np.zeros(3, np.int32), np.zeros(3, np.float32)])
-    assert token.tolist() == [0, 0, 0]
-    assert np.isnan(logprob).all()
+    for operation in ("greedy_head", "variants_head"):
+        token, logprob = choose(bench, operation, x, [gain, weight])
+        assert (token == 0).all()
+        assert np.isnan(logprob).all()
 
 
 def test_embedding_and_norm(bench: Bench) -> None:
@@ -238,5 +313,4 @@ def test_keys_and_values_of_the_source_go_into_their_slots(bench: Bench) -> None
 
 
 def test_every_float_operation_of_a_step_has_a_kernel() -> None:
-    not_built = {"linear", "variants_head", "fork"}
-    assert set(CALLS) == set(ops.RESULTS) - not_built, "the cacheless check and searches are not built"
+    assert set(CALLS) == set(ops.RESULTS) - {"linear"}, "the cacheless check is not built"

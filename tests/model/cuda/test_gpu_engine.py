@@ -12,17 +12,23 @@ import tvm
 from g2p_batch import G2P
 from g2p_batch.errors import ArtifactError, DeviceError
 from g2p_batch.model.artifact_cache import DEVICE_CODE, target_family
+from g2p_batch.model.contract import LengthBucket
 from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
-from g2p_batch.model.greedy import Decoded, StreamingEngine, TokenizedChunk, decode_stream
+from g2p_batch.model.greedy import Decoded, Rows, StreamingEngine, TokenizedChunk, decode_stream
+from g2p_batch.model.nbest import Search, search_stream
+from g2p_batch.model.search_engine import SearchEngine, require_search
+from g2p_batch.model.tokenizer import START
 from g2p_compile.build.backends import BACKENDS
 from g2p_compile.build.bind import bind
 from g2p_compile.build.passes import passes_to_executable
-from g2p_compile.program import load_program
+from g2p_compile.program import CHOICES, load_program
 from tests.helpers.decoding import decode
 from tests.helpers.emulated import Emulator
 from tests.helpers.gpu_models import SHAPES, GpuModel, gpu_model
+
+Lists = dict[int, tuple[list[list[int]], np.ndarray, bool]]
 
 
 def open_model(model: GpuModel, patch: pytest.MonkeyPatch) -> GpuEngine:
@@ -198,10 +204,107 @@ def test_an_engine_that_goes_gives_its_memory_back(
     for _ in range(3):
         engine = open_model(model, monkeypatch)
         decode(engine, ids, lengths)
+        searched(engine, SHAPES.buckets[0], ids, lengths, Search(2, 0.0, allowance=20))
         del engine
         gc.collect()
         areas.append(emulator.count("areas"))
     assert areas[0] == areas[1] == areas[2]
+
+
+def integers(*values: int) -> np.ndarray:
+    return np.array(values, np.int32)
+
+
+def test_choices_begin_with_the_one_of_a_step_and_forks_go_on_by_themselves(engine: GpuEngine) -> None:
+    bucket = engine.shapes.longest
+    ids, lengths = words(5, 12, seed=13)
+    cache = engine.open_search(bucket)
+    engine.prefill(cache, engine.encode(bucket, ids, lengths), np.arange(5, dtype=np.int32))
+
+    def say(token: int, position: int, slot: int, word: int) -> list[bytes]:
+        rows = Rows(integers(token), integers(position), integers(slot), lengths[word : word + 1])
+        return [answer.tobytes() for answer in engine.extend(cache, rows, integers(word))]
+
+    words_of = integers(*range(5))
+    rows = Rows(words_of * 0 + START, words_of * 0, words_of, lengths)
+    chosen, logprob = engine.extend(cache, rows, words_of)
+    greedy = engine.open(bucket)
+    engine.prefill(greedy, engine.encode(bucket, ids, lengths), words_of)
+    stepped = engine.step(greedy, rows)
+    assert chosen.shape == logprob.shape == (5, CHOICES)
+    assert [a.tobytes() for a in stepped] == [a[:, 0].tobytes() for a in (chosen, logprob)]
+    # In a slot of its own, with the source of a word that others have too, and with less company.
+    assert [say(START, 0, 20 + word, word) for word in range(5)] == [
+        [chosen[word].tobytes(), logprob[word].tobytes()] for word in range(5)
+    ]
+    first, second, third = chosen[0, :3].tolist()
+    say(first, 1, 0, 0)
+    engine.fork(cache, integers(0, 0), integers(30, 31), integers(1, 2))
+    went_on, copied = say(second, 1, 30, 0), say(third, 2, 31, 0)
+    kept = say(second, 2, 0, 0)
+    say(START, 0, 40, 0)
+    assert went_on == say(second, 1, 40, 0)
+    say(first, 1, 40, 0)
+    assert (kept, copied) == (say(second, 2, 40, 0), say(third, 2, 40, 0))
+    assert kept != copied
+
+
+def searched(engine: SearchEngine, like: LengthBucket, ids: np.ndarray, lengths: np.ndarray, search: Search) -> Lists:
+    """Return the outputs of each word with their log-probabilities, and whether they are proven.
+
+    The bucket is the one of the engine whose words are as long as those of `like`.
+    """
+    lists: Lists = {}
+    (bucket,) = [b for b in engine.shapes.buckets if b.source_bytes == like.source_bytes]
+    parts = [
+        np.arange(start, min(start + bucket.chunk, len(lengths))) for start in range(0, len(lengths), bucket.chunk)
+    ]
+    for found in search_stream(engine, bucket, [TokenizedChunk(at, ids[at], lengths[at]) for at in parts], search):
+        ends = np.cumsum(found.count)
+        for row, end, count, proven in zip(found.rows, ends, found.count, found.proven, strict=True):
+            out = [found.out.ids[at].tolist() for at in range(end - count, end)]
+            said = [[token for token in one if token] for one in out]
+            lists[int(row)] = said, found.out.logprob[end - count : end], bool(proven)
+    return lists
+
+
+@pytest.mark.parametrize("search", [Search(1, allowance=100), Search(4, 0.0, allowance=60)], ids=str)
+def test_a_search_finds_what_the_cpu_finds(engine: GpuEngine, tiny_artifact: Path, search: Search) -> None:
+    longest = SHAPES.longest
+    assert longest.search_rows < 20, "rows that end are given to further words"
+    ids, lengths = words(20, longest.source_bytes, seed=14)
+    got = searched(require_search(engine), longest, ids, lengths, search)
+    wanted = searched(require_search(Artifact(tiny_artifact).engine()), longest, ids, lengths, search)
+    assert sorted(got) == sorted(wanted) == list(range(20))
+    for row, (said, logprob, proven) in wanted.items():
+        assert (got[row][0], got[row][2]) == (said, proven)
+        assert np.abs(got[row][1] - logprob).max() < 1e-4
+
+
+def test_a_search_does_not_depend_on_company(engine: GpuEngine) -> None:
+    ids, lengths = words(9, 12, seed=15)
+    search = Search(3, 0.0, allowance=40)
+    whole = searched(engine, SHAPES.buckets[0], ids, lengths, search)
+    for row in (0, 4, 8):
+        ((said, logprob, proven),) = searched(
+            engine, SHAPES.buckets[0], ids[row : row + 1], lengths[row : row + 1], search
+        ).values()
+        assert (said, logprob.tobytes(), proven) == (whole[row][0], whole[row][1].tobytes(), whole[row][2])
+
+
+def test_a_search_and_a_stream_do_not_disturb_each_other(model: GpuModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = open_model(model, monkeypatch)
+    ids, lengths = words(5, 12, seed=16)
+    wanted = decode(engine, ids, lengths)
+    assert any(decoder.graphs for decoder in engine._decoders.values())
+    engine.open_search(engine.shapes.buckets[0])
+    assert not any(decoder.graphs for decoder in engine._decoders.values()), "what they use may have gone"
+    assert same(decode(engine, ids, lengths), wanted)
+    found = searched(engine, SHAPES.buckets[0], ids, lengths, Search(2, 0.0, allowance=20))
+    assert any(decoder.graphs for decoder in engine._decoders.values())
+    assert same(decode(engine, ids, lengths), wanted)
+    again = searched(engine, SHAPES.buckets[0], ids, lengths, Search(2, 0.0, allowance=20))
+    assert {row: said for row, (said, _, _) in found.items()} == {row: said for row, (said, _, _) in again.items()}
 
 
 def test_a_further_engine_voids_the_graphs_of_others(

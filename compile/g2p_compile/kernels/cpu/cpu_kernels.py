@@ -39,7 +39,6 @@ class CpuKernels:
 
     folds: ClassVar[bool] = True
     cacheless: ClassVar[bool] = True
-    searches: ClassVar[bool] = True
     places_hidden: ClassVar[bool] = False
     hidden: ClassVar[Stored] = "float32"
 

@@ -27,6 +27,7 @@ from g2p_compile.kernels.cuda.launch import (
 from g2p_compile.kernels.cuda.tiling import FEW_ROWS, Tiling, choose
 from g2p_compile.kernels.kernel import Call, Float32, Kernel, Limits, Packed
 from g2p_compile.kernels.vector import Expr, size
+from g2p_compile.program import CHOICES
 
 _WARPS = THREADS // 32
 _BLOCKS = 264
@@ -37,6 +38,9 @@ _EASY_SHARED = 48 << 10
 """Bytes of shared memory that a launch may use without asking first."""
 _LANES = (8, 16, 32, 64, 128, 256)
 """Widths of a head that eight values a lane divide among lanes of a warp evenly."""
+
+_WIDE_RESULTS = ("embed", "linear_residual", "greedy_head", "variants_head")
+"""Operations whose results are float32 in every number format."""
 
 Arguments = Sequence[Pointer | Scalar]
 
@@ -55,7 +59,6 @@ class CudaKernels:
 
     folds: ClassVar[bool] = False
     cacheless: ClassVar[bool] = False
-    searches: ClassVar[bool] = False
     # Sizes of chunks differ: left to the pool, each would keep a block of its own, and making one stops the device.
     places_hidden: ClassVar[bool] = True
 
@@ -66,7 +69,7 @@ class CudaKernels:
 
     def result(self, operation: str) -> Stored:
         """Return the number format of an operation's float results: what is added up stays float32."""
-        return "float32" if operation in ("embed", "linear_residual", "greedy_head") else STORED[self.dtype]
+        return "float32" if operation in _WIDE_RESULTS else STORED[self.dtype]
 
     def cells(self, width: int) -> CacheCells:
         """Return how caches hold a head."""
@@ -177,25 +180,31 @@ def _cache_source(kernels: CudaKernels, call: Call) -> Kernel:
     return Kernel(function, (Packed(tiling.packed_shape, STORED[kernels.dtype]),), lambda w: (tiling.pack(w),))
 
 
-def _greedy_head(kernels: CudaKernels, call: Call) -> Kernel:
-    vocabulary, inner = call.weights[-1]
-    epsilon, scale = call.constants
-    tiling = kernels.tiling(inner, vocabulary, normed=True, kept=vocabulary)
+def _head(operation: str, choices: tuple[int, ...]) -> Callable[[CudaKernels, Call], Kernel]:
+    """Return what makes a head that gives tokens and log-probabilities, each [R, *choices]."""
 
-    def emit() -> None:
-        rows = size()
-        x, gain = _float("x", (rows, inner)), _float("gain", (inner,))
-        weight = kernels.narrow("weight", tiling.packed_shape)
-        token, logprob = _int("token", (rows,)), _float("logprob", (rows,))
-        constants = [Scalar("epsilon", epsilon, "float32"), Scalar("scale", scale, "float32")]
-        arguments: Arguments = [x, gain, weight, token, logprob, Scalar("rows", rows), *constants]
-        body = f"greedy_head<{tiling.plan(C_TYPES[kernels.dtype])}>"
-        grid = Grid(up(rows, tiling.tile.rows), 1, tiling.shared_bytes)
-        kernels.emit(f"greedy_head_{inner}_{vocabulary}", body, arguments, grid, tiling.shared_bytes)
+    def make(kernels: CudaKernels, call: Call) -> Kernel:
+        vocabulary, inner = call.weights[-1]
+        epsilon, scale = call.constants
+        tiling = kernels.tiling(inner, vocabulary, normed=True, kept=vocabulary)
 
-    function = prim_func("greedy_head", emit)
-    packed = (Packed((inner,), "float32"), Packed(tiling.packed_shape, STORED[kernels.dtype]))
-    return Kernel(function, packed, lambda gain, weight: (gain, tiling.pack(weight)))
+        def emit() -> None:
+            rows = size()
+            x, gain = _float("x", (rows, inner)), _float("gain", (inner,))
+            weight = kernels.narrow("weight", tiling.packed_shape)
+            token, logprob = _int("token", (rows, *choices)), _float("logprob", (rows, *choices))
+            constants = [Scalar("epsilon", epsilon, "float32"), Scalar("scale", scale, "float32")]
+            arguments: Arguments = [x, gain, weight, token, logprob, Scalar("rows", rows), *constants]
+            parameters = ", ".join([tiling.plan(C_TYPES[kernels.dtype]), *map(str, choices)])
+            grid = Grid(up(rows, tiling.tile.rows), 1, tiling.shared_bytes)
+            name = f"{operation}_{inner}_{vocabulary}"
+            kernels.emit(name, f"{operation}<{parameters}>", arguments, grid, tiling.shared_bytes)
+
+        function = prim_func(operation, emit)
+        packed = (Packed((inner,), "float32"), Packed(tiling.packed_shape, STORED[kernels.dtype]))
+        return Kernel(function, packed, lambda gain, weight: (gain, tiling.pack(weight)))
+
+    return make
 
 
 def _embed(kernels: CudaKernels, call: Call) -> Kernel:
@@ -287,6 +296,21 @@ def _cross_attention(kernels: CudaKernels, call: Call) -> Kernel:
     return Kernel(prim_func("cross_attention", emit))
 
 
+def _fork(kernels: CudaKernels, call: Call) -> Kernel:
+    heads, depth = (int(extent) for extent in call.shapes[-1][3:])
+    width = _head_width(depth * heads, heads)
+
+    def emit() -> None:
+        forks, slots, reach = size(), size(), size()
+        origin, target, count = (_int(name, (forks,)) for name in ("origin", "target", "count"))
+        cache = kernels.narrow("cache", (2, slots, reach, heads, width))
+        arguments: Arguments = [origin, target, count, cache, Scalar("slots", slots), Scalar("reach", reach)]
+        body = f"fork<{C_TYPES[kernels.dtype]}, {heads * width}>"
+        kernels.emit(f"fork_{heads * width}", body, arguments, Grid(forks, 2))
+
+    return Kernel(prim_func("fork", emit))
+
+
 def _head_width(total: int, heads: int) -> int:
     width = total // heads
     if width not in _LANES:
@@ -310,7 +334,9 @@ _MAKERS: dict[str, Callable[[CudaKernels, Call], Kernel]] = {
     "cache_source": _cache_source,
     "self_attention": _self_attention,
     "cross_attention": _cross_attention,
-    "greedy_head": _greedy_head,
+    "greedy_head": _head("greedy_head", ()),
+    "variants_head": _head("variants_head", (CHOICES,)),
+    "fork": _fork,
 }
 
 

@@ -247,34 +247,81 @@ DEVICE void cache_source(const typename P::T* x, const int* slot, typename P::T*
   });
 }
 
-// One block has all columns of its rows: the logits stay in shared memory, behind what the product needs.
-template <class P>
-DEVICE void greedy_head(const float* x, const float* gain, const typename P::T* weight, int* token, float* logprob,
-                        int64_t rows, float epsilon, float scale) {
-  SHARED_MEMORY;
+// One block has all columns of its rows: the logits stay in shared memory, behind what the product needs. A warp for each
+// row gets it, and its logits.
+template <class P, class Choose>
+DEVICE void choose_by_logits(unsigned char* shared, const float* x, const float* gain, const typename P::T* weight,
+                             int64_t rows, float epsilon, float scale, const Choose& choose) {
   float* logits = reinterpret_cast<float*>(shared + P::SHARED_BYTES);
   const int64_t first = int64_t{blockIdx.x} * P::BM;
   product<P>(shared, x, gain, epsilon, weight, rows, [=](int64_t row, int column, float left, float right) {
     store_pair(logits + (row - first) * P::OUTPUTS + column, left * scale, right * scale);
   });
   sync_block();
+  for (int r = threadIdx.x / WARP; r < P::BM && first + r < rows; r += P::WARPS)
+    choose(first + r, logits + r * P::OUTPUTS);
+}
+
+// The best of a row's logits: its token, TOKENS where none is a number, and the logarithm of the sum of e**(logit - best).
+struct Best {
+  float logit;
+  int token;
+  float normal;
+};
+template <int TOKENS> DEVICE Best best_of(const float* logits) {
   const int lane = threadIdx.x % WARP;
-  for (int r = threadIdx.x / WARP; r < P::BM && first + r < rows; r += P::WARPS) {
-    const float* own = logits + r * P::OUTPUTS;
-    float best = own[lane % P::OUTPUTS];
-    for (int c = lane; c < P::OUTPUTS; c += WARP) best = fmaxf(best, own[c]);
-    best = max_lanes(best);
-    float total = 0;
-    int choice = P::OUTPUTS;
-    for (int c = P::OUTPUTS - 1 - lane; c >= 0; c -= WARP) {
-      total += expf(own[c] - best);
-      if (own[c] == best) choice = c;  // downwards: the lowest id among equals stays
-    }
-    total = sum_lanes(total);
-    choice = min_lanes(choice);
-    if (lane == 0) {
-      token[first + r] = choice < P::OUTPUTS ? choice : 0;  // none is the best of logits that are no numbers
-      logprob[first + r] = -logf(total);
-    }
+  float best = logits[lane % TOKENS];
+  for (int c = lane; c < TOKENS; c += WARP) best = fmaxf(best, logits[c]);
+  best = max_lanes(best);
+  float total = 0;
+  int choice = TOKENS;
+  for (int c = TOKENS - 1 - lane; c >= 0; c -= WARP) {
+    total += expf(logits[c] - best);
+    if (logits[c] == best) choice = c;  // downwards: the lowest id among equals stays
   }
+  total = sum_lanes(total);
+  return {best, min_lanes(choice), logf(total)};
+}
+
+// Logits that are no numbers choose a token that there is.
+template <int TOKENS> DEVICE int existing(int token) { return token < TOKENS ? token : 0; }
+
+template <class P>
+DEVICE void greedy_head(const float* x, const float* gain, const typename P::T* weight, int* token, float* logprob,
+                        int64_t rows, float epsilon, float scale) {
+  SHARED_MEMORY;
+  choose_by_logits<P>(shared, x, gain, weight, rows, epsilon, scale, [=](int64_t row, const float* logits) {
+    const Best best = best_of<P::OUTPUTS>(logits);
+    if (threadIdx.x % WARP != 0) return;
+    token[row] = existing<P::OUTPUTS>(best.token);
+    logprob[row] = -best.normal;
+  });
+}
+
+// token and logprob: [rows, CHOICES]. Each choice is the best of what comes behind the one before it.
+template <class P, int CHOICES>
+DEVICE void variants_head(const float* x, const float* gain, const typename P::T* weight, int* token, float* logprob,
+                          int64_t rows, float epsilon, float scale) {
+  SHARED_MEMORY;
+  choose_by_logits<P>(shared, x, gain, weight, rows, epsilon, scale, [=](int64_t row, const float* logits) {
+    const int lane = threadIdx.x % WARP;
+    const Best best = best_of<P::OUTPUTS>(logits);
+    float last = best.logit;
+    int choice = best.token;
+    for (int k = 0;; k++) {
+      if (lane == 0) {
+        token[row * CHOICES + k] = existing<P::OUTPUTS>(choice);
+        logprob[row * CHOICES + k] = -(best.normal - (last - best.logit));  // of the first, the bits of greedy_head
+      }
+      if (k == CHOICES - 1) return;
+      float next = -INFINITY;
+      int own = P::OUTPUTS;
+      for (int c = lane; c < P::OUTPUTS; c += WARP) {
+        const bool behind = logits[c] < last || (logits[c] == last && c > choice);
+        if (behind && (own == P::OUTPUTS || logits[c] > next)) next = logits[c], own = c;
+      }
+      last = max_lanes(next);
+      choice = min_lanes(next == last ? own : P::OUTPUTS);
+    }
+  });
 }

@@ -1,4 +1,4 @@
-// What goes over rows one at a time, a warp each: embedding, the norm that stands alone, and the state of words.
+// What goes over rows one at a time: embedding, the norm that stands alone, copies of beginnings, the state of words.
 #pragma once
 #include "warp.cuh"
 
@@ -22,6 +22,18 @@ DEVICE void rms_norm(const float* x, const float* gain, T* y, int64_t rows, floa
   for (int k = lane; k < INNER; k += WARP) squares = fmaf(own[k], own[k], squares);
   const float scale = 1.0f / sqrtf(sum_lanes(squares) / INNER + epsilon);
   for (int k = lane; k < INNER; k += WARP) y[row * INNER + k] = from_float<T>(own[k] * scale * gain[k]);
+}
+
+// Copy the first positions of slots: origin, target and count [forks], a block for each and for keys or values. cache:
+// [2, slots, reach, POSITION]; no target is an origin, or a target twice.
+template <class T, int POSITION>
+DEVICE void fork(const int* origin, const int* target, const int* count, T* cache, int64_t slots, int64_t reach) {
+  using Piece = Pack<T, 16 / sizeof(T)>;
+  const int64_t own = blockIdx.x, kind = blockIdx.y * slots;
+  const Piece* from = reinterpret_cast<const Piece*>(cache + (kind + origin[own]) * reach * POSITION);
+  Piece* to = reinterpret_cast<Piece*>(cache + (kind + target[own]) * reach * POSITION);
+  const int pieces = count[own] * int(POSITION * sizeof(T) / sizeof(Piece));
+  for (int p = threadIdx.x; p < pieces; p += blockDim.x) to[p] = from[p];
 }
 
 // Rows of the decoder, each the word that has it: four arguments of a step [rows], and what has come of it,
