@@ -53,7 +53,7 @@ def oov(inputs: tuple[str, ...], **options: Any) -> None:
     if output is not None:
         lists.sources.require_unread([output], "write the list elsewhere")
     lexicons, bundled = existing_lexicons(options["lexicons"], "own"), contract.load_contract(BUNDLED)
-    with lacking(lists, lexicons, bundled, options["normalize"], options["memory"]) as lack:
+    with lacking(lists, lexicons, bundled, options["normalize"], options["memory"], say) as lack:
         count = write_words(lack.words, output, sys.stdout.buffer)
     for note in lack.matches.notes:
         say(f"Note: {note}")

@@ -12,15 +12,13 @@ import pyarrow.compute as pc
 
 from g2p_batch import languages
 from g2p_batch.errors import InputError
+from g2p_batch.formats.entries import NO_PRONUNCIATION
 from g2p_batch.formats.existing import ExistingLexicon, plain_prons
 from g2p_batch.formats.registry import PACKED, readable_format
 from g2p_batch.formats.tsv import TSV
 from g2p_batch.model.progress import Say
 from g2p_batch.words.filter import EMPTY, UNKNOWN_LANGUAGE, Indices, distinct, normalized
 from g2p_batch.words.wordlist import LANG_COLUMNS, ROWS, Further, WordLists, read
-
-NO_PRONUNCIATION = "no_pronunciation"
-"""Why a row of a reference says nothing: beside the reasons of `delimited`, `EMPTY` and `UNKNOWN_LANGUAGE`."""
 
 MISSING = "missing"
 """Status of a word of the reference that the hypotheses do not have."""

