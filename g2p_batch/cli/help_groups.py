@@ -13,7 +13,10 @@ HEADINGS = {
         *("partial", "strict"),
     ),
     "Phones": ("phones", "stress", "tones", "syllables", "clean", "phone-map", "phone-set"),
-    "Examples": ("dev", "dev-words", "all-variants", "batch-tokens", "balance", "weight", "hide-tags", "seed"),
+    "Examples": (
+        *("dev", "hold-out", "dev-words", "all-variants", "keep-capitals"),
+        *("batch-tokens", "balance", "weight", "hide-tags", "seed"),
+    ),
     "Steps": ("steps", "optimizer", "rate", "warmup", "schedule", "clip", "decay", "dropout", "precision"),
     "Records": ("-o", "stored", "log-steps", "dev-steps", "save-steps"),
     "Measuring": ("words", "copies", "rounds", "peers", "json", "plot"),

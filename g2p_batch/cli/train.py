@@ -1,6 +1,7 @@
 """`train`."""
 
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 # What follows is as g2p_compile has it, and a test compares both; the help does not wait for torch to be imported.
 SHAPES = ("tiny_8", "tiny_12", "tiny_16", "small", "bundled")
-OPTIMIZERS = ("adamw", "adafactor")
-SCHEDULES = ("cosine", "inverse-sqrt", "linear")
+OPTIMIZERS = ("muon", "adamw", "adafactor")
+SCHEDULES = ("cosine", "inverse-sqrt", "linear", "trapezoid")
 PRECISIONS = ("float32", "bfloat16")
 
 _POSITIVE = click.IntRange(min=1)
@@ -38,6 +39,13 @@ _data_options = all_of(
         help="Words to measure by; they are not trained on.",
         shell_complete=completion.files,
     ),
+    click.option(
+        "--hold-out",
+        type=_NOT_NEGATIVE,
+        default=0,
+        show_default=True,
+        help="Words of each language, by hash, that are not trained on; without --dev they measure.",
+    ),
     click.option("--dev-words", type=_POSITIVE, default=50, show_default=True, help="Most of them, of a language."),
     click.option(
         "--shape",
@@ -53,6 +61,7 @@ _data_options = all_of(
         shell_complete=completion.models,
     ),
     click.option("--all-variants", is_flag=True, help="Train on every variant of a word, not on the first alone."),
+    click.option("--keep-capitals", "capitals", is_flag=True, help="Train on words as written, not in small letters."),
     click.option("--batch-tokens", type=_POSITIVE, default=8192, show_default=True, help="Most ids of a batch."),
     click.option(
         "--balance",
@@ -80,7 +89,7 @@ _training_options = all_of(
     ),
     click.option("--steps", type=_POSITIVE, default=10_000, show_default=True, help="Batches to train on."),
     click.option(
-        "--optimizer", type=click.Choice(OPTIMIZERS), default="adamw", show_default=True, help="What steps follow."
+        "--optimizer", type=click.Choice(OPTIMIZERS), default="muon", show_default=True, help="What steps follow."
     ),
     click.option("--rate", type=_ABOVE_0, help="Learning rate at its peak.  [default: by optimizer and start]"),
     click.option("--warmup", type=_NOT_NEGATIVE, help="Steps until the peak.  [default: 400, or a tenth of --steps]"),
@@ -135,6 +144,9 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     from g2p_batch.model.compiler import require_torch
     from g2p_batch.model.resolve import require_weights
 
+    # torch's threads wait for one another many times a step: where other work takes a core, those that spin take the
+    # rest. Read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if folder is None and not dry_run:
         raise click.MissingParameter(param_hint="'-o'", param_type="option")
     if options["start"]:
@@ -148,12 +160,15 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     from g2p_batch.signals import stop_on_signals
     from g2p_compile.train import training
     from g2p_compile.train.hardware import use
+    from g2p_compile.train.save import write_held_out
 
     use(options["device"], threads)
     training.require_folder(folder, resume)
     recipe = _recipe(options, **_of_training(options))
     prepared = prepare(recipe, _files(options))
     _describe(prepared)
+    if prepared.held_out is not None:
+        write_held_out(folder, prepared.held_out)
     data = training.Data(prepared.lexicon.examples, prepared.dev)
     watch = training.Watch(*(options[name] for name in ("device", "stored", "log_steps", "dev_steps", "save_steps")))
     with stop_on_signals() as stop:
@@ -187,7 +202,7 @@ def _recipe(options: Mapping[str, Any], **training: Any) -> "Recipe":
     drawn = {name: options[name] for name in ("seed", "batch_tokens", "balance", "hidden")}
     mix = Mix(**drawn, weights=_weights(options["weights"]))
     origin = {"start": start, "shape": ""} if start else {"shape": shape or Recipe.shape}
-    return Recipe(**origin, all_variants=options["all_variants"], mix=mix, **training)
+    return Recipe(**origin, all_variants=options["all_variants"], capitals=options["capitals"], mix=mix, **training)
 
 
 def _weights(texts: Sequence[str]) -> dict[str, float]:
@@ -208,7 +223,8 @@ def _files(options: Mapping[str, Any]) -> "Files":
     from g2p_compile.train.preparation import Files
 
     lang = options["lang"]
-    return Files(options["data"], options["dev"], options["dev_words"], lang and resolve(lang).tag)
+    own = {name: options[name] for name in ("dev", "hold_out", "dev_words")}
+    return Files(options["data"], lang=lang and resolve(lang).tag, **own)
 
 
 def _show(prepared: "Prepared") -> None:

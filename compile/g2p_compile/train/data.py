@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 
 from g2p_batch.counts import listed
 from g2p_batch.errors import InputError
-from g2p_batch.evaluation.reference import read_reference
+from g2p_batch.evaluation.reference import Reference, read_reference
 from g2p_batch.model.alphabet import count_alphabets
 from g2p_batch.model.contract import Alphabets, Contract
 from g2p_batch.model.tokenizer import BYTE_OFFSET
 from g2p_batch.storage.tables import contents
 from g2p_batch.words.filter import TOO_LONG, UNKNOWN_LANGUAGE
+from g2p_batch.words.spelling import small_letters
 from g2p_batch.words.wordlist import WordLists
 
 UNKNOWN = "unk"
@@ -118,23 +119,40 @@ class TrainingLexicon:
     left_out: Mapping[str, int]
 
 
-def read_lexicon(
-    source: WordLists, contract: Contract, *, all_variants: bool = False, held_out: pa.Table | None = None
-) -> TrainingLexicon:
-    """Read lexicons to train on, all into memory: about 30 bytes an example beside their text.
-
-    Rows and variants mean what `read_reference` says.
+def read_words(source: WordLists, contract: Contract, *, capitals: bool = False) -> Reference:
+    """Read lexicons, all into memory; rows and variants mean what `read_reference` says.
 
     Args:
         source: the files.
+        contract: the languages to train for.
+        capitals: keep capitals; else words are in small letters, as generation writes what an alphabet without capitals
+            is asked. Words that only capitals told apart are then there several times.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    reference = read_reference(source, contract.languages)
+    if capitals:
+        return reference
+    words = reference.words.combine_chunks()
+    small = small_letters(words["word"].combine_chunks(), words["lang"].combine_chunks())
+    return replace(reference, words=words.set_column(1, "word", small))
+
+
+def make_lexicon(
+    reference: Reference, contract: Contract, *, all_variants: bool = False, held_out: pa.Table | None = None
+) -> TrainingLexicon:
+    """Make examples of words: about 30 bytes each beside their text.
+
+    Args:
+        reference: the words.
         contract: the languages and lengths to train for, and the form of the prefix.
         all_variants: make an example of every variant, not of the first alone.
         held_out: words with columns `lang` and `word` that are not trained on.
 
     Raises:
-        InputError: a file cannot be read, or nothing is left.
+        InputError: nothing is left.
     """
-    reference = read_reference(source, contract.languages)
     words = reference.words
     held = np.zeros(len(words), np.bool_) if held_out is None else _among(words, held_out)
     parent = pc.list_parent_indices(words["prons"].combine_chunks()).to_numpy()
@@ -156,9 +174,7 @@ def read_lexicon(
     bad = np.logical_or.reduce(list(reasons.values()))
     left_out = {reason: int(mask.sum()) for reason, mask in reasons.items() if mask.any()}
     if bad.all():
-        raise InputError(
-            f"{', '.join(source.inputs)} holds nothing to train on ({listed(left_out)}): check languages and words"
-        )
+        raise InputError(f"the lexicons hold nothing to train on ({listed(left_out)}): check languages and words")
     good = pairs.filter(pa.array(~bad)).combine_chunks()
     alphabets = count_alphabets(good.select(["lang", "word"]).to_batches())
     return TrainingLexicon(
@@ -166,18 +182,33 @@ def read_lexicon(
     )
 
 
-def read_held_out(source: WordLists, contract: Contract) -> pa.Table:
-    """Read words that training is measured by, and that are not trained on.
-
-    Returns:
-        Words of schema `REFERENCE` that a model of the contract can be asked, in the order of the file.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
-    words = read_reference(source, contract.languages).words
+def askable(words: pa.Table, contract: Contract) -> pa.Table:
+    """Return the words of schema `REFERENCE` that a model of the contract can be asked, in their order."""
     known, long = _masks(words, contract)
     return words.filter(pa.array(known & ~long)).combine_chunks()
+
+
+def hold_out(words: pa.Table, most: int) -> pa.Table:
+    """Return so many words of each language to measure by, or a third of them: those of the smallest hashes.
+
+    What is chosen depends on tags and words alone (sha256 of `TAG`, a tab, `WORD`), so it stays nearly the same when
+    the lexicon grows, and entirely the same when languages are added.
+
+    Args:
+        words: of schema `REFERENCE`. Of a word that is there several times, the first is returned.
+        most: words of each language.
+    """
+    keys = pc.binary_join_element_wise(words["lang"], words["word"], "\t").to_pylist()
+    order = np.argsort([hashlib.sha256(key.encode()).digest() for key in keys], kind="stable")
+    langs = words["lang"].combine_chunks().dictionary_encode().indices.to_numpy()
+    left = np.minimum(most, np.bincount(langs) // 3)
+    chosen, seen = [], set()
+    for row in order.tolist():
+        if left[langs[row]] and keys[row] not in seen:
+            left[langs[row]] -= 1
+            seen.add(keys[row])
+            chosen.append(row)
+    return words.take(np.sort(np.array(chosen, np.int64)))
 
 
 def sample(words: pa.Table, tags: Collection[str], most: int, seed: int) -> pa.Table:

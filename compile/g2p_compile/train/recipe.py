@@ -8,19 +8,25 @@ from typing import Any, Literal, get_args
 
 from g2p_compile.train.batches import Mix
 
-Optimizer = Literal["adamw", "adafactor"]
-Schedule = Literal["cosine", "inverse-sqrt", "linear"]
+Optimizer = Literal["muon", "adamw", "adafactor"]
+Schedule = Literal["cosine", "inverse-sqrt", "linear", "trapezoid"]
 Precision = Literal["float32", "bfloat16"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _RATES: dict[tuple[Optimizer, bool], float] = {
+    ("muon", False): 1e-3,
+    ("muon", True): 3e-4,
     ("adamw", False): 8e-4,
     ("adamw", True): 2e-4,
     ("adafactor", False): 1e-2,
     ("adafactor", True): 2e-3,
 }
 """Peak rates by optimizer and whether training starts from trained weights; Adafactor's are relative to their size."""
+
+
+_FALLING = 0.2
+"""Share of the steps in which the rate of a trapezoid falls: 10 to 20 % bring most of it (Hägele et al. 2024)."""
 
 
 @dataclass(frozen=True)
@@ -36,28 +42,37 @@ class Recipe:
         clip: largest norm of all gradients together.
         decay: of weights, as AdamW has it.
         all_variants: train on every variant of a word, not on the first alone.
+        capitals: train on words as they are written, not in small letters.
         precision: of products; weights, sums and the optimizer are float32.
     """
 
     shape: str = "bundled"
     start: str = ""
     steps: int = 10_000
-    optimizer: Optimizer = "adamw"
-    rate: float = _RATES["adamw", False]
+    optimizer: Optimizer = "muon"
+    rate: float = _RATES["muon", False]
     warmup: int = 400
     schedule: Schedule = "cosine"
     clip: float = 1.0
     decay: float = 0.01
     dropout: float = 0.0
     all_variants: bool = False
+    capitals: bool = False
     precision: Precision = "float32"
     mix: Mix = field(default_factory=Mix)
 
-    def to_record(self) -> dict[str, Any]:
-        """Return the recipe as what JSON can hold, without levels."""
+    def to_record(self, step: int) -> dict[str, Any]:
+        """Return what shaped the weights of a step, as what JSON can hold, without levels."""
         record = dataclasses.asdict(self)
         mix: dict[str, Any] = record.pop("mix")
+        if self.schedule == "trapezoid" and step <= self.fall:
+            del record["steps"]
         return record | mix
+
+    @property
+    def fall(self) -> int:
+        """The last step before the rate of a trapezoid falls: up to there the number of steps may be changed."""
+        return max(self.warmup, self.steps - int(_FALLING * self.steps))
 
     def rate_at(self, step: int) -> float:
         """Return the rate of a step, the first being 1."""
@@ -75,6 +90,7 @@ SCHEDULES: Mapping[Schedule, Callable[[int, Recipe], float]] = {
     "cosine": lambda step, recipe: (1 + math.cos(math.pi * _gone(step, recipe))) / 2,
     "inverse-sqrt": lambda step, recipe: math.sqrt(max(1, recipe.warmup) / step),
     "linear": lambda step, recipe: 1 - _gone(step, recipe),
+    "trapezoid": lambda step, recipe: min(1, (recipe.steps + 1 - step) / (recipe.steps + 1 - recipe.fall)),
 }
 """Share of the peak rate that is left at a step behind the warmup."""
 

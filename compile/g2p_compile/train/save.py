@@ -4,20 +4,25 @@ import copy
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import torch
 from transformers import GenerationConfig
 from transformers.utils import logging
 
 from g2p_batch.model.alphabet import ALPHABET, to_json
 from g2p_batch.model.contract import Contract
-from g2p_batch.storage.publish import replace_folder
+from g2p_batch.storage.publish import publish, replace_folder
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.train.recipe import Precision
 
 CONFIG = "model.toml"
+HELD_OUT = "held-out.parquet"
+"""The words that a training keeps back, in its folder."""
 _FILES = ("config.json", "generation_config.json", "model.safetensors", ALPHABET, CONFIG)
 
-_TORCH = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path, dtype: Precision) -> None:
@@ -34,7 +39,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, dtype: Precision) -> N
         OutputError: it cannot be written, or holds other files.
     """
     logging.disable_progress_bar()  # the training has one of its own
-    model = copy.deepcopy(checkpoint.model).to("cpu", _TORCH[dtype]).eval()
+    model = copy.deepcopy(checkpoint.model).to("cpu", DTYPES[dtype]).eval()
     model.generation_config = GenerationConfig(
         decoder_start_token_id=0,
         eos_token_id=1,
@@ -51,6 +56,18 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, dtype: Precision) -> N
         (draft / CONFIG).write_text(text, encoding="utf-8")
 
     replace_folder(folder, fill, _FILES)
+
+
+def write_held_out(folder: Path, words: pa.Table) -> None:
+    """Write the words of schema `REFERENCE` that a training keeps back as `held-out.parquet`; variants are rows.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    prons = words["prons"].combine_chunks()
+    rows = words.select(["lang", "word"]).take(pc.list_parent_indices(prons))
+    table = rows.append_column("pron", prons.flatten())
+    publish(folder / HELD_OUT, lambda draft: pq.write_table(table, draft, compression="zstd"))
 
 
 def _toml(contract: Contract, folder: Path) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from g2p_batch.errors import RunError
 from g2p_batch.storage.publish import publish
 from g2p_compile.train.batches import Cursor
+from g2p_compile.train.optimizers import Optimizers
 
 STATE = "state.safetensors"
 
@@ -60,25 +61,26 @@ class Saved:
                     f"{name} was {was!r} in {self.path}, now {now!r}: give what it was, or train into another folder"
                 )
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def restore(self, model: nn.Module, optimizers: Optimizers) -> None:
         """Put weights, optimizer and random numbers back."""
         parameters = dict(model.named_parameters())
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(self.tensors[_WEIGHT + name])
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in self.tensors.items():
-            if name.startswith(_OPTIMIZER):
-                number, _, key = name.removeprefix(_OPTIMIZER).partition(".")
-                state.setdefault(int(number), {})[key] = tensor
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        optimizers.restore(
+            {
+                name.removeprefix(_OPTIMIZER): tensor
+                for name, tensor in self.tensors.items()
+                if name.startswith(_OPTIMIZER)
+            }
+        )
         torch.set_rng_state(self.tensors[_RANDOM + "cpu"])
         if torch.cuda.is_available() and _RANDOM + "cuda" in self.tensors:
             torch.cuda.set_rng_state(self.tensors[_RANDOM + "cuda"])
 
 
 def save_state(
-    folder: Path, point: Point, identity: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path, point: Point, identity: Mapping[str, Any], model: nn.Module, optimizers: Optimizers
 ) -> None:
     """Make a state durable in a folder, in place of an earlier one.
 
@@ -86,8 +88,7 @@ def save_state(
         OutputError: it cannot be written.
     """
     tensors = {_WEIGHT + name: parameter.detach() for name, parameter in model.named_parameters()}
-    for number, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"{_OPTIMIZER}{number}.{key}": torch.as_tensor(value) for key, value in values.items()}
+    tensors |= {_OPTIMIZER + name: tensor for name, tensor in optimizers.state().items()}
     tensors[_RANDOM + "cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors[_RANDOM + "cuda"] = torch.cuda.get_rng_state()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -16,11 +17,13 @@ from g2p_batch.errors import ModelError, RunError, StoppedEarlyError
 from g2p_batch.signals import Stop
 from g2p_batch.storage.publish import make_folder
 from g2p_compile.export.checkpoint import Checkpoint
-from g2p_compile.train.batches import IGNORED, Batch, batches
+from g2p_compile.train.batches import Batch, batches
 from g2p_compile.train.data import Examples
 from g2p_compile.train.journal import Journal, Watcher
+from g2p_compile.train.network import Network
+from g2p_compile.train.optimizers import Optimizers
 from g2p_compile.train.recipe import Precision, Recipe
-from g2p_compile.train.save import save_checkpoint
+from g2p_compile.train.save import DTYPES, save_checkpoint
 from g2p_compile.train.scoring import score
 from g2p_compile.train.state import STATE, Point, load_state, save_state
 
@@ -110,38 +113,44 @@ class _Training:
         self._recipe, self._data, self._folder, self._watch = recipe, data, folder, watch
         self._checkpoint = checkpoint
         self._model = checkpoint.model.to(watch.device).train()
-        self._optimizer = _optimizer(self._model, recipe)
-        self._identity = recipe.to_record() | {"examples": data.examples.digest()}
+        geometry = checkpoint.contract.geometry
+        self._network = Network(self._model, DTYPES[recipe.precision], geometry.logit_scale)
+        self._optimizers = Optimizers(self._model, recipe)
+        self._examples = data.examples.digest()
         torch.manual_seed(recipe.mix.seed)
         self._point = Point()
+        self._interval = _LogInterval()
         if saved := load_state(folder):
-            saved.require(self._identity)
-            saved.restore(self._model, self._optimizer)
+            saved.require(self._identity(saved.point.step))
+            saved.restore(self._model, self._optimizers)
             self._point = saved.point
+
+    def _identity(self, step: int) -> dict[str, Any]:
+        return self._recipe.to_record(step) | {"examples": self._examples}
 
     def run(self, watcher: Watcher, stop: Stop) -> Point:
         recipe, watch = self._recipe, self._watch
         journal = Journal(self._folder, watcher, self._point.step)
         watcher.start(self._point.step, recipe.steps)
-        interval = _LogInterval()
+        interval = self._interval
         coming = batches(self._data.examples, recipe.mix, self._point.cursor)
         while self._point.step < recipe.steps:
             began = time.monotonic()
             batch, cursor = next(coming)
-            loss = self._step(batch)
+            measured = self._step(batch)
             self._point = replace(
                 self._point, step=self._point.step + 1, words=self._point.words + len(batch.sources), cursor=cursor
             )
-            interval.add(loss, len(batch.sources), time.monotonic() - began)
-            watcher.advance(loss)
+            # Read a step late, so that a GPU always has the next step at hand.
+            interval.add(self._point.step, measured, len(batch.sources), time.monotonic() - began)
+            watcher.advance(interval.loss)
             last = self._point.step == recipe.steps
             if last or self._point.step % watch.log_steps == 0:
                 rate = recipe.rate_at(self._point.step)
                 journal.write(
                     {"step": self._point.step, "words": self._point.words, "rate": float(f"{rate:.4g}")}
-                    | interval.mean()
+                    | interval.take()
                 )
-                interval = _LogInterval()
             if self._data.dev is not None and (last or self._point.step % watch.dev_steps == 0):
                 self._measure(self._data.dev, journal)
             if last or self._point.step % watch.save_steps == 0:
@@ -149,37 +158,17 @@ class _Training:
             self._heed(stop)
         return self._point
 
-    def _step(self, batch: Batch) -> float:
-        step = self._point.step + 1
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._recipe.rate_at(step)
-        total = self._loss(batch)
-        self._optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norm = float(nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip))
-        loss = float(total.detach())
-        if not math.isfinite(loss + norm):
-            raise ModelError(
-                f"at step {step} the loss is {loss} and the norm of the gradients {norm}: train again with a lower "
-                "--rate, a longer --warmup or --precision float32"
-            )
-        self._optimizer.step()
-        return loss
-
-    def _loss(self, batch: Batch) -> Tensor:
+    def _step(self, batch: Batch) -> Tensor:
+        """Return the loss and the norm of the gradients, [2] on the device."""
         device = torch.device(self._watch.device)
-        sources, inputs, labels = (
-            torch.from_numpy(ids).to(device) for ids in (batch.sources, batch.inputs, batch.labels)
+        loss = self._network.loss(
+            *(torch.from_numpy(ids).to(device) for ids in (batch.sources, batch.inputs, batch.labels))
         )
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._recipe.precision == "bfloat16"):
-            logits = self._model(
-                input_ids=sources,
-                attention_mask=(sources != 0).long(),
-                decoder_input_ids=inputs,
-                use_cache=False,
-            ).logits
-        # Flattened: over [B, V, T] this loss has no deterministic form on GPUs.
-        return nn.functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+        self._model.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip)
+        self._optimizers.step(self._recipe.rate_at(self._point.step + 1))
+        return torch.stack((loss.detach(), norm))
 
     def _measure(self, words: pa.Table, journal: Journal) -> None:
         scores = score(self._checkpoint, words)
@@ -190,7 +179,8 @@ class _Training:
             save_checkpoint(self._checkpoint, self._folder / BEST, self._watch.stored)
 
     def _save(self) -> None:
-        save_state(self._folder, self._point, self._identity, self._model, self._optimizer)
+        self._interval.read()  # weights that are no numbers are not to take the place of sound ones
+        save_state(self._folder, self._point, self._identity(self._point.step), self._model, self._optimizers)
         save_checkpoint(self._checkpoint, self._folder / LAST, self._watch.stored)
 
     def _heed(self, stop: Stop) -> None:
@@ -205,23 +195,54 @@ class _LogInterval:
     """Loss and speed since the last record."""
 
     def __init__(self) -> None:
-        self._loss, self._steps, self._words, self._seconds = 0.0, 0, 0, 0.0
+        self.loss = 0.0
+        """Of the last step that was read."""
+        self._unread: tuple[int, Tensor] | None = None
+        self._begin()
 
-    def add(self, loss: float, words: int, seconds: float) -> None:
-        self._loss += loss
-        self._steps += 1
+    def _begin(self) -> None:
+        self._total, self._steps, self._words, self._seconds = 0.0, 0, 0, 0.0
+
+    def add(self, step: int, measured: Tensor, words: int, seconds: float) -> None:
+        """Take the loss and the norm of the gradients of a step, [2], and read those of the step before it.
+
+        Raises:
+            ModelError: as `read` says.
+        """
+        self.read()
+        self._unread = step, measured
         self._words += words
         self._seconds += seconds
 
-    def mean(self) -> dict[str, float]:
-        return {
-            "loss": round(self._loss / self._steps, 5),
+    def take(self) -> dict[str, float]:
+        """Return what is logged, and begin anew.
+
+        Raises:
+            ModelError: as `read` says.
+        """
+        self.read()
+        mean = {
+            "loss": round(self._total / self._steps, 5),
             "words_per_s": round(self._words / self._seconds, 1),
         }
+        self._begin()
+        return mean
 
+    def read(self) -> None:
+        """Wait for the last step's loss.
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    parameters = list(model.parameters())
-    if recipe.optimizer == "adafactor":
-        return torch.optim.Adafactor(parameters, lr=recipe.rate, weight_decay=recipe.decay)
-    return torch.optim.AdamW(parameters, lr=recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay)
+        Raises:
+            ModelError: it is no number.
+        """
+        if self._unread is None:
+            return
+        step, measured = self._unread
+        self.loss, norm = measured.tolist()
+        self._unread = None
+        self._steps += 1
+        self._total += self.loss
+        if not math.isfinite(self.loss + norm):
+            raise ModelError(
+                f"at step {step} the loss is {self.loss} and the norm of the gradients {norm}: train again with a "
+                "lower --rate, a longer --warmup or --precision float32"
+            )

@@ -2,12 +2,14 @@
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from click.testing import Result
 
 from g2p_batch import cli
 from g2p_batch.api import G2P
@@ -19,7 +21,8 @@ from g2p_compile.check.golden import read_tsv
 from g2p_compile.check.transformers_reference import answers
 from g2p_compile.export.checkpoint import load_checkpoint
 from g2p_compile.train.batches import Mix
-from g2p_compile.train.recipe import SCHEDULES, Recipe, Schedule
+from g2p_compile.train.hardware import fast_precision
+from g2p_compile.train.recipe import OPTIMIZERS, SCHEDULES, Optimizer, Recipe, Schedule
 from g2p_compile.train.state import STATE
 from g2p_compile.train.training import BEST, LAST, Data, Watch, train
 from tests.helpers.training import LETTERS, MAPPINGS, TINY, Listener, lexicon, prepared, quick, run, toy
@@ -124,9 +127,10 @@ def test_rates_rise_to_the_peak_and_fall(schedule: Schedule) -> None:
     assert 0 < rates[-1] < 1.0
 
 
-def test_adafactor_resumes_to_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_resumes_to_the_same_bits(tmp_path: Path, optimizer: Optimizer) -> None:
     data = toy(tmp_path / "toy.tsv")
-    recipe = Recipe(shape=TINY, steps=6, optimizer="adafactor", rate=0.01, warmup=0, mix=Mix(batch_tokens=256))
+    recipe = Recipe(shape=TINY, steps=6, optimizer=optimizer, rate=0.01, warmup=0, mix=Mix(batch_tokens=256))
 
     class Third(Stop):
         def check(self, progress: str) -> None:
@@ -144,6 +148,37 @@ def test_adafactor_resumes_to_the_same_bits(tmp_path: Path) -> None:
         go_on("stopped", Third())
     go_on("stopped", Stop())
     assert (tmp_path / "straight" / STATE).read_bytes() == (tmp_path / "stopped" / STATE).read_bytes()
+
+
+def test_a_trapezoid_may_get_more_or_fewer_steps_until_its_rate_falls(tmp_path: Path) -> None:
+    data = toy(tmp_path / "toy.tsv")
+    options = ("--schedule", "trapezoid", "--save-steps", "8")
+
+    def go_on(name: str, steps: int, *further: str) -> Result:
+        return quick(data, tmp_path / name, *options, "--steps", str(steps), *further)
+
+    assert go_on("straight", 15).exit_code == 0
+    whole = prepared(data, Recipe(shape=TINY))
+
+    class Eighth(Stop):
+        def check(self, progress: str) -> None:
+            if "step 8 " in progress:
+                self.handle(signal.SIGINT, None)
+            super().check(progress)
+
+    mix = Mix(batch_tokens=256)
+    long = Recipe(shape=TINY, steps=1000, schedule="trapezoid", warmup=2, dropout=0.1, mix=mix)
+    long = replace(long, precision=fast_precision("cpu"))
+    (tmp_path / "long").mkdir()
+    started = prepared(data, long)
+    with pytest.raises(StoppedEarlyError):
+        train(started.checkpoint, long, Data(whole.lexicon.examples), tmp_path / "long", Watch(), Listener(), Eighth())
+    ended = go_on("long", 15, "--resume")
+    assert ended.exit_code == 0, ended.output
+    assert (tmp_path / "straight" / STATE).read_bytes() == (tmp_path / "long" / STATE).read_bytes()
+    late = go_on("long", 16, "--resume")
+    assert late.exit_code != 0
+    assert "steps was 15" in late.output
 
 
 def test_a_loss_that_is_no_number_ends_training_before_it_spoils_the_weights(tmp_path: Path) -> None:
