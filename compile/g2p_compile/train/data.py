@@ -140,13 +140,14 @@ def read_words(source: WordLists, contract: Contract, *, capitals: bool = False)
 
 
 def make_lexicon(
-    reference: Reference, contract: Contract, *, all_variants: bool = False, held_out: pa.Table | None = None
+    reference: Reference, contract: Contract, name: str, *, all_variants: bool = False, held_out: pa.Table | None = None
 ) -> TrainingLexicon:
     """Make examples of words: about 30 bytes each beside their text.
 
     Args:
         reference: the words.
         contract: the languages and lengths to train for, and the form of the prefix.
+        name: what a message calls the lexicons.
         all_variants: make an example of every variant, not of the first alone.
         held_out: words with columns `lang` and `word` that are not trained on.
 
@@ -174,7 +175,7 @@ def make_lexicon(
     bad = np.logical_or.reduce(list(reasons.values()))
     left_out = {reason: int(mask.sum()) for reason, mask in reasons.items() if mask.any()}
     if bad.all():
-        raise InputError(f"the lexicons hold nothing to train on ({listed(left_out)}): check languages and words")
+        raise InputError(f"{name} holds nothing to train on ({listed(left_out)}): check languages and words")
     good = pairs.filter(pa.array(~bad)).combine_chunks()
     alphabets = count_alphabets(good.select(["lang", "word"]).to_batches())
     return TrainingLexicon(

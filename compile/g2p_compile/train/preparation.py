@@ -74,7 +74,11 @@ def prepare(recipe: Recipe, files: Files) -> Prepared:
         dev = askable(given.words, contract)
     kept = [words.select(["lang", "word"]) for words in (held_out, dev) if words is not None]
     lexicon = make_lexicon(
-        reference, contract, all_variants=recipe.all_variants, held_out=pa.concat_tables(kept) if kept else None
+        reference,
+        contract,
+        ", ".join(files.train),
+        all_variants=recipe.all_variants,
+        held_out=pa.concat_tables(kept) if kept else None,
     )
     examples = lexicon.examples
     odds = dict(zip(examples.tags, shares(examples, recipe.mix).tolist(), strict=True))
