@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from g2p_batch import languages
 from g2p_batch.errors import InputError, UnknownLanguageError, UsageError
-from g2p_batch.formats.lexicon import entries, variant_entries
+from g2p_batch.formats.pronounced import Speaker
 from g2p_batch.model.contract import Contract, DType
 from g2p_batch.model.cpu_families import usable_cores
 from g2p_batch.model.devices import parse_device, use_one
@@ -23,7 +23,7 @@ from g2p_batch.model.nbest import Search
 from g2p_batch.model.progress import Silent
 from g2p_batch.model.resolve import BUNDLED_NAME, find_model
 from g2p_batch.words import delimited
-from g2p_batch.words.asking import ask, ask_variants
+from g2p_batch.words.dictionary import Dictionary
 from g2p_batch.words.filter import Normalize, SpellingMode, Unseen, WordFilter, distinct
 from g2p_batch.words.wordlist import ROWS
 
@@ -55,6 +55,7 @@ class G2P:
         unseen: `keep` or `reject` words with characters that the model never saw.
         variants: give the so many most probable pronunciations of each word, 1 to 32, instead of the one that greedy
             decoding finds; on a CPU.
+        dictionary: give what the model's dictionary says of words that the model itself says otherwise.
         min_share: leave out variants that are less probable than this share of a word's best.
 
     Raises:
@@ -76,6 +77,7 @@ class G2P:
         unseen: Unseen = "keep",
         variants: int | None = None,
         min_share: float = 0.01,
+        dictionary: bool = True,
     ) -> None:
         self._search = None if variants is None else Search(variants, min_share)
         if workers is not None and (not isinstance(workers, int) or workers < 1):
@@ -98,6 +100,8 @@ class G2P:
         self._workers = workers or (1 if is_gpu else usable_cores())
         # On a GPU caches take seconds to make, and calls would disturb each other.
         self._engines = _Engines(self._artifact.engine, self._workers, in_turns=is_gpu)
+        exceptions = self._artifact.exceptions() if dictionary else None
+        self._dictionary = None if exceptions is None else Dictionary(exceptions)
         self._filter = WordFilter(self.contract, normalize, spelling, unseen)
         self._filtering = threading.Lock()
 
@@ -128,7 +132,8 @@ class G2P:
 
         Returns:
             For a list, N pronunciations, in order; one is empty where the word cannot be pronounced. With `variants`, N
-            lists of pairs of a pronunciation and its probability, the most probable first; one is empty likewise. For a
+            lists of pairs of a pronunciation and its probability, the most probable first; one is empty likewise, and
+            the dictionary's have None for a probability. For a
             table, its N rows and columns as they are, and four columns more: `pron` string, `logprob` float32 and
             `asked` string, as `formats.lexicon.LEXICON` says, and `status` string. The status of a pronounced word is
             one of `formats.lexicon.STATUSES`; of one that cannot be pronounced it is the reason, one of
@@ -192,13 +197,17 @@ class G2P:
 
     def _pronounced(self, words: pa.Table, engine: Callable[[], Engine]) -> tuple[pa.RecordBatch, pa.Array | None]:
         """Return the best pronunciation of words [N], of schema `LEXICON`, and if they are wanted all of each [N]."""
+        speaker = Speaker(self.contract, engine, self._workers, self._search, self._dictionary)
+        rows, word = speaker.rows(words, Silent())
         if self._search is None:
-            return entries(words, ask(words, self.contract, engine, self._workers, Silent())), None
-        found = ask_variants(words, self.contract, engine, self._workers, Silent(), self._search)
-        rows = variant_entries(words, found)
-        ends = pa.array(np.searchsorted(found.word, np.arange(len(words) + 1)).astype(np.int32))
+            return _best(rows), None
+        ends = pa.array(np.searchsorted(word, np.arange(len(words) + 1)).astype(np.int32))
         pairs = pa.StructArray.from_arrays([rows["pron"], pc.exp(rows["logprob"])], ["pron", "prob"])
-        return rows.filter(pc.equal(rows["rank"], 1)), pa.ListArray.from_arrays(ends, pairs)
+        return _best(rows), pa.ListArray.from_arrays(ends, pairs)
+
+
+def _best(rows: pa.RecordBatch) -> pa.RecordBatch:
+    return rows.filter(pc.equal(rows["rank"], 1))
 
 
 class _Engines:

@@ -61,7 +61,9 @@ def export(model: str, output: Path, prefix: contract.Prefix | None, alphabet: P
     compiler.require_exporter(model)
     alphabets = _alphabets(alphabet) if alphabet else config.alphabets()
     prefix = prefix or config.prefix
-    made = compiler.export(config.source, config.revision, prefix, config.languages, alphabets, output, name)
+    made = compiler.export(
+        config.source, config.revision, prefix, config.languages, alphabets, config.exceptions(), output, name
+    )
     say(f"Exported {made.name} to {output}: prefix `{made.prefix_for('TAG')}`, {len(made.languages)} languages")
 
 

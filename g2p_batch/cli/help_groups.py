@@ -7,7 +7,7 @@ HEADINGS = {
     "Model": ("model", "dtype", "shape", "from"),
     "Spelling": ("spelling", "unseen"),
     "Several pronunciations": ("variants", "min-share"),
-    "Existing lexicons and runs": ("lexicon", "lexicon-phones", "since-run", "or-anew"),
+    "Existing lexicons and runs": ("lexicon", "lexicon-phones", "since-run", "or-anew", "no-dictionary"),
     "Lexicon": (
         *("output", "force", "format", "order", "scores", "drop", "min-logprob", "space-in-word", "tokens", "reader"),
         *("partial", "strict"),

@@ -84,6 +84,11 @@ input_options = all_of(
         help="Words with characters that the model never saw: pronounce and flag them, or reject them.",
     ),
     click.option(
+        "--no-dictionary",
+        is_flag=True,
+        help="Ask the model also for words that its dictionary says otherwise.",
+    ),
+    click.option(
         "--variants",
         type=click.IntRange(1, MOST_VARIANTS),
         metavar="N",
@@ -261,6 +266,7 @@ def plan_options(
         lexicons=existing_lexicons(options["lexicons"], options["lexicon_phones"]),
         since=EarlierRun(options["since_run"]) if options["since_run"] else None,
         or_anew=options["or_anew"],
+        dictionary=not options["no_dictionary"],
         search=_search(options["variants"], options["min_share"]),
     )
 

@@ -157,10 +157,12 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     if folder is None or dry_run:
         _show(prepare(_recipe(options), _files(options)))
         return
+    from g2p_batch.counts import count_of
     from g2p_batch.signals import stop_on_signals
     from g2p_compile.train import training
+    from g2p_compile.train.exceptions import keep_exceptions
     from g2p_compile.train.hardware import use
-    from g2p_compile.train.save import write_held_out
+    from g2p_compile.train.save import CONFIG, write_held_out
 
     use(options["device"], threads)
     training.require_folder(folder, resume)
@@ -173,6 +175,11 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     watch = training.Watch(*(options[name] for name in ("device", "stored", "log_steps", "dev_steps", "save_steps")))
     with stop_on_signals() as stop:
         point = training.train(prepared.checkpoint, recipe, data, folder, watch, TrainingBar(), stop)
+    for kept in (training.LAST, training.BEST):
+        if (folder / kept / CONFIG).is_file():
+            count = keep_exceptions(folder / kept, recipe, options["device"], prepared.lexicon.dictionary)
+            whole = count_of(len(prepared.lexicon.dictionary), "word")
+            say(f"{folder / kept} does not say {count:,} of {whole} as the lexicon does: it looks them up.")
     best = f"; {folder / training.BEST} holds the best, CER {point.best:.4f}" if point.best is not None else ""
     say(f"{point.step:,} steps, {point.words:,} examples: {folder / training.LAST} holds the model{best}.")
 

@@ -13,6 +13,7 @@ from g2p_batch.errors import UsageError
 from g2p_batch.model.threaded import Answers, Variants
 from g2p_batch.model.tokenizer import Bool
 from g2p_batch.words.control_characters import has_control
+from g2p_batch.words.dictionary import Found
 from g2p_batch.words.spelling import ACRONYM, SEPARATOR, UNSEEN_CHARACTER
 
 LEXICON = pa.schema(
@@ -53,6 +54,9 @@ REVIEW = pa.schema(
     ]
 )
 """Columns of rows that somebody should look at."""
+
+MODEL, DICTIONARY = "model", "dictionary"
+"""Sources of pronunciations: a model, and the exceptions that it carries. Others are lexicons that its user gave."""
 
 UNPROVEN = "unproven"
 STATUSES = ("truncated", "repeated", "invalid_utf8", "invalid", "empty", UNSEEN_CHARACTER, ACRONYM, UNPROVEN, "ok")
@@ -120,6 +124,30 @@ def variant_entries(words: pa.Table, variants: Variants) -> pa.RecordBatch:
     return pa.record_batch([changed.get(name, rows[name]) for name in LEXICON.names], schema=LEXICON)
 
 
+def dictionary_entries(words: pa.Table, found: Found) -> pa.RecordBatch:
+    """Return what a model's dictionary says of words as rows of schema `LEXICON`, without phones.
+
+    Args:
+        words: N rows of schema `filter.WORDS`.
+        found: in these words.
+    """
+    held = words.take(pa.array(found.word))
+    word = _flat(held["word"])
+    columns = {
+        "word": word,
+        "lang": _flat(held["lang"]),
+        "rank": found.rank,
+        "pron": found.pron,
+        "phones": pa.nulls(len(held), LEXICON.field("phones").type),
+        "logprob": pa.nulls(len(held), pa.float32()),
+        "source": pa.repeat(DICTIONARY, len(held)),
+        "status": pa.repeat(STATUSES[-1], len(held)),
+        "asked": _asked(_flat(held["asked"]), word),
+        "input_row": _flat(held["row"]),
+    }
+    return pa.record_batch(columns, schema=LEXICON)
+
+
 def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
     """Join words and answers into rows of schema `LEXICON`, without phones.
 
@@ -140,7 +168,7 @@ def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
         "pron": pron,
         "phones": pa.nulls(len(words), LEXICON.field("phones").type),
         "logprob": answers.logprob,
-        "source": pa.repeat("model", len(words)),
+        "source": pa.repeat(MODEL, len(words)),
         "status": _status(_flat(words["doubt"]), *said),
         "asked": _asked(_flat(words["asked"]), word),
         "input_row": _flat(words["row"]),

@@ -88,6 +88,7 @@ def export(
     prefix: Prefix,
     languages: tuple[str, ...],
     alphabets: Alphabets,
+    exceptions: Path | None,
     folder: Path,
     name: str | None = None,
 ) -> Contract:
@@ -99,6 +100,7 @@ def export(
         prefix: how the checkpoint was told the language.
         languages: tags that it was trained on.
         alphabets: characters of its training words.
+        exceptions: file of the words that it does not say as its dictionary does.
         folder: where to put the program; absent or empty.
         name: short name kept in the contract; the last part of the source by default.
 
@@ -113,7 +115,7 @@ def export(
         source, revision=revision, prefix=prefix, languages=languages, alphabets=alphabets, name=name
     )
     with new_folder(folder) as draft:
-        return export_program(checkpoint, draft)
+        return export_program(checkpoint, draft, exceptions)
 
 
 def build(program: Path, family: Family, shapes: Shapes, dtype: DType, folder: Path, tuned: Say | None) -> None:

@@ -86,6 +86,9 @@ class Contract:
         return _PREFIX_FORMS[self.prefix].format(lang)
 
 
+EXCEPTIONS = "exceptions.parquet"
+"""The file of the words that a model does not say as its dictionary does, beside its weights: `words.dictionary`."""
+
 MOST_VARIANTS = 32
 """Most outputs of a word that can be searched for."""
 SLOTS_OF_ROW = 16

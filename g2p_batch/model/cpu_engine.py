@@ -17,7 +17,7 @@ import numpy as np
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model.artifact_cache import DEVICE_CODE, LIBRARY, WEIGHTS
 from g2p_batch.model.compiled_engine import Caches, CompiledEngine, values_of
-from g2p_batch.model.contract import Kind, LengthBucket, Manifest, damaged_file, load_manifest
+from g2p_batch.model.contract import EXCEPTIONS, Kind, LengthBucket, Manifest, damaged_file, load_manifest
 from g2p_batch.model.cpu_families import cpu_features
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.device import CudaDevice, device_module, require_gpu
@@ -87,11 +87,16 @@ class Artifact:
     def __init__(self, folder: Path) -> None:
         self.manifest: Manifest = load_manifest(folder)
         _check_files(folder, self.manifest)
+        self._folder = folder
         self._open = _KINDS[self.manifest.target.kind](folder, self.manifest)
 
     def engine(self) -> CompiledEngine:
         """Return a new engine for the use of one thread at a time."""
         return self._open(self.manifest)
+
+    def exceptions(self) -> Path | None:
+        """Return the file of the model's exceptions, if it has some."""
+        return self._folder / EXCEPTIONS if EXCEPTIONS in self.manifest.files else None
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -89,6 +90,9 @@ class EngineFactory(Protocol):
 
     def engine(self) -> Engine:
         """Return a new engine, for the use of one thread at a time; called once in each worker."""
+
+    def exceptions(self) -> Path | None:
+        """Return the file of the model's exceptions where it has some; called behind `engine`."""
 
 
 @dataclass(frozen=True)

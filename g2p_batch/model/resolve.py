@@ -17,6 +17,7 @@ from g2p_batch.model.alphabet import ALPHABET, read_alphabets, to_json
 from g2p_batch.model.compiled_engine import CompiledEngine
 from g2p_batch.model.contract import (
     DTYPES,
+    EXCEPTIONS,
     Alphabets,
     Contract,
     DType,
@@ -26,6 +27,9 @@ from g2p_batch.model.contract import (
     is_program,
     load_contract,
     load_manifest,
+)
+from g2p_batch.model.contract import (
+    digest as file_digest,
 )
 from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cpu_families import Family, cpu_name
@@ -60,6 +64,11 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return read_alphabets(beside) if beside.is_file() else {}
         alphabets = read_alphabets(Path(self.alphabet))
         return {tag: alphabet for tag, alphabet in alphabets.items() if tag in self.languages}
+
+    def exceptions(self) -> Path | None:
+        """Return the file of what the checkpoint does not say as its dictionary does, if it lies beside the weights."""
+        beside = Path(self.source) / EXCEPTIONS
+        return beside if beside.is_file() else None
 
 
 def model_config(model: str) -> ModelConfig:
@@ -219,6 +228,11 @@ class CompiledModel:
             )
         return Artifact(folder).engine()
 
+    def exceptions(self) -> Path | None:
+        """Return the file of the model's exceptions, beside the compiled model of this machine."""
+        path = self._local_folder() / EXCEPTIONS
+        return path if path.is_file() else None
+
     def _local_folder(self) -> Path:
         if is_artifact(self.folder):
             return self.folder
@@ -298,13 +312,14 @@ def _program(name: str, say: Say) -> Path:
     config = require_checkpoint(name)
     compiler.require_exporter(name)
     digest = compiler.checkpoint_digest(config.source, config.revision)
-    alphabets = config.alphabets()
+    alphabets, exceptions = config.alphabets(), config.exceptions()
     facts = f"{config.prefix} {config.languages} {hashlib.sha256(to_json(alphabets)).hexdigest()}"
+    facts += "" if exceptions is None else f" {file_digest(exceptions)}"
     content = f"{digest} {facts} {artifact_cache.exporter_digest()}"
     folder = artifact_cache.writable_root() / "programs" / hashlib.sha256(content.encode()).hexdigest()
     if not artifact_cache.is_whole(folder, load_contract, say):
         say(f"Exporting {config.source} (once)")
-        compiler.export(config.source, config.revision, config.prefix, config.languages, alphabets, folder)
+        compiler.export(config.source, config.revision, config.prefix, config.languages, alphabets, exceptions, folder)
     return folder
 
 

@@ -217,6 +217,7 @@ def _summary(
         words=tally.words,
         missing_words=plan.words - decoded,
         looked_up=plan.known,
+        of_dictionary=tally.of_dictionary,
         duplicates=plan.duplicates,
         rejects=ranked(Counter(plan.rejects) + losses.refused),
         spelling=ranked(plan.spelling),

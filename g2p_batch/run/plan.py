@@ -12,7 +12,7 @@ from g2p_batch.counts import count_of, listed
 from g2p_batch.errors import InputError, RunError, UsageError
 from g2p_batch.formats.existing import ExistingLexicon
 from g2p_batch.formats.tsv import write_rejects
-from g2p_batch.model.contract import Contract, DType
+from g2p_batch.model.contract import EXCEPTIONS, Contract, DType
 from g2p_batch.model.nbest import Search
 from g2p_batch.model.progress import Say
 from g2p_batch.run import fingerprint
@@ -56,6 +56,7 @@ class PlanOptions:
         since: an earlier run: words that it has decoded are not asked of the model again.
         or_anew: go on without the earlier run where its answers may differ.
         search: what to look for, where several pronunciations of a word are wanted.
+        dictionary: whether the model's exceptions, if it has some, are asked before it.
 
     Raises:
         UsageError: the run directory would be read as part of an input, or is the earlier run's.
@@ -77,6 +78,7 @@ class PlanOptions:
     since: EarlierRun | None = None
     or_anew: bool = False
     search: Search | None = None
+    dictionary: bool = True
 
     def __post_init__(self) -> None:
         if self.or_anew and self.since is None:
@@ -108,10 +110,16 @@ class PlanOptions:
             "--normalize": self.normalize,
             "--spelling": self.spelling,
             "--unseen": self.unseen,
+            "sha256 of the model's dictionary": self.exceptions,
             "--variants": search and search.variants,
             "--min-share": search and search.min_share,
             "most beginnings of a word that are extended": search and search.allowance,
         }
+
+    @property
+    def exceptions(self) -> str | None:
+        """The sha256 of the model's exceptions, if they are to be asked."""
+        return self.contract.files.get(EXCEPTIONS) if self.dictionary else None
 
     @property
     def answered_files(self) -> list[InputFile]:
@@ -253,6 +261,7 @@ def _made(
         rejected=stored.rejected,
         shards=stored.shards,
         search=options.search,
+        dictionary=options.exceptions is not None,
     )
 
 

@@ -86,6 +86,8 @@ class Plan:
     """By rising length of their words; a shard is called by its place here."""
     search: Search | None = None
     """What to look for, where several pronunciations of a word are wanted."""
+    dictionary: bool = False
+    """Whether the model's exceptions are asked before it."""
     id: str = ""
     """Digest of the plan's file."""
 

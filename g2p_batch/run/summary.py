@@ -24,6 +24,7 @@ class Summary:
         rows_in: data rows read.
         words: distinct words in the lexicon.
         looked_up: words that existing lexicons or an earlier run hold, such as are rejects after all among them.
+        of_dictionary: words of the lexicon whose pronunciation is of the model's dictionary.
         missing_words: words of shards that are not done yet; only a partial lexicon lacks any.
         duplicates: rows that repeat an earlier word of the same language.
         rejects: rows left out, by reason; words among them that are not wanted, or that the format cannot hold.
@@ -76,6 +77,7 @@ class Summary:
     options: Mapping[str, Any]
     lexicon_facts: Mapping[str, Stamp]
     decoded_words: int = 0
+    of_dictionary: int = 0
 
     @property
     def rejected(self) -> int:
@@ -120,6 +122,8 @@ class Summary:
             lines.append(f"Missing: {count_of(self.missing_words, 'word')} of shards that are not done yet.")
         if self.looked_up:
             lines.append(f"Found in existing lexicons or runs: {count_of(self.looked_up, 'word')}.")
+        if self.of_dictionary:
+            lines.append(f"Said by the model's dictionary: {count_of(self.of_dictionary, 'word')}.")
         if self.languages:
             lines.append(f"{count_of(len(self.languages), 'language')}: {listed(self.languages)}.")
         if self.rejects:

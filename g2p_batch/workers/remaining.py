@@ -85,7 +85,7 @@ def run_remaining(run: RunDir, plan: Plan, task: ArrayTask, decoding: Decoding, 
     with stop.at_once("before the first shard"):
         engines = decoding.model.compiled(decoding.say)
     _require_engine(run, engines)
-    context = RunContext(run.root, plan.id, decoding.model.contract, engines, plan.search)
+    context = RunContext(run.root, plan.id, decoding.model.contract, engines, plan.search, plan.dictionary)
     outcome = run_shards(context, plan, remaining[::-1], decoding.backend, decoding.progress, stop)
     for number, reasons in outcome.given_up.items():
         run.quarantine(Quarantine(number, plan.id, reasons))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.counts import counted
-from g2p_batch.formats.lexicon import entries, variant_entries
+from g2p_batch.formats.pronounced import Speaker
 from g2p_batch.model.contract import Contract
 from g2p_batch.model.greedy import Engine, EngineFactory
 from g2p_batch.model.nbest import Search
@@ -17,7 +17,7 @@ from g2p_batch.model.progress import Progress
 from g2p_batch.run.run_directory import PARTS_FOLDER, Receipt, RunDir, Shard, shard_name
 from g2p_batch.storage.locations import Location
 from g2p_batch.storage.tables import decoded, encoded, with_columns
-from g2p_batch.words.asking import ask, ask_variants
+from g2p_batch.words.dictionary import Dictionary
 from g2p_batch.words.filter import WORDS
 
 
@@ -31,6 +31,7 @@ class RunContext:
         contract: of the model.
         engines: makes the worker's engine.
         search: what to look for, where several pronunciations of a word are wanted.
+        dictionary: whether the model's exceptions are asked before it.
     """
 
     root: Location
@@ -38,9 +39,17 @@ class RunContext:
     contract: Contract
     engines: EngineFactory
     search: Search | None = None
+    dictionary: bool = False
 
 
-def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, progress: Progress) -> bool:
+def run_shard(
+    context: RunContext,
+    number: int,
+    shard: Shard,
+    engine: Engine,
+    progress: Progress,
+    dictionary: Dictionary | None = None,
+) -> bool:
     """Decode a shard and commit it: first the data, under a name that tells its content, then the receipt.
 
     Args:
@@ -49,6 +58,7 @@ def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, pr
         shard: its words.
         engine: the model.
         progress: is told how far the decoding is.
+        dictionary: of the model, if it is asked first.
 
     Returns:
         Whether it is this call's receipt that counts; if not, another process has done the shard meanwhile.
@@ -64,11 +74,7 @@ def run_shard(context: RunContext, number: int, shard: Shard, engine: Engine, pr
     if data is None:
         raise run.lost(context.plan_id, shard.data)
     words = with_columns(decoded(data), WORDS)
-    if context.search is None:
-        rows = entries(words, ask(words, context.contract, lambda: engine, 1, progress))
-    else:
-        found = ask_variants(words, context.contract, lambda: engine, 1, progress, context.search)
-        rows = variant_entries(words, found)
+    rows, _ = Speaker(context.contract, lambda: engine, 1, context.search, dictionary).rows(words, progress)
     best = rows.filter(pc.equal(rows["rank"], 1))
     table = pa.Table.from_batches([rows])
     part = run.put_content(PARTS_FOLDER, f"part-{shard_name(number)}", ".parquet", encoded(table))

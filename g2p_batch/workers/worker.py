@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from g2p_batch.errors import DeviceError, G2PError, RunError
 from g2p_batch.run.run_directory import PLAN, Plan, RunDir
+from g2p_batch.words.dictionary import Dictionary
 from g2p_batch.workers.shard import RunContext, run_shard
 
 _PROGRESS_S = 0.2
@@ -87,6 +88,8 @@ class ShardRunner:
         try:
             self._plan = _planned(context)
             self._engine = context.engines.engine()
+            exceptions = context.engines.exceptions() if context.dictionary else None
+            self._dictionary = None if exceptions is None else Dictionary(exceptions)
         except DeviceError as error:
             say(DeviceLost(str(error)))
         except G2PError as error:
@@ -102,7 +105,8 @@ class ShardRunner:
             DriverGoneError: as `say` does.
         """
         try:
-            run_shard(self._context, number, self._plan.shards[number], self._engine, _ShardProgress(self._say))
+            shard, progress = self._plan.shards[number], _ShardProgress(self._say)
+            run_shard(self._context, number, shard, self._engine, progress, self._dictionary)
         except DeviceError as error:
             self.usable = False
             self._say(DeviceLost(str(error)))

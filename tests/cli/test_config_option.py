@@ -27,8 +27,8 @@ def test_a_configuration_gives_options_and_the_command_line_wins(opened: list[Op
             'lexica = "x"\n',
             "run.toml has an unknown key 'lexica': use some of lang, lang-column, word-column, input-format, "
             "encoding, normalize, model, dtype, lexicon, lexicon-phones, since-run, or-anew, shard-words, "
-            "spelling, unseen, variants, min-share, strict, restart, output, force, format, scores, drop, "
-            "min-logprob, phones, stress, tones, syllables, clean, phone-map, phone-set, tokens, space-in-word, "
+            "spelling, unseen, no-dictionary, variants, min-share, strict, restart, output, force, format, scores, "
+            "drop, min-logprob, phones, stress, tones, syllables, clean, phone-map, phone-set, tokens, space-in-word, "
             "reader, order, device, workers, engine, ray-address, memory, run-dir, no-keep",
         ),
         ('lexicon = "x"\n', "run.toml: lexicon is 'x', not a list of texts in quotes"),
@@ -60,5 +60,5 @@ def test_a_configuration_may_name_every_option_but_itself_and_quiet() -> None:
         *("engine", "ray_address", "spelling", "unseen", "drop", "min_logprob", "input_format", "encoding", "or_anew"),
         "lexicon_phones",
         "reader",
-        *("force", "no_keep", "variants", "min_share"),
+        *("force", "no_keep", "no_dictionary", "variants", "min_share"),
     }

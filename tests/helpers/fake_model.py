@@ -3,14 +3,14 @@
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from g2p_batch.model import resolve
-from g2p_batch.model.contract import Contract, Geometry, LengthBucket, Shapes, save_json
+from g2p_batch.model.contract import EXCEPTIONS, Contract, Geometry, LengthBucket, Shapes, digest, save_json
 from g2p_batch.model.greedy import Engine, EngineFactory
 from g2p_batch.model.progress import Say
 from g2p_batch.model.resolve import Model
@@ -41,8 +41,14 @@ class FakeManifest:
 class FakeArtifact:
     manifest = FakeManifest()
 
+    def __init__(self, exceptions: Path | None = None) -> None:
+        self._exceptions = exceptions
+
     def engine(self) -> FakeEngine:
         return FakeEngine(ANSWERS)
+
+    def exceptions(self) -> Path | None:
+        return self._exceptions
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,10 @@ class FakeEngines:
     shapes: Shapes = SHAPES
     key: str = "fa" * 32
     label: str = "fake float32"
+    dictionary: Path | None = None
+
+    def exceptions(self) -> Path | None:
+        return self.dictionary
 
     def engine(self) -> Engine:
         return FakeEngine(self.answers, self.shapes)
@@ -79,19 +89,21 @@ class Opened(NamedTuple):
     config: Path | None = None
 
 
-def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Opened]:
+def install(monkeypatch: pytest.MonkeyPatch, folder: Path, exceptions: Path | None = None) -> list[Opened]:
     """Put the program into `folder`, let every model be the fake, and return the list of what is opened."""
     folder.mkdir()
-    save_json(folder / "contract.json", CONTRACT)
+    files = {} if exceptions is None else {EXCEPTIONS: digest(exceptions)}
+    contract = replace(CONTRACT, files=files)
+    save_json(folder / "contract.json", contract)
     opened: list[Opened] = []
 
     def open_model(model: Model, _say: Say) -> FakeArtifact:
         opened.append(Opened(str(model.name), model.target, model.dtype, model.config))
-        return FakeArtifact()
+        return FakeArtifact(exceptions)
 
     def compiled(model: Model, _say: Say) -> EngineFactory:
         opened.append(Opened(model.name, model.target, model.dtype, model.config))
-        return FakeEngines()
+        return FakeEngines(dictionary=exceptions)
 
     monkeypatch.setattr(resolve, "_program", lambda _name, _say: folder)
     monkeypatch.setattr(Model, "open", open_model)

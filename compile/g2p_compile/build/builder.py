@@ -5,11 +5,22 @@ import time
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from shutil import copyfile
 
 import tvm
 
 from g2p_batch.model.artifact_cache import LIBRARY, WEIGHTS, artifact_key
-from g2p_batch.model.contract import MANIFEST, CompileTarget, DType, Manifest, Shapes, Tensor, digest, save_json
+from g2p_batch.model.contract import (
+    EXCEPTIONS,
+    MANIFEST,
+    CompileTarget,
+    DType,
+    Manifest,
+    Shapes,
+    Tensor,
+    digest,
+    save_json,
+)
 from g2p_batch.model.cpu_families import Family
 from g2p_batch.storage.publish import new_folder, require_new_folder
 from g2p_compile.build.backends import BACKENDS
@@ -62,6 +73,8 @@ def build(
         executable.export_library(str(draft / LIBRARY), fcompile=link_library)
         kernels = backend.write_device_code(draft)
         tensors = _write_weights(bound.tensors, draft / WEIGHTS)
+        if EXCEPTIONS in loaded.contract.files:
+            copyfile(program / EXCEPTIONS, draft / EXCEPTIONS)
         manifest = Manifest(
             key=artifact_key(loaded.contract, family, shapes, dtype),
             contract=loaded.contract,

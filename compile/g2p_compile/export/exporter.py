@@ -8,6 +8,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch.export import Dim
 from tvm import relax
 from tvm.relax.frontend.torch import from_exported_program
 
-from g2p_batch.model.contract import CONTRACT, Contract, digest, save_json
+from g2p_batch.model.contract import CONTRACT, EXCEPTIONS, Contract, digest, save_json
 from g2p_compile.export import ops
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.export.stages import Stages
@@ -28,17 +29,25 @@ from g2p_compile.program import PREFIX, PROGRAM, WEIGHT_NAMES, WEIGHTS
 _IN_PLACE = {"cache_source": 3, "self_attention": 4}
 
 
-def export_program(checkpoint: Checkpoint, folder: Path) -> Contract:
-    """Write the program of a checkpoint into `folder` and return its contract, file digests included."""
+def export_program(checkpoint: Checkpoint, folder: Path, exceptions: Path | None = None) -> Contract:
+    """Write the program of a checkpoint, and its exceptions if there are any, into `folder`.
+
+    Returns:
+        Its contract, file digests included.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     stages = Stages(checkpoint.model, checkpoint.contract).eval()
     functions = {name: _stage(stages, name, sample) for name, sample in _samples(checkpoint.contract).items()}
     (folder / PROGRAM).write_text(tvm.ir.save_json(tvm.IRModule(functions)), encoding="utf-8")
     _save_weights(stages, checkpoint, folder / WEIGHTS)
+    names = [PROGRAM, WEIGHTS]
+    if exceptions is not None:
+        copyfile(exceptions, folder / EXCEPTIONS)
+        names.append(EXCEPTIONS)
     contract = dataclasses.replace(
         checkpoint.contract,
         versions={**checkpoint.contract.versions, "apache-tvm": tvm.__version__},
-        files={name: digest(folder / name) for name in (PROGRAM, WEIGHTS)},
+        files={name: digest(folder / name) for name in names},
     )
     save_json(folder / CONTRACT, contract)
     return contract

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +11,13 @@ import pyarrow.compute as pc
 
 from g2p_batch.counts import listed
 from g2p_batch.errors import InputError
-from g2p_batch.evaluation.reference import Reference, read_reference
+from g2p_batch.evaluation.reference import Reference
 from g2p_batch.model.alphabet import count_alphabets
 from g2p_batch.model.contract import Alphabets, Contract
 from g2p_batch.model.tokenizer import BYTE_OFFSET
 from g2p_batch.storage.tables import contents
 from g2p_batch.words.filter import TOO_LONG, UNKNOWN_LANGUAGE
 from g2p_batch.words.spelling import small_letters
-from g2p_batch.words.wordlist import WordLists
 
 UNKNOWN = "unk"
 """Stands for a tag in examples that hide theirs, as in the upstream training code."""
@@ -108,6 +107,7 @@ class TrainingLexicon:
         words: distinct words, of a language each, with a pronunciation.
         alphabets: characters of the words to train on.
         rejects: rows without a word and its pronunciation, by reason.
+        dictionary: words with examples, as they are written, of schema `REFERENCE`.
         left_out: pronunciations that cannot be trained on, by reason; with all variants or the first of each word.
     """
 
@@ -115,37 +115,35 @@ class TrainingLexicon:
     rows: int
     words: int
     alphabets: Alphabets
+    dictionary: pa.Table
     rejects: Mapping[str, int]
     left_out: Mapping[str, int]
 
 
-def read_words(source: WordLists, contract: Contract, *, capitals: bool = False) -> Reference:
-    """Read lexicons, all into memory; rows and variants mean what `read_reference` says.
+def in_small_letters(words: pa.Table) -> pa.Table:
+    """Return words of schema `REFERENCE` as generation writes what an alphabet without capitals is asked.
 
-    Args:
-        source: the files.
-        contract: the languages to train for.
-        capitals: keep capitals; else words are in small letters, as generation writes what an alphabet without capitals
-            is asked. Words that only capitals told apart are then there several times.
-
-    Raises:
-        InputError: a file cannot be read.
+    Words that only capitals told apart are then there several times.
     """
-    reference = read_reference(source, contract.languages)
-    if capitals:
-        return reference
-    words = reference.words.combine_chunks()
+    words = words.combine_chunks()
     small = small_letters(words["word"].combine_chunks(), words["lang"].combine_chunks())
-    return replace(reference, words=words.set_column(1, "word", small))
+    return words.set_column(1, "word", small)
 
 
 def make_lexicon(
-    reference: Reference, contract: Contract, name: str, *, all_variants: bool = False, held_out: pa.Table | None = None
+    reference: Reference,
+    words: pa.Table,
+    contract: Contract,
+    name: str,
+    *,
+    all_variants: bool = False,
+    held_out: pa.Table | None = None,
 ) -> TrainingLexicon:
     """Make examples of words: about 30 bytes each beside their text.
 
     Args:
-        reference: the words.
+        reference: what was read.
+        words: its words as they are to be asked.
         contract: the languages and lengths to train for, and the form of the prefix.
         name: what a message calls the lexicons.
         all_variants: make an example of every variant, not of the first alone.
@@ -154,7 +152,6 @@ def make_lexicon(
     Raises:
         InputError: nothing is left.
     """
-    words = reference.words
     held = np.zeros(len(words), np.bool_) if held_out is None else _among(words, held_out)
     parent = pc.list_parent_indices(words["prons"].combine_chunks()).to_numpy()
     first = np.diff(parent, prepend=-1) > 0
@@ -178,8 +175,11 @@ def make_lexicon(
         raise InputError(f"{name} holds nothing to train on ({listed(left_out)}): check languages and words")
     good = pairs.filter(pa.array(~bad)).combine_chunks()
     alphabets = count_alphabets(good.select(["lang", "word"]).to_batches())
+    usable = np.zeros(len(words), np.bool_)
+    usable[parent[kept][~bad]] = True
+    dictionary = reference.words.filter(pa.array(usable))
     return TrainingLexicon(
-        _examples(good, contract), reference.rows, len(words), alphabets, reference.rejects, left_out
+        _examples(good, contract), reference.rows, len(words), alphabets, dictionary, reference.rejects, left_out
     )
 
 

@@ -26,15 +26,24 @@ class Network:
         self._epsilon = float(model.config.layer_norm_epsilon)
         self._heads = int(model.config.num_heads)
         self._is_gated = bool(model.config.is_gated_act)
-        self._dropout = float(model.config.dropout_rate)
 
     def loss(self, sources: Tensor, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the mean cross entropy over the labels that count, in nats.
 
         Args:
+            sources: as `logits` takes them.
+            inputs: likewise.
+            labels: [B, T] int64, `IGNORED` where no loss is counted.
+        """
+        loss: Tensor = CrossEntropy.apply(self.logits(sources, inputs), labels.flatten(), IGNORED)
+        return loss
+
+    def logits(self, sources: Tensor, inputs: Tensor) -> Tensor:
+        """Return the logits of what follows each input, [B * T, V], in the dtype of products.
+
+        Args:
             sources: [B, S] int64, padded with 0.
             inputs: [B, T] int64, what the decoder reads.
-            labels: [B, T] int64, `IGNORED` where no loss is counted.
         """
         encoder, decoder = self._model.encoder, self._model.decoder
         masked = torch.zeros(sources.shape, device=sources.device).masked_fill_(sources == 0, -torch.inf)
@@ -53,9 +62,8 @@ class Network:
             x = self._cross_attention(x, block, pair, masked)
             x = self._feed_forward(x, block)
         head = self._folded(decoder.final_layer_norm, self._model.lm_head.weight * self._logit_scale)
-        logits = F.linear(Normalise.apply(self._dropped(x), self._epsilon), head)
-        loss: Tensor = CrossEntropy.apply(logits, labels.flatten(), IGNORED)
-        return loss
+        logits: Tensor = F.linear(Normalise.apply(self._dropped(x), self._epsilon), head)
+        return logits
 
     def _stack_input(self, ids: Tensor) -> Tensor:
         embedded = F.embedding(ids.flatten(), self._model.shared.weight).to(self._dtype)
@@ -93,6 +101,10 @@ class Network:
     def _folded(self, norm: T5LayerNorm, *weights: Tensor) -> Tensor:
         """Return weights [out, d], one over the other, times those of the norm before them."""
         return (torch.cat(weights) * norm.weight).to(self._dtype)
+
+    @property
+    def _dropout(self) -> float:
+        return float(self._model.config.dropout_rate) if self._model.training else 0.0
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self._dropout) if self._dropout else x

@@ -84,12 +84,18 @@ def cross_entropy(logits: Tensor, labels: Tensor, ignored: int) -> tuple[Tensor,
     return loss, ((logprob.exp() - is_label.float()) * share[:, None]).to(logits.dtype)
 
 
+_FORMS = 64
+"""Forms of a function that are compiled: by dtype, sizes that are 1, and whether gradients are wanted. Beyond them it
+would run as it stands."""
+
+
 @cache
 def compiled(function: Pointwise, device: str) -> Pointwise:
     """Return a function of this module, compiled for any sizes on a kind of device, if that can be done here."""
     if not can_compile(device):
         return function
-    fast: Pointwise = torch.compile(function, dynamic=True, fullgraph=True)
+    torch._dynamo.config.recompile_limit = max(_FORMS, torch._dynamo.config.recompile_limit)
+    fast: Pointwise = torch.compile(function, dynamic=True)
     return fast
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from g2p_batch.evaluation.edits import require_rapidfuzz
+from g2p_batch.evaluation.reference import read_reference
 from g2p_batch.languages import LANGUAGES
 from g2p_batch.words.wordlist import WordLists
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.train.batches import shares
-from g2p_compile.train.data import TrainingLexicon, askable, hold_out, make_lexicon, read_words, sample
+from g2p_compile.train.data import TrainingLexicon, askable, hold_out, in_small_letters, make_lexicon, sample
 from g2p_compile.train.recipe import Recipe
 from g2p_compile.train.start import load_start
 
@@ -66,15 +67,17 @@ def prepare(recipe: Recipe, files: Files) -> Prepared:
     trained = checkpoint.contract.languages if recipe.start else ()
     # A trained model may learn languages that it does not have yet.
     contract = replace(checkpoint.contract, languages=tuple(sorted({*LANGUAGES, *trained})))
-    reference = read_words(WordLists(tuple(files.train), lang=files.lang), contract, capitals=recipe.capitals)
-    held_out = hold_out(askable(reference.words, contract), files.hold_out) if files.hold_out else None
+    reference = read_reference(WordLists(tuple(files.train), lang=files.lang), contract.languages)
+    words = _as_asked(reference.words, recipe)
+    held_out = hold_out(askable(words, contract), files.hold_out) if files.hold_out else None
     dev = held_out
     if files.dev is not None:
-        given = read_words(WordLists((files.dev,), lang=files.lang), contract, capitals=recipe.capitals)
-        dev = askable(given.words, contract)
+        given = read_reference(WordLists((files.dev,), lang=files.lang), contract.languages)
+        dev = askable(_as_asked(given.words, recipe), contract)
     kept = [words.select(["lang", "word"]) for words in (held_out, dev) if words is not None]
     lexicon = make_lexicon(
         reference,
+        words,
         contract,
         ", ".join(files.train),
         all_variants=recipe.all_variants,
@@ -87,3 +90,7 @@ def prepare(recipe: Recipe, files: Files) -> Prepared:
     # Only these: what a fine-tuned model knew of other languages fades, so nobody should be answered by it unawares.
     contract = replace(contract, languages=examples.tags, alphabets=lexicon.alphabets)
     return Prepared(replace(checkpoint, contract=contract), lexicon, dev, held_out, odds)
+
+
+def _as_asked(words: pa.Table, recipe: Recipe) -> pa.Table:
+    return words if recipe.capitals else in_small_letters(words)

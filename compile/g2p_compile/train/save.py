@@ -12,7 +12,7 @@ from transformers import GenerationConfig
 from transformers.utils import logging
 
 from g2p_batch.model.alphabet import ALPHABET, to_json
-from g2p_batch.model.contract import Contract
+from g2p_batch.model.contract import EXCEPTIONS, Contract
 from g2p_batch.storage.publish import publish, replace_folder
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.train.recipe import Precision
@@ -20,7 +20,7 @@ from g2p_compile.train.recipe import Precision
 CONFIG = "model.toml"
 HELD_OUT = "held-out.parquet"
 """The words that a training keeps back, in its folder."""
-_FILES = ("config.json", "generation_config.json", "model.safetensors", ALPHABET, CONFIG)
+_FILES = ("config.json", "generation_config.json", "model.safetensors", ALPHABET, CONFIG, EXCEPTIONS)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

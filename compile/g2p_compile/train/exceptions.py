@@ -1,0 +1,158 @@
+"""Exceptions: the words that a model was trained on and does not say as their dictionary does."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+
+from g2p_batch.model.contract import EXCEPTIONS, Contract
+from g2p_batch.model.tokenizer import EOS, START, Float32
+from g2p_batch.storage.publish import publish
+from g2p_batch.words.dictionary import EXCEPTION
+from g2p_batch.words.spelling import small_letters
+from g2p_compile.check.transformers_reference import load_reference
+from g2p_compile.train.batches import IGNORED
+from g2p_compile.train.data import Int64, Texts
+from g2p_compile.train.network import Network
+from g2p_compile.train.recipe import Recipe
+from g2p_compile.train.save import CONFIG, DTYPES
+
+_SURE = 0.3
+"""Nats by which the right token has to lead everywhere. Number formats of compiled models move logits by less, but for
+two words in 6,000 in int8 (the bundled model), so that what is no exception comes out the same in all of them."""
+
+_TOKENS = 16384
+"""Ids of a batch, sources and targets."""
+
+
+def exceptions(network: Network, device: str, dictionary: pa.Table, contract: Contract, *, capitals: bool) -> pa.Table:
+    """Return what a dictionary says of words that a model says otherwise, barely right, or in one way of several.
+
+    A model that is told the right tokens up to a place, and finds the next one the most probable at each, is one that
+    decodes them greedily: one pass over each word, no decoding.
+
+    Args:
+        network: the model.
+        device: where it is.
+        dictionary: words of schema `REFERENCE` that the model may be asked, each once.
+        contract: the form of the prefix.
+        capitals: whether words are asked as they are written; else in small letters.
+
+    Returns:
+        Rows of schema `EXCEPTION`. A word in capitals is among them also where it is asked like another exception, so
+        that looking for what is asked never finds the wrong one.
+    """
+    words = dictionary.combine_chunks()
+    word, lang, prons = (words[name].combine_chunks() for name in ("word", "lang", "prons"))
+    asked = word if capitals else small_letters(word, lang)
+    variants = pc.list_value_length(prons).to_numpy()
+    first = pc.list_element(prons, 0)
+    is_right = leads(network, device, asked, lang, first, contract) > _SURE
+    is_exception = ~is_right | (variants > 1)
+    named, asked_name = (pc.binary_join_element_wise(lang, text, "\t") for text in (word, asked))
+    clashes = pc.is_in(asked_name, named.filter(pa.array(is_exception)))
+    is_exception |= clashes.to_numpy(zero_copy_only=False)
+    kept = words.filter(pa.array(is_exception)).sort_by([("lang", "ascending"), ("word", "ascending")])
+    parts = kept["prons"].combine_chunks()
+    rows = kept.select(["lang", "word"]).take(pc.list_parent_indices(parts))
+    return rows.append_column("pron", parts.flatten()).cast(EXCEPTION)
+
+
+def keep_exceptions(folder: Path, recipe: Recipe, device: str, dictionary: pa.Table) -> int:
+    """Write the exceptions of a trained checkpoint beside its weights, and return how many words they are.
+
+    Args:
+        folder: of the checkpoint, as `save_checkpoint` wrote it.
+        recipe: that it was trained by.
+        device: where to compute.
+        dictionary: words of schema `REFERENCE` that it was trained on, as they are written.
+
+    Raises:
+        ModelError: the checkpoint is damaged.
+        OutputError: the file cannot be written.
+    """
+    checkpoint = load_reference(str(folder / CONFIG))
+    model = checkpoint.model.to(device).eval()
+    network = Network(model, DTYPES[recipe.precision], checkpoint.contract.geometry.logit_scale)
+    rows = exceptions(network, device, dictionary, checkpoint.contract, capitals=recipe.capitals)
+    write_exceptions(folder / EXCEPTIONS, rows)
+    return len(rows.group_by(["lang", "word"]).aggregate([]))
+
+
+def write_exceptions(path: Path, rows: pa.Table) -> None:
+    """Write rows of schema `EXCEPTION`, a row group a language.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+
+    def write(draft: Path) -> None:
+        # Sorted words share their beginnings with the one before.
+        encodings = {"word": "DELTA_BYTE_ARRAY", "pron": "PLAIN", "lang": "PLAIN"}
+        packing = {"compression": "zstd", "compression_level": 19, "use_dictionary": False}
+        with pq.ParquetWriter(draft, EXCEPTION, column_encoding=encodings, **packing) as file:
+            for tag in sorted(pc.unique(rows["lang"]).to_pylist()):
+                file.write_table(rows.filter(pc.equal(rows["lang"], tag)))
+
+    publish(path, write)
+
+
+def leads(
+    network: Network,
+    device: str,
+    words: pa.Array,
+    langs: pa.Array,
+    prons: pa.Array,
+    contract: Contract,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Float32:
+    """Return how far the right token leads all others at the place where it leads least, in nats, [N] float32.
+
+    Args:
+        network: the model.
+        device: where it is.
+        words: [N], as they are asked.
+        langs: [N], their tags.
+        prons: [N], their pronunciations.
+        contract: the form of the prefix.
+        progress: is told of words done.
+    """
+    prefixes = {tag: contract.prefix_for(tag) for tag in pc.unique(langs).to_pylist()}
+    codes = langs.dictionary_encode()
+    prefix = pa.array([prefixes[tag] for tag in codes.dictionary.to_pylist()]).take(codes.indices)
+    sources, targets = Texts.of(pc.binary_join_element_wise(prefix, words, "")), Texts.of(prons)
+    order = np.lexsort((sources.lengths, targets.lengths))
+    result = np.empty(len(words), np.float32)
+    begin = 0
+    while begin < len(order):
+        longest = sources.lengths[order[begin : begin + _TOKENS]].max(initial=1) + targets.lengths[order[begin]] + 1
+        rows = order[begin : begin + max(1, int(_TOKENS // longest))]
+        result[rows] = _leads(network, device, sources, targets, rows)
+        begin += len(rows)
+        progress(len(rows))
+    return result
+
+
+def _leads(network: Network, device: str, sources: Texts, targets: Texts, rows: Int64) -> Float32:
+    nothing = np.zeros_like(rows)
+    ids = np.zeros((len(rows), int(sources.lengths[rows].max())), np.int64)
+    sources.put(rows, ids, nothing)
+    ends = targets.lengths[rows]
+    labels = np.full((len(rows), int(ends.max()) + 1), IGNORED, np.int64)
+    targets.put(rows, labels, nothing)
+    labels[np.arange(len(rows)), ends] = EOS
+    inputs = np.full_like(labels, START)
+    inputs[:, 1:] = np.where(labels[:, :-1] == IGNORED, 0, labels[:, :-1])
+    with torch.inference_mode():
+        logits = network.logits(*(torch.from_numpy(part).to(device) for part in (ids, inputs))).float()
+        label = torch.from_numpy(labels).to(device).flatten()
+        counted = label != IGNORED
+        right = logits.gather(1, label.clamp(min=0)[:, None])[:, 0]
+        logits.scatter_(1, label.clamp(min=0)[:, None], -torch.inf)
+        lead = torch.where(counted, right - logits.amax(1), torch.inf)
+        smallest: Float32 = lead.view(labels.shape).amin(1).cpu().numpy()
+    return smallest
