@@ -1,9 +1,11 @@
 """`train`."""
 
+import json
 import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +16,11 @@ from g2p_batch.cli import completion
 from g2p_batch.cli.help_groups import GroupedCommand
 from g2p_batch.cli.main import is_quiet, main, quiet_option, say, table
 from g2p_batch.cli.options import all_of, lang_option
+from g2p_batch.storage.publish import put
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from g2p_compile.train.preparation import Files, Prepared
     from g2p_compile.train.recipe import Recipe
 
@@ -121,6 +126,11 @@ _training_options = all_of(
     ),
     click.option("--dev-steps", type=_POSITIVE, default=1000, show_default=True, help="Steps between scores of --dev."),
     click.option("--save-steps", type=_POSITIVE, default=1000, show_default=True, help="Steps between saves."),
+    click.option(
+        "--peers",
+        is_flag=True,
+        help="With --hold-out: train Phonetisaurus on the same words, and show the error rates of both.",
+    ),
     click.option("--resume", is_flag=True, help="Go on with the training in DIR, if there is one."),
 )
 
@@ -129,7 +139,7 @@ _training_options = all_of(
 @_data_options
 @_training_options
 @quiet_option
-def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None, **options: Any) -> None:
+def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None, peers: bool, **options: Any) -> None:
     """Train a checkpoint, or fine-tune one on a lexicon.
 
     DATA are .tsv or .csv with a header, or .parquet, with columns word, pron, and lang (or --lang). What is saved is
@@ -149,6 +159,8 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if folder is None and not dry_run:
         raise click.MissingParameter(param_hint="'-o'", param_type="option")
+    if peers and not options["hold_out"]:
+        raise errors.UsageError("--peers compares on words that --hold-out keeps back: give it too, such as 500")
     if options["start"]:
         require_weights(options["start"])
     require_torch("training", "train")
@@ -180,8 +192,25 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
             count = keep_exceptions(folder / kept, recipe, options["device"], prepared.lexicon.dictionary)
             whole = count_of(len(prepared.lexicon.dictionary), "word")
             say(f"{folder / kept} does not say {count:,} of {whole} as the lexicon does: it looks them up.")
+    if peers and prepared.held_out is not None:
+        _compare(prepared, prepared.held_out, folder)
     best = f"; {folder / training.BEST} holds the best, CER {point.best:.4f}" if point.best is not None else ""
     say(f"{point.step:,} steps, {point.words:,} examples: {folder / training.LAST} holds the model{best}.")
+
+
+def _compare(prepared: "Prepared", held_out: "pa.Table", folder: Path) -> None:
+    """Show error rates beside those of a peer, and keep them in `peers.json`."""
+    from g2p_compile.bench.accuracy import compare
+
+    found = compare(prepared.checkpoint, prepared.lexicon.examples, held_out, folder / "phonetisaurus")
+    put(folder / "peers.json", json.dumps([asdict(one) for one in found], indent=1).encode())
+    rows = [
+        [one.lang, f"{one.words:,}", f"{one.pairs:,}", f"{one.train_s:.0f} s"]
+        + [f"{rate:.4f}" for rate in (one.peer_cer, one.peer_wer, one.cer, one.wer)]
+        for one in found
+    ]
+    header = ["language", "asked", "trained on", "Phonetisaurus in", "its CER", "WER", "the model's CER", "WER"]
+    click.echo(table([header, *rows]))
 
 
 def _of_training(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """The command `train`: its options, what it refuses, and its dry run."""
 
 import dataclasses
+import json
+import random
 from pathlib import Path
 
 import click
+import pyarrow.parquet as pq
 import pytest
 
 from g2p_batch import cli
@@ -112,3 +115,24 @@ def test_help_tells_the_defaults_that_depend_on_something() -> None:
     assert f"Random weights: {', '.join(NAMED)}, or sizes" in text
     assert f"[default: {Recipe.shape}]" in text
     assert f"[default: {Recipe.warmup}, or a tenth of --steps]" in text
+
+
+def test_peers_learn_the_same_words_and_are_asked_the_same_others(tmp_path: Path) -> None:
+    pytest.importorskip("phonetisaurus", reason="Phonetisaurus is not installed")
+    rng = random.Random(0)
+    made = {"".join(rng.choices("abcdefgijklmnoprstu", weights=range(1, 20), k=rng.randint(1, 9))) for _ in range(900)}
+    rows = [("ita", word, word.replace("c", "k").replace("sj", "ʃ").replace("g", "d͡ʒ")) for word in sorted(made)]
+    ran = quick(lexicon(tmp_path / "a.tsv", rows), tmp_path / "run", "--hold-out", "50", "--peers")
+    assert ran.exit_code == 0, ran.output
+    (row,) = [line.split() for line in ran.output.splitlines() if line.startswith("ita")]
+    assert row[:3] == ["ita", "50", str(len(made) - 50)]
+    (found,) = json.loads((tmp_path / "run" / "peers.json").read_text(encoding="utf-8"))
+    # An n-gram learns to spell from so many words, a model of random weights says nothing right after 20 steps.
+    assert found["peer_wer"] < 0.2
+    assert found["wer"] == 1
+    assert len(pq.read_table(tmp_path / "run" / "held-out.parquet")) == 50
+
+
+def test_peers_need_words_that_are_held_out(tmp_path: Path) -> None:
+    ran = run(toy(tmp_path / "toy.tsv"), "-o", tmp_path / "run", "--peers")
+    assert "--peers compares on words that --hold-out keeps back" in ran.output

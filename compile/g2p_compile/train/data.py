@@ -52,6 +52,10 @@ class Texts:
         """Bytes of each string, [N]."""
         return np.diff(self.offsets)
 
+    def text(self, row: int) -> str:
+        """Return a string."""
+        return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes().decode()
+
     def put(self, rows: Int64, ids: Int64, starts: Int64) -> None:
         """Write the ids of strings `rows` [B] into `ids` [B, S], each from its column of `starts` [B] on."""
         lengths = self.offsets[rows + 1] - self.offsets[rows]
@@ -85,6 +89,11 @@ class Examples:
     def counts(self) -> Int64:
         """Examples of each tag, [K]."""
         return np.bincount(self.lang, minlength=len(self.tags))
+
+    def pairs_of(self, tag: str) -> list[tuple[str, str]]:
+        """Return words and pronunciations of the examples of a language."""
+        rows = np.flatnonzero(self.lang == self.tags.index(tag)).tolist()
+        return [(self.words.text(row), self.prons.text(row)) for row in rows]
 
     def digest(self) -> str:
         """Return the sha256 of all of it."""
