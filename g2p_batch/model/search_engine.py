@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model.contract import LengthBucket
 from g2p_batch.model.greedy import Cache, Engine, Rows
+from g2p_batch.model.search_table import SearchTable
 from g2p_batch.model.tokenizer import Float32, Int32
 
 
@@ -50,6 +51,17 @@ class SearchEngine(Engine, Protocol):
             target: [F] int32: where each goes; at most once, and no origin.
             count: [F] int32: how many positions, from the first one on; 0 to `bucket.target_bytes`. A row that was
                 extended at position p has p + 1 of them.
+        """
+
+    def choose(self, tokens: Int32, logprob: Float32, table: SearchTable, log_share: float) -> None:
+        """Open what the live rows of a search may go on with, and choose what is extended next.
+
+        Args:
+            tokens: what `extend` returned for the live columns of the table, [R, K].
+            logprob: the same, [R, K].
+            table: of the search. Afterwards its columns, forks and `vacated` are those of the next step; words whose
+                search is over are behind those that ended before.
+            log_share: logarithm of the least share of the best output's probability; minus infinity for none.
         """
 
 
