@@ -16,7 +16,7 @@ HEADINGS = {
     "Examples": ("dev", "dev-words", "all-variants", "batch-tokens", "balance", "weight", "hide-tags", "seed"),
     "Steps": ("steps", "optimizer", "rate", "warmup", "schedule", "clip", "decay", "dropout", "precision"),
     "Records": ("-o", "stored", "log-steps", "dev-steps", "save-steps"),
-    "Measuring": ("words", "copies", "rounds", "peers", "json", "plot"),
+    "Measuring": ("words", "copies", "rounds", "peers", "peer", "json", "plot"),
     "Running": (
         *(
             "run-dir",
