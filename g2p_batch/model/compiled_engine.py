@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from g2p_batch.model.contract import DType, LengthBucket, Manifest, Shapes, Tensor
 from g2p_batch.model.greedy import Rows
-from g2p_batch.model.search_table import SearchTable
+from g2p_batch.model.search_table import CHOOSE, SearchTable
 from g2p_batch.model.tokenizer import Float32, Int32
 
 
@@ -32,8 +32,6 @@ class Caches:
         return [*self.past, *self.source]
 
 
-CHOOSE = "choose"
-"""Name of the function that chooses between the steps of a search."""
 HostCode = Mapping[str, Callable[..., None]]
 """Compiled functions by name, which take arrays of the host and numbers, and write into the arrays."""
 

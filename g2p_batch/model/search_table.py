@@ -10,6 +10,10 @@ from g2p_batch.model.contract import SLOTS_OF_ROW, LengthBucket
 from g2p_batch.model.greedy import Indices
 from g2p_batch.model.tokenizer import START, Bool, Float32, Int32
 
+CHOOSE = "choose_1"
+"""Name of the compiled function that reads and writes a table; where a table changes the number has to, so that no
+artifact of another version is given one that it does not know."""
+
 OPEN = 64
 """Beginnings that a word can have open; a worse one that finds no place is remembered by its probability."""
 
@@ -34,6 +38,8 @@ LIVE, FORKS, ENDED, OUTPUTS, VACATED = range(5)
 @dataclass(frozen=True)
 class SearchTable:
     """Rows of a search: R of them, and what became of up to M words that ended, with N outputs each.
+
+    Slot s of row r is slot s * R + r of the cache: memory of slots that no word needs is not touched.
 
     A row is a seat that a word keeps until its search is over. Rows that are live have a column each, in no order.
 
@@ -113,7 +119,7 @@ class SearchTable:
         """Give vacant rows to words, all [n]: with the lengths of what is encoded of them, and the slots of that."""
         first, end = self.live, self.live + len(rows)
         begin = np.zeros(len(rows), np.int32)
-        self.columns[:, first:end] = begin + START, begin, rows * SLOTS_OF_ROW, lengths, sources
+        self.columns[:, first:end] = begin + START, begin, rows, lengths, sources
         self.row[first:end] = rows
         self.word[rows] = words
         self.totals[LIVE] = end

@@ -9,11 +9,10 @@ from functools import cache
 import numpy as np
 import tvm
 
-from g2p_batch.model.compiled_engine import CHOOSE
 from g2p_batch.model.contract import LengthBucket, Shapes
 from g2p_batch.model.cpu_engine import host_function
 from g2p_batch.model.greedy import Rows
-from g2p_batch.model.search_table import SearchTable
+from g2p_batch.model.search_table import CHOOSE, SearchTable
 from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, START, Float32, Int32
 from g2p_compile.build.search import with_choosing
 

@@ -67,6 +67,7 @@ class _Arrays:
     def __init__(self) -> None:
         self.live, choices, rows, nodes, slots, variants, ended, outputs, reach = (size() for _ in range(9))
         self.choices, self.allowance, self.variants, self.reach = choices, nodes - 1, variants, reach
+        self.rows = rows
         self.token = _array("token", (self.live, choices), "int32")
         self.gain = _array("gain", (self.live, choices))
         self.columns = _array("columns", (5, rows), "int32")
@@ -173,6 +174,10 @@ class _Row:
         """Return the slot that an open beginning goes on from."""
         return self.node(self.open_way(place, table.WAY_PARENT).value, table.NODE_SLOT).value
 
+    def whole_slot(self, slot: Expr) -> Expr:
+        """Return which slot of the cache one of this row is."""
+        return slot * self.arrays.rows + self.row
+
     def fork(self, origin: Expr, depth: Expr) -> Expr:
         """Return a slot that will have the first positions of another: the one that is needed least."""
         arrays = self.arrays
@@ -196,8 +201,9 @@ class _Row:
                 self._move(place, kept.value)
                 kept.add(1)
             self.opened.set(kept.value)
-        number, base = T.Bind(arrays.total(table.FORKS).value), self.row * SLOTS_OF_ROW
-        for field, value in ((table.ORIGIN, base + origin), (table.TARGET, base + chosen), (table.COUNT, depth)):
+        number = T.Bind(arrays.total(table.FORKS).value)
+        slots = ((table.ORIGIN, self.whole_slot(origin)), (table.TARGET, self.whole_slot(chosen)))
+        for field, value in (*slots, (table.COUNT, depth)):
             _Cell(arrays.forks, field, number).set(value)
         arrays.total(table.FORKS).add(1)
         return chosen
@@ -232,7 +238,7 @@ def choose() -> tirx.PrimFunc:
                         held = _Cell(arrays.columns, field, column).value
                         _Cell(arrays.columns, field, kept).set(held)
                     moved = ((table.TOKEN, token.value), (table.POSITION, depth))
-                    for field, value in (*moved, (table.SLOT, row.row * SLOTS_OF_ROW + slot)):
+                    for field, value in (*moved, (table.SLOT, row.whole_slot(slot))):
                         _Cell(arrays.columns, field, kept).set(value)
                     _Cell(arrays.row, kept).set(row.row)
                     live.add(1)
