@@ -15,7 +15,7 @@ class SearchEngine(Engine, Protocol):
 
     @property
     def searches(self) -> bool:
-        """Whether its compiled model can do this; one that an earlier version compiled cannot."""
+        """Whether its compiled model can do this; one that another version compiled may not."""
 
     def open_search(self, bucket: LengthBucket) -> Cache:
         """Return the cache of a search in a bucket, all its slots free.
@@ -73,7 +73,7 @@ def require_search(engine: Engine) -> SearchEngine:
     """
     if not isinstance(engine, SearchEngine) or not engine.searches:
         raise ArtifactError(
-            "an earlier version compiled this model, for one pronunciation of a word: "
-            "compile it again with `g2p-batch compile`"
+            "another version compiled this model, and this one cannot search with it for several pronunciations of a "
+            "word: compile it again with `g2p-batch compile`"
         )
     return engine

@@ -187,7 +187,7 @@ def several_pronunciations(engine: CompiledEngine, model: str, words: pa.Table) 
     """Check what a search goes by: its best token is that of greedy decoding, the others are the reference's."""
     best, others = "several pronunciations, best tokens", "several pronunciations, other tokens"
     if not engine.searches:
-        return [_skip(name, "an earlier version compiled this model: compile it again") for name in (best, others)]
+        return [_skip(name, "another version compiled this model: compile it again") for name in (best, others)]
     some = np.linspace(0, len(words) - 1, min(len(words), _SEARCHED)).astype(np.int64)
     table = words.take(pa.array(some))
     table = table.filter(pc.less_equal(table["src_bytes"], engine.shapes.longest.source_bytes))
