@@ -15,6 +15,7 @@ from g2p_batch.model.contract import MOST_VARIANTS
 from g2p_batch.model.devices import Device, use_one
 
 _SHAPES = ("tiny_8", "tiny_12", "tiny_16", "small")
+PEERS = ("transformers", "ctranslate2", "onnxruntime")
 
 
 @main.command(cls=GroupedCommand)
@@ -58,6 +59,13 @@ _SHAPES = ("tiny_8", "tiny_12", "tiny_16", "small")
     help="Also measure CTranslate2, ONNX Runtime and transformers in bfloat16; on a GPU, more ways to run it.",
 )
 @click.option(
+    "--peer",
+    "programs",
+    multiple=True,
+    type=click.Choice(PEERS),
+    help="Measure beside this one only, in each of its number formats; may be given several times.",
+)
+@click.option(
     "--variants",
     type=click.IntRange(1, MOST_VARIANTS),
     metavar="N",
@@ -89,9 +97,11 @@ def bench(
     Examples:
       g2p-batch bench --peers --shape tiny_16
       g2p-batch bench --shape random:small --json bench.json --plot bench.svg
-      g2p-batch bench --variants 4 --peers
+      g2p-batch bench --variants 4 --peer ctranslate2
       g2p-batch bench --device cuda --dtype bfloat16 --shape tiny_16 --copies 50 --peers
     """
+    if options["peers"] and options["programs"]:
+        raise errors.UsageError("--peers measures beside all that are known, --peer beside some: leave one of them out")
     if variants and device.kind == "cuda":
         raise errors.UsageError("on a GPU one pronunciation of a word is found: leave out --variants or --device")
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
@@ -112,7 +122,8 @@ def bench(
     table = asked_texts(words or str(shipped("golden/bench.tsv")), lang, subject.contract)
     table = table.take(list(range(len(table))) * options["copies"])
     workers = 1 if device.kind == "cuda" else options["workers"]
-    wanted = run.Options(table, shapes, options["rounds"], workers, options["peers"], variants=variants)
+    chosen = {name: options[name] for name in ("rounds", "peers", "programs")}
+    wanted = run.Options(table, shapes, workers=workers, variants=variants, **chosen)
     report = run.bench(subject, wanted, say)
     click.echo(report.to_text())
     if json_path:

@@ -19,7 +19,7 @@ HEADINGS = {
     ),
     "Steps": ("steps", "optimizer", "rate", "warmup", "schedule", "clip", "decay", "dropout", "precision"),
     "Records": ("-o", "stored", "log-steps", "dev-steps", "save-steps", "peers"),
-    "Measuring": ("words", "copies", "rounds", "peers", "json", "plot"),
+    "Measuring": ("words", "copies", "rounds", "peers", "peer", "json", "plot"),
     "Running": (
         *(
             "run-dir",

@@ -16,6 +16,7 @@ from g2p_batch.model import compiler
 from g2p_batch.model.contract import DTYPES, Contract, DType, LengthBucket, Manifest, Shapes, damaged_file
 from g2p_batch.model.cpu_families import FAMILIES, Family, cpu_family
 from g2p_batch.model.progress import Say
+from g2p_batch.model.search_table import CHOOSE
 from g2p_batch.model.shipped import shipped
 
 LIBRARY, WEIGHTS = "model.so", "weights.bin"
@@ -124,6 +125,7 @@ def artifact_key(contract: Contract, family: Family, shapes: Shapes, dtype: DTyp
         "alphabets": contract.alphabets,
         "target": msgspec.to_builtins(family),
         "shapes": msgspec.to_builtins(shapes),
+        "search": {"function": CHOOSE, "rows": [bucket.search_rows for bucket in shapes.buckets]},
         "dtype": dtype,
         "versions": {name: version(name) for name in _PINNED},
         "compiler": _compiler_digest(),

@@ -1,7 +1,7 @@
 """What engines of compiled models have in common: functions with their weights, and caches of buckets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from g2p_batch.model.contract import DType, LengthBucket, Manifest, Shapes, Tensor
 from g2p_batch.model.greedy import Rows
+from g2p_batch.model.search_table import CHOOSE, SearchTable
 from g2p_batch.model.tokenizer import Float32, Int32
 
 
@@ -31,17 +32,23 @@ class Caches:
         return [*self.past, *self.source]
 
 
+HostCode = Mapping[str, Callable[..., None]]
+"""Compiled functions by name, which take arrays of the host and numbers, and write into the arrays."""
+
+
 class CompiledEngine(ABC):
     """`greedy.Engine` over a compiled model.
 
     Args:
         manifest: of the artifact.
         machine: the virtual machine, with the model's functions by name.
+        host: functions of the host; an artifact of an earlier version lacks `CHOOSE`.
         weights: packed weights by name, where the model computes.
     """
 
-    def __init__(self, manifest: Manifest, machine: Any, weights: Mapping[str, Any]) -> None:
+    def __init__(self, manifest: Manifest, machine: Any, host: HostCode, weights: Mapping[str, Any]) -> None:
         self.contract = manifest.contract
+        self._host = host
         self._manifest = manifest
         self._functions = {name: machine[name] for name in manifest.functions}
         self._arguments = {
@@ -86,8 +93,8 @@ class CompiledEngine(ABC):
 
     @property
     def searches(self) -> bool:
-        """Whether the artifact has what `extend` and `fork` call."""
-        return {"extend_0", "fork_0"} <= self._functions.keys()
+        """Whether the artifact has what `extend`, `fork` and `choose` call."""
+        return {"extend_0", "fork_0"} <= self._functions.keys() and CHOOSE in self._host
 
     @abstractmethod
     def extend(self, cache: Caches, rows: Rows, source: Int32) -> tuple[Int32, Float32]:
@@ -96,6 +103,10 @@ class CompiledEngine(ABC):
     @abstractmethod
     def fork(self, cache: Caches, origin: Int32, target: Int32, count: Int32) -> None:
         """Copy the first `count` positions of slots `origin` into slots `target`, each [F]."""
+
+    def choose(self, tokens: Int32, logprob: Float32, table: SearchTable, log_share: float) -> None:
+        """Choose what the rows of a search extend next, by tokens [R, K] and their log-probabilities."""
+        self._host[CHOOSE](tokens, logprob, *table.arrays, log_share)
 
     @abstractmethod
     def _zeros(self, shape: tuple[int, ...], dtype: str) -> Any:

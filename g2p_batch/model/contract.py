@@ -114,8 +114,8 @@ class LengthBucket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def search_rows(self) -> int:
-        """Rows of a step of a search for several outputs: it does more beside the engine, which more rows pay for."""
-        return min(4 * self.batch, _SEARCH_ROWS)
+        """Rows of a step of a search for several outputs."""
+        return min(self.batch, _SEARCH_ROWS)
 
     @property
     def search_slots(self) -> int:

@@ -16,13 +16,14 @@ import numpy as np
 
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model.artifact_cache import DEVICE_CODE, LIBRARY, WEIGHTS
-from g2p_batch.model.compiled_engine import Caches, CompiledEngine, values_of
+from g2p_batch.model.compiled_engine import Caches, CompiledEngine, HostCode, values_of
 from g2p_batch.model.contract import EXCEPTIONS, Kind, LengthBucket, Manifest, damaged_file, load_manifest
 from g2p_batch.model.cpu_families import cpu_features
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.device import CudaDevice, device_module, require_gpu
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
 from g2p_batch.model.greedy import Rows
+from g2p_batch.model.search_table import CHOOSE
 from g2p_batch.model.tokenizer import Float32, Int32
 
 _ALIGNMENT = 64
@@ -117,11 +118,12 @@ def _open_on_cpu(folder: Path, manifest: Manifest) -> "Callable[[Manifest], CpuE
     with (folder / WEIGHTS).open("rb") as file:
         whole = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
     weights = {name: ffi.from_dlpack(values_of(t, whole)) for name, t in manifest.tensors.items()}
+    host = _host_functions(library)
 
     def engine(manifest: Manifest) -> CpuEngine:
         machine = library["vm_load_executable"]()
         machine["vm_initialization"](_CPU, 0, _POOLED)
-        return CpuEngine(manifest, machine, weights)
+        return CpuEngine(manifest, machine, host, weights)
 
     return engine
 
@@ -136,7 +138,23 @@ def _open_on_gpu(folder: Path, manifest: Manifest) -> "Callable[[Manifest], GpuE
     device = CudaDevice(ffi)
     whole = np.fromfile(folder / WEIGHTS, np.uint8)
     weights = {name: device.tensor(values_of(t, whole)) for name, t in manifest.tensors.items()}
-    return lambda manifest: GpuEngine(manifest, device, library, host_code, weights)
+    host = _host_functions(library)
+    return lambda manifest: GpuEngine(manifest, device, library, host_code, host, weights)
+
+
+def _host_functions(library: Any) -> HostCode:
+    """Return the functions of a library that are called with arrays of the host."""
+    (code,) = library.imports
+    return {CHOOSE: host_function(code[CHOOSE])} if code.implements_function(CHOOSE) else {}
+
+
+def host_function(compiled: Any) -> Callable[..., None]:
+    """Return a compiled function as one that takes arrays and numbers."""
+
+    def call(*arguments: Any) -> None:
+        compiled(*(_tensor(value) if isinstance(value, np.ndarray) else value for value in arguments))
+
+    return call
 
 
 _REMEDY = "compile the model on this machine with `g2p-batch compile`"

@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model.contract import LengthBucket
 from g2p_batch.model.greedy import Cache, Engine, Rows
+from g2p_batch.model.search_table import SearchTable
 from g2p_batch.model.tokenizer import Float32, Int32
 
 
@@ -14,7 +15,7 @@ class SearchEngine(Engine, Protocol):
 
     @property
     def searches(self) -> bool:
-        """Whether its compiled model can do this; one that an earlier version compiled cannot."""
+        """Whether its compiled model can do this; one that another version compiled may not."""
 
     def open_search(self, bucket: LengthBucket) -> Cache:
         """Return the cache of a search in a bucket, all its slots free.
@@ -52,6 +53,17 @@ class SearchEngine(Engine, Protocol):
                 extended at position p has p + 1 of them.
         """
 
+    def choose(self, tokens: Int32, logprob: Float32, table: SearchTable, log_share: float) -> None:
+        """Open what the live rows of a search may go on with, and choose what is extended next.
+
+        Args:
+            tokens: what `extend` returned for the live columns of the table, [R, K].
+            logprob: the same, [R, K].
+            table: of the search. Afterwards its columns, forks and `vacated` are those of the next step; words whose
+                search is over are behind those that ended before.
+            log_share: logarithm of the least share of the best output's probability; minus infinity for none.
+        """
+
 
 def require_search(engine: Engine) -> SearchEngine:
     """Return an engine that can be searched with.
@@ -61,7 +73,7 @@ def require_search(engine: Engine) -> SearchEngine:
     """
     if not isinstance(engine, SearchEngine) or not engine.searches:
         raise ArtifactError(
-            "an earlier version compiled this model, for one pronunciation of a word: "
-            "compile it again with `g2p-batch compile`"
+            "another version compiled this model, and this one cannot search with it for several pronunciations of a "
+            "word: compile it again with `g2p-batch compile`"
         )
     return engine

@@ -2,25 +2,31 @@
 
 import heapq
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
+import tvm
 
 from g2p_batch.model.contract import LengthBucket, Shapes
+from g2p_batch.model.cpu_engine import host_function
 from g2p_batch.model.greedy import Rows
+from g2p_batch.model.search_table import CHOOSE, SearchTable
 from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, START, Float32, Int32
+from g2p_compile.build.search import with_choosing
 
 SHAPES = Shapes((LengthBucket(16, 6, batch=2, chunk=3), LengthBucket(64, 12, batch=1, chunk=2)), (1, 2, 4))
 """Eight and four rows of a search, and words that are longer than some buckets."""
-_TOKENS = np.array([EOS, *(ord(letter) + BYTE_OFFSET for letter in "abcdefgh")], np.int32)
+TOKENS = np.array([EOS, *(ord(letter) + BYTE_OFFSET for letter in "abcdefgh")], np.int32)
+Says = Callable[[bytes, tuple[int, ...]], Float32]
 
 
 def logprobs(source: bytes, said: tuple[int, ...]) -> Float32:
-    """Return the log-probability of each of `_TOKENS` behind what was said: sure of most, in doubt at some places."""
+    """Return the log-probability of each of `TOKENS` behind what was said: sure of most, in doubt at some places."""
     seed = zlib.crc32(source + bytes(token % 256 for token in said))
     random = np.random.default_rng(seed)
-    logits = random.normal(size=len(_TOKENS)) * (2.5 if seed % 3 == 0 else 9.0)
+    logits = random.normal(size=len(TOKENS)) * (2.5 if seed % 3 == 0 else 9.0)
     logits[0] += len(said) - 3
     shifted = logits - logits.max()
     return (shifted - np.log(np.exp(shifted).sum())).astype(np.float32)
@@ -34,8 +40,14 @@ def all_outputs(source: bytes, reach: int) -> Iterator[tuple[tuple[int, ...], np
         if said[-1:] == (EOS,) or len(said) == reach:
             yield said, np.float32(-cost)
             continue
-        for token, logprob in zip(_TOKENS.tolist(), logprobs(source, said), strict=True):
+        for token, logprob in zip(TOKENS.tolist(), logprobs(source, said), strict=True):
             heapq.heappush(waiting, (-float(np.float32(-cost) + logprob), (*said, token)))
+
+
+@cache
+def choosing() -> Callable[..., None]:
+    """Return what every artifact has to choose between the steps of a search, compiled by itself."""
+    return host_function(tvm.compile(with_choosing(tvm.IRModule()), target="llvm").jit()[CHOOSE])
 
 
 @dataclass
@@ -46,11 +58,15 @@ class _Cache:
 
 
 class FakeSearchEngine:
-    """Gives the `choices` most probable tokens; `rows` lists of every call of `extend` how many rows it had."""
+    """Gives the `choices` most probable tokens; `rows` lists of every call of `extend` how many rows it had.
+
+    What it says is `logprobs`, or another function of a source and what was said.
+    """
 
     searches = True
 
-    def __init__(self, choices: int = 8) -> None:
+    def __init__(self, choices: int = 8, says: Says = logprobs) -> None:
+        self._says = says
         self.shapes = SHAPES
         self.rows: list[int] = []
         self.forks = 0
@@ -88,9 +104,9 @@ class FakeSearchEngine:
             assert len(said) >= position, f"a token at {position} of a slot that has {len(said)}"
             assert (token == START) == (position == 0)
             said[position:] = [token]
-            logprob = logprobs(cache.sources[word], tuple(said[1:]))
-            best = np.lexsort((_TOKENS, -logprob))[: self._choices]
-            tokens[row], scores[row] = _TOKENS[best], logprob[best]
+            logprob = self._says(cache.sources[word], tuple(said[1:]))
+            best = np.lexsort((TOKENS, -logprob))[: self._choices]
+            tokens[row], scores[row] = TOKENS[best], logprob[best]
         return tokens, scores
 
     def fork(self, cache: _Cache, origin: Int32, target: Int32, count: Int32) -> None:
@@ -100,3 +116,6 @@ class FakeSearchEngine:
         for one, other, positions in zip(origin.tolist(), target.tolist(), count.tolist(), strict=True):
             assert len(cache.said[one]) >= positions, "positions that the origin does not have"
             cache.said[other] = cache.said[one][:positions]
+
+    def choose(self, tokens: Int32, logprob: Float32, table: SearchTable, log_share: float) -> None:
+        choosing()(tokens, logprob, *table.arrays, log_share)

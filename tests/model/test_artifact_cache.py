@@ -67,6 +67,15 @@ def test_the_same_inputs_have_the_same_key_and_the_manifest_bears_it(tiny_progra
     assert load_manifest(tiny_artifact).key == artifact_key(contract, cpu_family(), TINY_SHAPES, "float32")
 
 
+@pytest.mark.parametrize(("name", "value"), [("artifact_cache.CHOOSE", "choose_9"), ("contract._SEARCH_ROWS", 1)])
+def test_another_way_to_search_changes_the_key(
+    tiny_program: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    before = keys(load_contract(tiny_program))["as it is"]
+    monkeypatch.setattr(f"g2p_batch.model.{name}", value)
+    assert keys(load_contract(tiny_program))["as it is"] != before
+
+
 def test_a_new_compiler_version_changes_the_key(tiny_program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = keys(load_contract(tiny_program))["as it is"]
     monkeypatch.setattr("importlib.metadata.version", lambda name: "9.9")

@@ -17,10 +17,10 @@ from g2p_batch.model.nbest import Search, search_stream
 from g2p_batch.model.progress import Silent
 from g2p_batch.model.resolve import find_model
 from g2p_batch.model.threaded import pronounce, pronounce_variants
-from g2p_batch.model.tokenizer import BYTE_OFFSET
+from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, Float32
 from g2p_compile.check.transformers_reference import load_reference
 from tests.helpers.fake_engine import FakeEngine
-from tests.helpers.fake_search import SHAPES, FakeSearchEngine, all_outputs
+from tests.helpers.fake_search import SHAPES, TOKENS, FakeSearchEngine, all_outputs
 from tests.helpers.nbest_oracle import variants
 
 WORDS = [f"{letter}{number}".encode() for number in range(12) for letter in "abcde"]
@@ -100,6 +100,56 @@ def test_a_word_does_not_depend_on_its_neighbours(words: list[bytes], count: int
     search = Search(4, 0.001, allowance=60)
     alone = {word: found(FakeSearchEngine(), [word], search)[word] for word in words[:count]}
     assert found(FakeSearchEngine(), words[:count], search, size=size) == alone
+
+
+A = int(TOKENS[1])
+
+
+def says(said: dict[tuple[int, ...], dict[int, float]]) -> FakeSearchEngine:
+    """Return an engine that knows some beginnings, with the probabilities of tokens, and nothing of others."""
+
+    def logprob(_source: bytes, beginning: tuple[int, ...]) -> Float32:
+        known = said.get(beginning, {})
+        with np.errstate(divide="ignore"):
+            return np.log(np.array([known.get(token, 0.0) for token in TOKENS.tolist()], np.float32))
+
+    return FakeSearchEngine(choices=len(TOKENS), says=logprob)
+
+
+def test_equally_probable_outputs_are_in_the_order_in_which_they_were_opened() -> None:
+    # Of one beginning by rising token; what is opened later stands behind its equals.
+    ways = dict.fromkeys(TOKENS[1:].tolist(), 0.125)
+    engine = says({(): ways} | {(token,): {EOS: 0.5, A: 0.5} for token in ways} | {(t, A): {EOS: 1.0} for t in ways})
+    outputs, is_proven = found(engine, [b"word"], Search(16, 0.0))[b"word"]
+    assert is_proven
+    assert [said for said, _ in outputs] == [*((token, EOS) for token in ways), *((token, A, EOS) for token in ways)]
+
+
+def test_what_finds_no_place_makes_no_word_unproven_where_it_cannot_matter() -> None:
+    # Eleven beginnings open eight ways each, more than there is room for.
+    others = TOKENS[2:].tolist()
+    said = {(A,) * n: {A: 0.9} | dict.fromkeys(others, 0.001) for n in range(11)}
+    whole = {(*beginning, token): {EOS: 1.0} for beginning in said for token in others}
+    engine = says(said | whole | {(A,) * 11: {EOS: 1.0}})
+    outputs, is_proven = found(engine, [b"word"], Search(32, 0.0), bucket=1)[b"word"]
+    wanted = [(*[A] * n, token, EOS) for n in range(11) for token in others]
+    assert ([said for said, _ in outputs], is_proven) == ([(*[A] * 11, EOS), *wanted[:31]], True)
+
+
+def test_a_beginning_whose_slot_is_given_up_is_lost() -> None:
+    # More beginnings go on beside each other than a word has slots, each as probable as the next.
+    rest = TOKENS[1:].tolist()
+    even = dict.fromkeys(rest, 1 / len(rest))
+    said = {(): even} | {(a,): even for a in rest} | {(a, b): {EOS: 0.5, A: 0.5} for a in rest for b in rest}
+    outputs, is_proven = found(says(said), [b"word"], Search(32, 0.0))[b"word"]
+    assert not is_proven
+    assert all(logprob == pytest.approx(log(1 / 128)) for _, logprob in outputs)
+
+
+def test_an_engine_that_says_nothing_has_an_empty_output_without_any_probability() -> None:
+    assert found(says({}), [b"word"], Search(2))[b"word"][0] == [((EOS,), pytest.approx(-3e38))]
+    unclear = FakeSearchEngine(says=lambda source, said: np.full(len(TOKENS), np.nan, np.float32))
+    assert len(found(unclear, [b"word", b"other"], Search(2))) == 2
 
 
 def test_wrong_wishes_are_errors() -> None:

@@ -159,13 +159,18 @@ def test_a_model_that_cannot_be_searched_says_how_to_mend_it(tiny_artifact: Path
     (older / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(ArtifactError, match=r"compile it again with `g2p-batch compile`"):
         require_search(Artifact(older).engine())
+    whole = load_manifest(tiny_artifact)
+    machine = dict.fromkeys(whole.functions, print)
+    without_choosing = CpuEngine(replace(whole, functions=dict.fromkeys(machine, ())), machine, {}, {})
+    with pytest.raises(ArtifactError, match=r"compile it again with `g2p-batch compile`"):
+        require_search(without_choosing)
 
 
 def test_a_search_has_slots_for_all_its_words_and_rows(tiny_artifact: Path) -> None:
     # More words encoded together than rows have slots, and more rows of a step than a search has.
-    for batch, chunk, sources, said in ((1, 100, 104, 64), (8, 3, 35, 512), (4096, 1024, 1280, 4096)):
+    for batch, chunk, sources, said in ((1, 100, 101, 16), (8, 3, 11, 128), (4096, 1024, 1280, 4096)):
         bucket = LengthBucket(8, 4, batch, chunk)
         assert (bucket.search_sources, bucket.search_slots) == (sources, said)
         manifest = replace(load_manifest(tiny_artifact), shapes=Shapes((bucket,), (4096,)), functions={})
-        cache = CpuEngine(manifest, {}, {}).open_search(bucket)
+        cache = CpuEngine(manifest, {}, {}, {}).open_search(bucket)
         assert [cells.shape[1] for cells in (*cache.past, *cache.source)] == [said + 1] * 2 + [sources + 1] * 2

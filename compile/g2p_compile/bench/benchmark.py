@@ -32,6 +32,8 @@ class Options:
     workers: int = 2
     peers: bool = False
     """Whether all known peers race, not only transformers."""
+    programs: tuple[str, ...] = ()
+    """Peers that race alone, as `PeerEntry.program` names them."""
     forced_steps: int = 14
     """Tokens decoded of every word with random weights, which never end on their own."""
     variants: int | None = None
@@ -42,12 +44,13 @@ def bench(model: Model, options: Options, say: Say) -> Report:
     """Measure the model and the shapes asked for.
 
     Raises:
-        G2PError: the model cannot be loaded, a shape has no such name, there is no GPU for PyTorch, or the compiled
-            model cannot search for variants.
+        G2PError: the model cannot be loaded, a shape or a peer has no such name, there is no GPU for PyTorch, or the
+            compiled model cannot search for variants.
     """
     require_shapes(options.shapes, random=options.variants is None)
     ground = GROUNDS[model.target]
     ground.require()
+    ground.peers(options.peers, options.programs)
     # A search has no share of a peak: how much of its arithmetic is of use is not known.
     ceilings_of = ground.ceilings if options.variants is None else _none
     before = ceilings_of(options.workers)
@@ -77,7 +80,7 @@ def _measure(model: BenchModel, ground: Ground, options: Options, folder: Path, 
     used = ours.on_device()
     peers: list[Entrant] = []
     skipped: list[Skipped] = []
-    for peer in ground.always + (ground.others if options.peers else ()):
+    for peer in ground.peers(options.peers, options.programs):
         say(f"Preparing {peer.name} for {model.name}")
         entered = enter(peer, model.checkpoint, options.workers, folder, words, langs, variants)
         if isinstance(entered, Skipped):

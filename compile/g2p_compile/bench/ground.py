@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from g2p_batch.errors import UsageError
@@ -25,6 +25,21 @@ class Ground:
     """Raises UsageError if nothing can be measured here."""
     tidy: Callable[[], None]
     """Gives back what the contestants of one subject have taken."""
+
+    def peers(self, all_known: bool, programs: Sequence[str]) -> tuple[PeerEntry, ...]:
+        """Return who races: those of some programs, or else all that are known, or the one that always does.
+
+        Raises:
+            UsageError: a program does not run here.
+        """
+        known = self.always + self.others
+        names = {entry.program for entry in known} if programs else set()
+        for program in programs:
+            if program not in names:
+                raise UsageError(f"{program} is not raced here: give --peer one of {', '.join(sorted(names))}")
+        if programs:
+            return tuple(entry for entry in known if entry.program in programs)
+        return known if all_known else self.always
 
 
 def _gpu_name() -> str:

@@ -22,7 +22,7 @@ class PeerEntry:
 
     name: str
     packages: tuple[str, ...]
-    """What it imports."""
+    """What it imports, the program itself last."""
     make: Make
     trial_words: int = TRIAL_WORDS
     """Words that its settings are tried on."""
@@ -30,6 +30,11 @@ class PeerEntry:
     """Whether it compiles when a setting is first used."""
     greedy_only: str | None = None
     """Why it cannot give several outputs of a word."""
+
+    @property
+    def program(self) -> str:
+        """What `--peer` calls it, in any number format."""
+        return self.packages[-1]
 
 
 def _transformers(dtype: DType) -> PeerEntry:

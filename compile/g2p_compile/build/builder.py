@@ -27,6 +27,7 @@ from g2p_compile.build.backends import BACKENDS
 from g2p_compile.build.bind import bind
 from g2p_compile.build.link import link
 from g2p_compile.build.passes import passes_to_executable
+from g2p_compile.build.search import with_choosing
 from g2p_compile.kernels.kernel import Array
 from g2p_compile.program import load_program
 
@@ -62,7 +63,7 @@ def build(
     loaded = load_program(program)
     backend = BACKENDS[family.kind](loaded, family, shapes, dtype, tuned)
     bound = bind(loaded, backend.kernels, shapes)
-    module = backend.complete(bound.module)
+    module = with_choosing(backend.complete(bound.module))
     passes = tvm.transform.Sequential(passes_to_executable())
     executable = tvm.compile(module, target=backend.target, relax_pipeline=passes)
 

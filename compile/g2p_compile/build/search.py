@@ -10,6 +10,8 @@ import tvm
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from g2p_batch.model.search_table import CHOOSE
+from g2p_compile.kernels.cpu.choosing import choose
 from g2p_compile.program import CHOICES, PREFIX, WEIGHT_NAMES, Program, operation_of
 
 _LENGTHS = 3
@@ -28,6 +30,12 @@ def with_search(program: Program) -> Program:
         step = relax.utils.copy_with_new_vars(program.module["step"])
         functions[tvm.ir.GlobalVar(name)] = derive(step).with_attr("global_symbol", name)
     return replace(program, module=tvm.IRModule(functions))
+
+
+def with_choosing(module: tvm.IRModule) -> tvm.IRModule:
+    """Return a module with the function `CHOOSE`, which the host calls between the steps of a search."""
+    function = choose().with_attrs({"global_symbol": CHOOSE, "tirx.is_host_func": True})
+    return tvm.IRModule({**dict(module.functions_items()), tvm.ir.GlobalVar(CHOOSE): function})
 
 
 def _extend(step: relax.Function) -> relax.Function:

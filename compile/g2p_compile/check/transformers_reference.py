@@ -12,7 +12,7 @@ from transformers import DynamicCache, EncoderDecoderCache
 from g2p_batch.model.contract import Contract, is_program
 from g2p_batch.model.resolve import BUNDLED_NAME, model_config
 from g2p_batch.model.shipped import BUNDLED
-from g2p_batch.model.tokenizer import EOS, START, detokenize
+from g2p_batch.model.tokenizer import EOS, START, Float32, detokenize
 from g2p_compile.export.checkpoint import Checkpoint, from_program, load_checkpoint
 from g2p_compile.program import load_program
 
@@ -61,6 +61,18 @@ def answers(checkpoint: Checkpoint, words: Sequence[str], langs: Sequence[str], 
 def source_ids(contract: Contract, word: str, lang: str) -> list[int]:
     """Return the ids of prefix and word: a byte plus 3 each, and no EOS."""
     return [byte + 3 for byte in (contract.prefix_for(lang) + word).encode()]
+
+
+def next_logprobs(checkpoint: Checkpoint, word: str, lang: str, said: Sequence[int]) -> Float32:
+    """Return the log-probabilities [len(said) + 1, V] of what stands behind each beginning of an output."""
+    device = checkpoint.model.device
+    source = torch.tensor([source_ids(checkpoint.contract, word, lang)], device=device)
+    with torch.inference_mode():
+        logits = checkpoint.model(
+            input_ids=source, decoder_input_ids=torch.tensor([[START, *said]], device=device)
+        ).logits[0]
+    found: Float32 = logits.float().log_softmax(-1).cpu().numpy()
+    return found
 
 
 def generate(checkpoint: Checkpoint, sources: Sequence[list[int]], num_beams: int = 1, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Prove a compiled model: golden words, the reference, the cacheless loop, published results, the prefix form."""
+"""Prove a compiled model: golden words, the reference, the cacheless loop, a search's choices, published results."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,12 +21,18 @@ from g2p_batch.model.shipped import shipped
 from g2p_batch.model.threaded import Answers, pronounce
 from g2p_batch.model.tokenizer import EOS, START, Float32, detokenize, text_of, tokenize
 from g2p_compile.build.bind import cacheless_words
+from g2p_compile.check.choices import choices
 from g2p_compile.check.golden import GoldenSet, find_golden, read_tsv
 from g2p_compile.check.planned_words import planned
 
 AGREEMENT: dict[DType, float] = {"float32": 1.0, "float16": 0.99, "bfloat16": 0.97, "int8": 0.9}
 """Least share of strings that must be the reference's; the golden list is harder than ordinary words are."""
 
+NEARNESS: dict[DType, float] = {"float32": 1e-4, "float16": 0.005, "bfloat16": 0.01, "int8": 0.05}
+"""Most that a search's probabilities of tokens are off, as the mean of what is worst in each word."""
+
+_SEARCHED = 64
+"""Words of which the choices of every step are compared."""
 _SHOWN = 20
 """Differences listed in full."""
 
@@ -85,6 +91,7 @@ def verify(model: Model, say: Callable[[str], None], asked: pa.Table | None = No
         words, langs = table["word"].to_pylist(), table["lang"].to_pylist()
         checks += [
             _reference(engine, model.name, planned(words, langs, contract), say),
+            *several_pronunciations(engine, model.name, planned(words, langs, contract)),
             prefix_form(engine, contract, words, langs),
         ]
     checks.append(published(engine, contract))
@@ -152,14 +159,21 @@ def decode_cacheless(engine: CpuEngine, words: pa.Table) -> list[str]:
     return list(prons)
 
 
+def _no_reference(model: str) -> str | None:
+    """Return why a model cannot be compared with transformers, or None."""
+    if remedy := torch_remedy("export"):
+        return f"not installed: {remedy}"
+    if is_artifact(Path(model)):
+        return "a compiled artifact does not hold the checkpoint: pass the checkpoint or its program"
+    return None
+
+
 def _reference(engine: CompiledEngine, model: str, words: pa.Table, say: Callable[[str], None]) -> Check:
     name = "transformers"
-    if remedy := torch_remedy("export"):
-        return _skip(name, f"not installed: {remedy}")
+    if reason := _no_reference(model):
+        return _skip(name, reason)
     from g2p_compile.check.transformers_reference import answers, load_reference
 
-    if is_artifact(Path(model)):
-        return _skip(name, "a compiled artifact does not hold the checkpoint: pass the checkpoint or its program")
     say(f"Asking transformers for {len(words):,} words")
     wanted = answers(load_reference(model), words["word"].to_pylist(), words["lang"].to_pylist())
     got = _ask(engine, engine.contract, words)
@@ -167,6 +181,37 @@ def _reference(engine: CompiledEngine, model: str, words: pa.Table, say: Callabl
     extra = f", log-probabilities within {away.max():.1e}, least margin {min(a.margin for a in wanted):.4f}"
     prons, margins = [a.pron for a in wanted], [a.margin for a in wanted]
     return _compare(name, words, prons, got.pron.to_pylist(), margins, AGREEMENT[engine.dtype], extra)
+
+
+def several_pronunciations(engine: CompiledEngine, model: str, words: pa.Table) -> list[Check]:
+    """Check what a search goes by: its best token is that of greedy decoding, the others are the reference's."""
+    best, others = "several pronunciations, best tokens", "several pronunciations, other tokens"
+    if not engine.searches:
+        return [_skip(name, "another version compiled this model: compile it again") for name in (best, others)]
+    some = np.linspace(0, len(words) - 1, min(len(words), _SEARCHED)).astype(np.int64)
+    table = words.take(pa.array(some))
+    table = table.filter(pc.less_equal(table["src_bytes"], engine.shapes.longest.source_bytes))
+    found = choices(engine, table)
+    asked = list(zip(table["lang"].to_pylist(), table["word"].to_pylist(), found, strict=True))
+    steps, same = sum(len(one.agrees) for one in found), sum(int(one.agrees.sum()) for one in found)
+    differences = [f"{lang} {word}: other bits than greedy decoding" for lang, word, o in asked if not o.agrees.all()]
+    checks = [Check(best, same == steps, f"{same:,} of {steps:,} are greedy decoding's, bit by bit", (*differences,))]
+    if reason := _no_reference(model):
+        return [*checks, _skip(others, reason)]
+    from g2p_compile.check.transformers_reference import load_reference, next_logprobs
+
+    reference = load_reference(model)
+    away = [one.away_from(next_logprobs(reference, word, lang, one.said)) for lang, word, one in asked]
+    mean, missed = float(np.mean([off for off, _ in away])), max(by for _, by in away)
+    limit = NEARNESS[engine.dtype]
+    differences = [
+        f"{lang} {word}: probabilities off by {off:.1e}, a token left out that is more probable by {by:.1e}"
+        for (lang, word, _), (off, by) in zip(asked, away, strict=True)
+        if max(off, by) > limit
+    ]
+    note = f"probabilities off by {mean:.1e} in a word's worst place, tokens left out more probable by {missed:.1e}"
+    held = mean <= limit and missed <= limit
+    return [*checks, Check(others, held, f"{note}, at most {limit}", () if held else (*differences,))]
 
 
 def prefix_form(engine: CompiledEngine, contract: Contract, words: Sequence[str], langs: Sequence[str]) -> Check:

@@ -40,9 +40,9 @@ def kernel(name: str) -> Iterator[IRBuilder]:
         yield builder
 
 
-def buffer(name: str, shape: tuple[Expr, ...], dtype: str = "float32") -> Any:
-    """Declare the next parameter of the kernel, a tensor."""
-    return T.match_buffer(T.arg(name, T.handle()), shape, dtype)
+def buffer(name: str, shape: tuple[Expr, ...], dtype: str = "float32", align: int = 64) -> Any:
+    """Declare the next parameter of the kernel, a tensor whose address is a multiple of `align` bytes."""
+    return T.match_buffer(T.arg(name, T.handle()), shape, dtype, align=align)
 
 
 def size() -> Expr:

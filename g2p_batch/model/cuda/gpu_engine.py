@@ -7,7 +7,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from g2p_batch.model.compiled_engine import Caches, CompiledEngine
+from g2p_batch.model.compiled_engine import Caches, CompiledEngine, HostCode
 from g2p_batch.model.contract import LengthBucket, Manifest
 from g2p_batch.model.cuda.decoder_rows import AHEAD, DecoderRows, StepRound
 from g2p_batch.model.cuda.device import NUMBER, CudaDevice
@@ -27,11 +27,17 @@ class GpuEngine(CompiledEngine):
     """`greedy.StreamingEngine` and `search_engine.SearchEngine` over a compiled model on one GPU."""
 
     def __init__(
-        self, manifest: Manifest, device: CudaDevice, library: Any, host_code: Any, weights: Mapping[str, Any]
+        self,
+        manifest: Manifest,
+        device: CudaDevice,
+        library: Any,
+        host_code: Any,
+        host: HostCode,
+        weights: Mapping[str, Any],
     ) -> None:
         machine = library["vm_load_executable"]()
         machine["vm_initialization"](_CUDA, NUMBER, _POOLED, _CPU, 0, _POOLED)
-        super().__init__(manifest, machine, weights)
+        super().__init__(manifest, machine, host, weights)
         self.device = device
         self._clear, self._assign_rows, self._advance = (
             host_code[name] for name in ("clear", "assign_rows", "advance")

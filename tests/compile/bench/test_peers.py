@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from g2p_batch.api import G2P
+from g2p_batch.cli.bench import PEERS as PROGRAMS
+from g2p_batch.errors import UsageError
 from g2p_batch.model.contract import DType
 from g2p_compile.bench import Skipped
+from g2p_compile.bench.ground import GROUNDS
 from g2p_compile.bench.peer_transformers import BatchSize
 from g2p_compile.bench.peer_transformers_gpu import GpuTransformers
 from g2p_compile.bench.peers import ALWAYS, OTHERS, PeerEntry, enter
@@ -26,6 +29,16 @@ WITH_BEAMS = {entry.name: entry for entry in ALWAYS + OTHERS if not entry.greedy
 @pytest.fixture(scope="module")
 def bundled() -> Checkpoint:
     return load_reference("bundled")
+
+
+def test_who_races_is_chosen_by_program() -> None:
+    ground = GROUNDS["cpu"]
+    assert {entry.program for entry in ground.peers(True, ())} == set(PROGRAMS)
+    assert ground.peers(False, ()) == ALWAYS
+    chosen = ground.peers(False, ("ctranslate2", "onnxruntime"))
+    assert [entry.name for entry in chosen] == ["CTranslate2 float32", "CTranslate2 int8", "ONNX Runtime float32"]
+    with pytest.raises(UsageError, match="ctranslate2 is not raced here: give --peer one of transformers"):
+        GROUNDS["cuda"].peers(False, ("ctranslate2",))
 
 
 @pytest.mark.parametrize(("name", "package"), [(entry.name, p) for entry in OTHERS for p in entry.packages])

@@ -2,19 +2,25 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from g2p_batch.errors import ModelError
+from g2p_batch.model.compiled_engine import Caches
 from g2p_batch.model.contract import load_contract
 from g2p_batch.model.cpu_engine import Artifact, CpuEngine
+from g2p_batch.model.greedy import Rows
 from g2p_batch.model.resolve import find_model
 from g2p_batch.model.shipped import BUNDLED, shipped
+from g2p_batch.model.tokenizer import Float32, Int32
 from g2p_compile.check import verify as module
 from g2p_compile.check.golden import find_golden, read_tsv
-from g2p_compile.check.verify import Verified, prefix_form, published, verify
+from g2p_compile.check.planned_words import planned
+from g2p_compile.check.verify import Verified, prefix_form, published, several_pronunciations, verify
 
 SOME = slice(0, 635, 13)
 
@@ -44,6 +50,48 @@ def test_transformers_gives_the_same_strings_and_scores(whole: Verified) -> None
     (check,) = [check for check in whole.checks if check.name == "transformers"]
     assert check.held, check.differences
     assert check.note.startswith("635 of 635 strings the same, log-probabilities within")
+
+
+def test_a_search_goes_by_what_greedy_decoding_and_transformers_say(whole: Verified) -> None:
+    best, others = [check for check in whole.checks if check.name.startswith("several pronunciations")]
+    assert re.fullmatch(r"(\d+) of \1 are greedy decoding's, bit by bit", best.note)
+    assert best.held
+    assert others.held
+    assert others.note.endswith("at most 0.0001")
+
+
+class Off(CpuEngine):
+    """An engine whose search goes by something else: another best score, or no second best token."""
+
+    def __init__(self, engine: CpuEngine, second: bool) -> None:
+        vars(self).update(vars(engine))
+        self.second = second
+
+    def extend(self, cache: Caches, rows: Rows, source: Int32) -> tuple[Int32, Float32]:
+        tokens, logprob = super().extend(cache, rows, source)
+        tokens, logprob = tokens.copy(), logprob.copy()
+        if self.second:  # the second best token is left out
+            tokens[:, 1:-1], logprob[:, 1:-1] = tokens[:, 2:].copy(), logprob[:, 2:].copy()
+        else:
+            logprob[:, 0] = np.nextafter(logprob[:, 0], np.float32(-1))
+        return tokens, logprob
+
+
+@pytest.mark.parametrize(("second", "held"), [(False, (False, True)), (True, (True, False))])
+def test_a_search_that_goes_by_anything_else_fails(engine: CpuEngine, second: bool, held: tuple[bool, bool]) -> None:
+    table = read_tsv(shipped("golden/bundled/words.tsv"))
+    words = planned(table["word"].to_pylist()[SOME], table["lang"].to_pylist()[SOME], engine.contract)
+    checks = several_pronunciations(Off(engine, second), "bundled", words)
+    assert tuple(check.held for check in checks) == held
+    (failed,) = [check for check in checks if not check.held]
+    assert failed.differences
+    assert len(failed.differences) <= 64
+
+
+def test_a_model_that_cannot_be_searched_skips_what_a_search_goes_by(engine: CpuEngine) -> None:
+    older = CpuEngine(engine._manifest, engine._functions, {}, dict.fromkeys(engine._manifest.tensors))
+    checks = several_pronunciations(older, "bundled", pa.table({"word": [], "lang": [], "src_bytes": []}))
+    assert [check.held for check in checks] == [None, None]
 
 
 def test_a_wrong_golden_word_is_listed_with_its_margin_and_fails(
