@@ -18,7 +18,7 @@ HEADINGS = {
         *("batch-tokens", "balance", "weight", "hide-tags", "seed"),
     ),
     "Steps": ("steps", "optimizer", "rate", "warmup", "schedule", "clip", "decay", "dropout", "precision"),
-    "Records": ("-o", "stored", "log-steps", "dev-steps", "save-steps", "peers"),
+    "Records": ("-o", "stored", "log-steps", "dev-steps", "save-steps"),
     "Measuring": ("words", "copies", "rounds", "peers", "peer", "json", "plot"),
     "Running": (
         *(
