@@ -1,6 +1,5 @@
 """Exceptions: the words that a model was trained on and does not say as their dictionary does."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +19,14 @@ from g2p_compile.train.data import Int64, Texts
 from g2p_compile.train.network import Network
 from g2p_compile.train.recipe import Recipe
 from g2p_compile.train.save import CONFIG, DTYPES
+from g2p_compile.train.threads import threads
 
 _SURE = 0.3
 """Nats by which the right token has to lead everywhere. Number formats of compiled models move logits by less, but for
 two words in 6,000 in int8 (the bundled model), so that what is no exception comes out the same in all of them."""
 
 _TOKENS = 16384
-"""Ids of a batch, sources and targets."""
+"""Ids of a batch, sources and targets, about."""
 
 
 def exceptions(network: Network, device: str, dictionary: pa.Table, contract: Contract, *, capitals: bool) -> pa.Table:
@@ -108,7 +108,6 @@ def leads(
     langs: pa.Array,
     prons: pa.Array,
     contract: Contract,
-    progress: Callable[[int], None] = lambda _: None,
 ) -> Float32:
     """Return how far the right token leads all others at the place where it leads least, in nats, [N] float32.
 
@@ -119,21 +118,19 @@ def leads(
         langs: [N], their tags.
         prons: [N], their pronunciations.
         contract: the form of the prefix.
-        progress: is told of words done.
     """
     prefixes = {tag: contract.prefix_for(tag) for tag in pc.unique(langs).to_pylist()}
     codes = langs.dictionary_encode()
     prefix = pa.array([prefixes[tag] for tag in codes.dictionary.to_pylist()]).take(codes.indices)
     sources, targets = Texts.of(pc.binary_join_element_wise(prefix, words, "")), Texts.of(prons)
-    order = np.lexsort((sources.lengths, targets.lengths))
+    order = np.lexsort((sources.lengths, targets.lengths))[::-1]  # what needs most memory first
     result = np.empty(len(words), np.float32)
-    begin = 0
-    while begin < len(order):
-        longest = sources.lengths[order[begin : begin + _TOKENS]].max(initial=1) + targets.lengths[order[begin]] + 1
-        rows = order[begin : begin + max(1, int(_TOKENS // longest))]
-        result[rows] = _leads(network, device, sources, targets, rows)
-        begin += len(rows)
-        progress(len(rows))
+    parts = np.array_split(order, max(1, int((sources.lengths + targets.lengths).sum()) // _TOKENS))
+    with threads(device) as workers:
+        for rows, found in zip(
+            parts, workers.lazily(lambda rows: _leads(network, device, sources, targets, rows), parts), strict=True
+        ):
+            result[rows] = found
     return result
 
 

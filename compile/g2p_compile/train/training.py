@@ -19,6 +19,7 @@ from g2p_batch.storage.publish import make_folder
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.train.batches import Batch, batches
 from g2p_compile.train.data import Examples
+from g2p_compile.train.gradients import Gradients
 from g2p_compile.train.journal import Journal, Watcher
 from g2p_compile.train.network import Network
 from g2p_compile.train.optimizers import Optimizers
@@ -26,6 +27,7 @@ from g2p_compile.train.recipe import Precision, Recipe
 from g2p_compile.train.save import DTYPES, save_checkpoint
 from g2p_compile.train.scoring import score
 from g2p_compile.train.state import STATE, Point, load_state, save_state
+from g2p_compile.train.threads import Threads, threads
 
 LAST, BEST = "checkpoint", "best"
 """Folders of the weights saved last, and of those with the least mean character error rate."""
@@ -91,8 +93,8 @@ def train(
         ModelError: the loss is no number any more.
         OutputError, UsageError: as their messages say.
     """
-    with _exact():
-        return _Training(checkpoint, recipe, data, folder, watch).run(watcher, stop)
+    with _exact(), threads(watch.device) as workers:
+        return _Training(checkpoint, recipe, data, folder, watch, workers).run(watcher, stop)
 
 
 @contextmanager
@@ -109,13 +111,16 @@ def _exact() -> Iterator[None]:
 
 
 class _Training:
-    def __init__(self, checkpoint: Checkpoint, recipe: Recipe, data: Data, folder: Path, watch: Watch) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, recipe: Recipe, data: Data, folder: Path, watch: Watch, workers: Threads
+    ) -> None:
         self._recipe, self._data, self._folder, self._watch = recipe, data, folder, watch
         self._checkpoint = checkpoint
         self._model = checkpoint.model.to(watch.device).train()
         geometry = checkpoint.contract.geometry
-        self._network = Network(self._model, DTYPES[recipe.precision], geometry.logit_scale)
-        self._optimizers = Optimizers(self._model, recipe)
+        network = Network(self._model, DTYPES[recipe.precision], geometry.logit_scale)
+        self._gradients = Gradients(network, [*self._model.parameters()], watch.device, workers)
+        self._optimizers = Optimizers(self._model, recipe, workers)
         self._examples = data.examples.digest()
         torch.manual_seed(recipe.mix.seed)
         self._point = Point()
@@ -160,15 +165,10 @@ class _Training:
 
     def _step(self, batch: Batch) -> Tensor:
         """Return the loss and the norm of the gradients, [2] on the device."""
-        device = torch.device(self._watch.device)
-        loss = self._network.loss(
-            *(torch.from_numpy(ids).to(device) for ids in (batch.sources, batch.inputs, batch.labels))
-        )
-        self._model.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self._gradients.set(batch)
         norm = nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip)
         self._optimizers.step(self._recipe.rate_at(self._point.step + 1))
-        return torch.stack((loss.detach(), norm))
+        return torch.stack((loss, norm))
 
     def _measure(self, words: pa.Table, journal: Journal) -> None:
         scores = score(self._checkpoint, words)
