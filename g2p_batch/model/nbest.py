@@ -16,8 +16,8 @@ import numpy.typing as npt
 from g2p_batch.errors import UsageError
 from g2p_batch.model.contract import MOST_VARIANTS, SLOTS_OF_ROW, LengthBucket
 from g2p_batch.model.greedy import Cache, Decoded, Indices, Rows, TokenizedChunk
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, PAD, START, Bool, Float32, Int32
 from g2p_batch.model.search_engine import SearchEngine
-from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, PAD, START, Bool, Float32, Int32
 
 _OPEN = 64
 """Beginnings that a word can have open; a worse one that finds no place is remembered by its probability."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from g2p_batch.model.contract import LengthBucket, Shapes
 from g2p_batch.model.greedy import Rows
-from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, START, Float32, Int32
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, START, Float32, Int32
 
 SHAPES = Shapes((LengthBucket(16, 6, batch=2, chunk=3), LengthBucket(64, 12, batch=1, chunk=2)), (1, 2, 4))
 """Eight and four rows of a search, and words that are longer than some buckets."""

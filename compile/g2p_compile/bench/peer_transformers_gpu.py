@@ -11,9 +11,9 @@ from transformers import CompileConfig, EncoderDecoderCache, StaticCache
 
 from g2p_batch.model.contract import DType
 from g2p_batch.model.greedy import Indices
-from g2p_batch.model.tokenizer import EOS, START, Int32, detokenize, tokenize
-from g2p_compile.bench.peer_transformers import BatchSize
-from g2p_compile.bench.race import Texts
+from g2p_batch.model.ids import EOS, START, Int32
+from g2p_batch.model.tokenizer import detokenize, tokenize
+from g2p_compile.bench.race import BatchSize, Texts
 from g2p_compile.export.checkpoint import Checkpoint
 
 _SHORT = 64

@@ -10,9 +10,10 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
 from g2p_batch.model.contract import Contract, is_program
+from g2p_batch.model.ids import EOS, START
 from g2p_batch.model.resolve import BUNDLED_NAME, model_config
 from g2p_batch.model.shipped import BUNDLED
-from g2p_batch.model.tokenizer import EOS, START, detokenize
+from g2p_batch.model.tokenizer import detokenize
 from g2p_compile.export.checkpoint import Checkpoint, from_program, load_checkpoint
 from g2p_compile.program import load_program
 
@@ -35,7 +36,8 @@ def load_reference(model: str) -> Checkpoint:
     """Load a model for the reference: `bundled`, the folder of a program, a checkpoint's folder, or a hub id."""
     program = BUNDLED if model == BUNDLED_NAME else Path(model)
     if is_program(program):
-        return from_program(load_program(program))
+        loaded = load_program(program)
+        return from_program(loaded.contract, loaded.weights)
     config = model_config(model)
     return load_checkpoint(config.source, revision=config.revision, prefix=config.prefix, languages=config.languages)
 

@@ -10,9 +10,9 @@ import torch
 from g2p_batch.api import G2P
 from g2p_batch.model.contract import DType
 from g2p_compile.bench import Skipped
-from g2p_compile.bench.peer_transformers import BatchSize
 from g2p_compile.bench.peer_transformers_gpu import GpuTransformers
 from g2p_compile.bench.peers import ALWAYS, OTHERS, PeerEntry, enter
+from g2p_compile.bench.race import BatchSize
 from g2p_compile.check.transformers_reference import answers, load_reference
 from g2p_compile.export.checkpoint import Checkpoint
 from tests.helpers import tiny_models

@@ -17,9 +17,9 @@ from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
 from g2p_batch.model.greedy import Decoded, Rows, StreamingEngine, TokenizedChunk, decode_stream
+from g2p_batch.model.ids import START
 from g2p_batch.model.nbest import Search, search_stream
 from g2p_batch.model.search_engine import SearchEngine, require_search
-from g2p_batch.model.tokenizer import START
 from g2p_compile.build.backends import BACKENDS
 from g2p_compile.build.bind import bind
 from g2p_compile.build.passes import passes_to_executable
