@@ -30,6 +30,8 @@ class Answer:
     """Sum over the tokens, EOS included."""
     margin: float
     """Smallest lead, over the steps, of the chosen token's logit over the next best."""
+    tokens: tuple[int, ...]
+    """Ids of the output, EOS included."""
 
 
 def load_reference(model: str) -> Checkpoint:
@@ -97,5 +99,6 @@ def _decode(checkpoint: Checkpoint, sources: list[list[int]]) -> Iterator[Answer
     total = logprob.masked_fill(~real, 0.0).sum(1)
     margin = (best[..., 0] - best[..., 1]).masked_fill(~real, torch.inf).min(1).values
     prons, _ = detokenize(np.ascontiguousarray(tokens.cpu().numpy(), dtype=np.int32))
-    for pron, score, lead in zip(prons.to_pylist(), total.tolist(), margin.tolist(), strict=True):
-        yield Answer(pron, score, lead)
+    ids = [own[kept].tolist() for own, kept in zip(tokens, real, strict=True)]
+    for pron, score, lead, own in zip(prons.to_pylist(), total.tolist(), margin.tolist(), ids, strict=True):
+        yield Answer(pron, score, lead, tuple(own))
