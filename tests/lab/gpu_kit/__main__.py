@@ -17,10 +17,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--python", default="3.12", metavar="VERSION", help="of the other machine")
+    parser.add_argument("--arch", default="sm_90", metavar="SM_XX[,...]", help="of its GPU")
     options = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        gather(bundled(Path(name) / "wide"), options.folder, options.python, _say)
+        gather(bundled(Path(name) / "wide", tuple(options.arch.split(","))), options.folder, options.python, _say)
     size = folder_bytes(options.folder)
     _say(f"{options.folder}: {size / (1 << 20):.1f} MiB in {time.monotonic() - started:.0f} s")
     if size > MOST_BYTES:

@@ -16,6 +16,7 @@ import torch
 
 from g2p_batch.model.artifact_cache import GPU_DTYPES, WEIGHTS, load_shapes, target_family
 from g2p_batch.model.contract import MANIFEST, DType, LengthBucket, Shapes
+from g2p_batch.model.cpu_families import Family
 from g2p_batch.model.shipped import BUNDLED, shipped
 from g2p_batch.model.tokenizer import tokenize
 from g2p_compile.build.backends import BACKENDS
@@ -45,7 +46,6 @@ from tests.lab.gpu_kit.on_card.kit import (
     stored,
 )
 
-ARCHITECTURES = ("sm_90",)
 _EXACT_WORDS = 16
 """Whose hidden states are carried in float64."""
 _SMALL_DTYPES: tuple[DType, ...] = ("bfloat16",)
@@ -62,6 +62,7 @@ class Subject:
         shapes: of the usual and the wide model.
         small: of the one for slow tools.
         dtypes: number formats.
+        architectures: of the GPUs, such as sm_90.
         settings: how much is measured.
     """
 
@@ -72,10 +73,11 @@ class Subject:
     shapes: Shapes
     small: Shapes
     dtypes: Sequence[DType]
+    architectures: tuple[str, ...]
     settings: Settings
 
 
-def bundled(folder: Path) -> Subject:
+def bundled(folder: Path, architectures: tuple[str, ...]) -> Subject:
     """Return the bundled model, and it in the shape of tiny_16, whose program is put into a folder."""
     checkpoint = load_reference("bundled")
     export_program(widen(checkpoint, "tiny_16"), folder)
@@ -92,6 +94,7 @@ def bundled(folder: Path) -> Subject:
         shapes=load_shapes(shipped("configs/targets/cuda.toml"), contract),
         small=Shapes((LengthBucket(48, 64, 16, 16), LengthBucket(*ends, 8, 8)), (16,)),
         dtypes=GPU_DTYPES,
+        architectures=architectures,
         settings=Settings(f"{contract.name} and tiny_16 of {version.stdout.strip()}"),
     )
 
@@ -124,12 +127,17 @@ def gather(subject: Subject, folder: Path, python: str, say: Callable[[str], Non
         ):
             if model != SMALL or dtype in _SMALL_DTYPES:
                 say(f"Code of the {model} model in {dtype}")
-                _code(of, shapes, dtype, folder / CODE / f"{model}-{dtype}")
+                _code(
+                    of,
+                    shapes,
+                    target_family("cuda", dtype, subject.architectures),
+                    dtype,
+                    folder / CODE / f"{model}-{dtype}",
+                )
 
 
-def _code(program: Path, shapes: Shapes, dtype: DType, folder: Path) -> None:
+def _code(program: Path, shapes: Shapes, family: Family, dtype: DType, folder: Path) -> None:
     """Compile a program; instead of its weights the recipe is kept by which they are packed again."""
-    family = target_family("cuda", dtype, ARCHITECTURES)
     manifest = build(program, family, shapes, dtype, folder)
     (folder / WEIGHTS).unlink()
     loaded = load_program(program)

@@ -57,8 +57,8 @@ def speed(kit: Kit, dtype: str) -> Iterator[Facts]:
 
 def _told(rates: list[float], facts: Facts, more: str) -> Facts:
     median = statistics.median(rates)
-    range_of = f"{min(rates):,.0f} to {max(rates):,.0f} in {len(rates)} rounds of {facts['words']:,}"
-    text = f"{median:,.0f} words/s, {range_of}{more}; {facts['same']:,} of the distinct words as the reference"
+    said = f"{min(rates):,.0f} to {max(rates):,.0f}, {len(rates)} times {facts['words']:,} words"
+    text = f"{median:,.0f} words/s ({said}){more}; {facts['same']:,} of the distinct words as the reference"
     return {"words_per_s": median, "rounds": rates, "text": text}
 
 

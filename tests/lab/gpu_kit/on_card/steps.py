@@ -22,6 +22,8 @@ FUNCTIONS: dict[str, Callable[[Kit, str], Iterator[Facts]]] = {
     "transformers compiled": rival(compiled=True),
     "memcheck": sanitizer("memcheck"),
     "racecheck": sanitizer("racecheck"),
+    "initcheck": sanitizer("initcheck"),
+    "synccheck": sanitizer("synccheck"),
     "kernels": kernels,
     "single": single,
     "small": small,
@@ -43,6 +45,8 @@ _ORDER: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("memcheck", _FAST, 90),
     ("racecheck", _FAST, 90),
     ("kernels", _FAST, 90),
+    ("initcheck", _FAST, 60),
+    ("synccheck", _FAST, 60),
 )
 
 

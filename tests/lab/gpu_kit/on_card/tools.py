@@ -94,10 +94,10 @@ def of_csv(lines: Iterable[str]) -> Kernels:
     rows = csv.DictReader(list(_from_header(lines)))
     sums: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        value = float(row["Metric Value"].replace(",", ""))
-        sums[row["Kernel Name"].partition("(")[0]][row["Metric Name"]].append(
-            value * _MICROSECONDS.get(row["Metric Unit"], 1.0)
-        )
+        value = row["Metric Value"].replace(",", "")
+        if value.replace(".", "", 1).isdecimal():  # what could not be counted has a word in its place
+            name = row["Kernel Name"].partition("(")[0]
+            sums[name][row["Metric Name"]].append(float(value) * _MICROSECONDS.get(row["Metric Unit"], 1.0))
     found: Kernels = {}
     for name, of in sums.items():
         if times := of.get(_TIME):
