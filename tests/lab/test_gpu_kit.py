@@ -204,9 +204,13 @@ OF_NCU = """\
 ==PROF== Disconnected"""
 
 
-def tools(folder: Path, code: int, summary: str) -> str:
+TIMES = "by ncu: g2p_step 75% in 2 launches of 4 us, 50 % of compute, 25 % of memory; g2p_embed_64 25% in 1 launch"
+NO_LEAVE = "==ERROR== ERR_NVGPUCTRPERM: no permission"
+
+
+def tools(folder: Path, code: int, summary: str, of_ncu: str) -> str:
     folder.mkdir()
-    for name, said, exits in (("compute-sanitizer", f"=== {summary}", code), ("ncu", OF_NCU, 0)):
+    for name, said, exits in (("compute-sanitizer", f"=== {summary}", code), ("ncu", of_ncu, 0)):
         (folder / name).write_text(FAKE_TOOL.format(name=name, said=said, code=exits), encoding="utf-8")
         (folder / name).chmod(0o755)
     return f"{folder}:/usr/bin:/bin"
@@ -214,22 +218,31 @@ def tools(folder: Path, code: int, summary: str) -> str:
 
 @pytest.mark.kit
 @pytest.mark.parametrize(
-    ("code", "summary", "outcome"),
+    ("code", "summary", "outcome", "of_ncu", "kernels"),
     [
-        (0, "ERROR SUMMARY: 0 errors", "held"),
-        (9, "ERROR SUMMARY: 3 errors", "failed"),
-        (1, "Device not supported", "skipped"),
+        (0, "ERROR SUMMARY: 0 errors", "held", OF_NCU, TIMES),
+        (9, "ERROR SUMMARY: 3 errors", "failed", OF_NCU, TIMES),
+        (1, "Device not supported", "skipped", NO_LEAVE, f"ncu gave no times, but said: {NO_LEAVE}, and no PyTorch"),
     ],
+    ids=["held", "failed", "skipped"],
 )
 def test_what_tools_of_nvidia_say_is_read(
-    kit: Path, bare: Path, emulator: Emulator, tmp_path: Path, code: int, summary: str, outcome: str
+    kit: Path,
+    bare: Path,
+    emulator: Emulator,
+    tmp_path: Path,
+    code: int,
+    summary: str,
+    outcome: str,
+    of_ncu: str,
+    kernels: str,
 ) -> None:
-    path = tools(tmp_path / "bin", code, summary)
+    path = tools(tmp_path / "bin", code, summary, of_ncu)
     ran = carry_out(kit, tmp_path / "out", emulator, PYTHON, bare, "memcheck", "kernels", PATH=path)
     found = {result.name: result for result in load_results(tmp_path / "out")}
     assert found["memcheck"].outcome == outcome, (tmp_path / "out" / LOG).read_text(encoding="utf-8")
     assert summary in found["memcheck"].text
-    assert found["kernels"].text.startswith("by ncu: g2p_step 75% in 2 launches of 4 us, 50 % of compute, 25 % of mem")
+    assert found["kernels"].text.startswith(kernels)
     assert ran.returncode == (outcome == "failed")
 
 

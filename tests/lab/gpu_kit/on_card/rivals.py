@@ -52,6 +52,6 @@ def rival(compiled: bool) -> Callable[[Kit, str], Iterator[Facts]]:
 
 def _words(kit: Kit) -> tuple[list[str], list[str]]:
     _, lengths = kit.sources("many")
-    chosen = np.flatnonzero((lengths > _NARROW) & (lengths <= _WIDEST))
-    chosen = np.resize(chosen, kit.settings.peer_words).tolist()
+    fitting = np.flatnonzero((lengths > _NARROW) & (lengths <= _WIDEST))
+    chosen = np.resize(fitting, kit.settings.peer_words).tolist()
     return [kit.texts["word"][i] for i in chosen], [kit.texts["lang"][i] for i in chosen]

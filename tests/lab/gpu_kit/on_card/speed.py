@@ -73,8 +73,7 @@ def _from_text(kit: Kit, engine: GpuEngine, copies: int) -> Callable[[], Any]:
 
 def stages(kit: Kit, dtype: str) -> Iterator[Facts]:
     """Time one chunk's encoder and prefill and one full step, the fastest of a few, each waited for."""
-    runs = stage_runs(kit, dtype)
-    engine = runs.pop("engine")
+    engine, runs = stage_runs(kit, dtype)
     taken = {}
     for name, run in runs.items():
 
@@ -87,8 +86,8 @@ def stages(kit: Kit, dtype: str) -> Iterator[Facts]:
         yield {"ms": dict(taken), "text": ", ".join(f"{name} {ms:.2f} ms" for name, ms in taken.items())}
 
 
-def stage_runs(kit: Kit, dtype: str) -> dict[str, Any]:
-    """Return an engine, and what starts each of its stages with as much as it takes at once."""
+def stage_runs(kit: Kit, dtype: str) -> tuple[GpuEngine, dict[str, Callable[[], Any]]]:
+    """Return an engine, and what starts each of its stages with as much as it takes at once, by name."""
     engine = kit.engine(WIDE, dtype)
     bucket = engine.shapes.buckets[0]
     ids, lengths = kit.sources("many")
@@ -98,16 +97,10 @@ def stage_runs(kit: Kit, dtype: str) -> dict[str, Any]:
     slots = np.arange(bucket.batch, dtype=np.int32)
     cache = engine.open(bucket)
     hidden = engine.encode(bucket, ids, lengths)
-    for start in range(0, bucket.batch, bucket.chunk):
-        part = slots[start : start + bucket.chunk]
-        engine.prefill(
-            cache,
-            hidden if len(part) == bucket.chunk else engine.encode(bucket, ids[: len(part)], lengths[: len(part)]),
-            part,
-        )
+    for start in range(0, bucket.batch - bucket.chunk + 1, bucket.chunk):
+        engine.prefill(cache, hidden, slots[start : start + bucket.chunk])
     rows = Rows(slots * 0 + START, slots * 0, slots, np.resize(lengths, bucket.batch))
-    return {
-        "engine": engine,
+    return engine, {
         f"encoder of {bucket.chunk} words": lambda: engine.encode(bucket, ids, lengths),
         f"prefill of {bucket.chunk}": lambda: engine.prefill(cache, hidden, slots[: bucket.chunk]),
         f"step of {bucket.batch} rows": lambda: engine.step(cache, rows),
@@ -116,8 +109,7 @@ def stage_runs(kit: Kit, dtype: str) -> dict[str, Any]:
 
 def single(kit: Kit, dtype: str) -> Iterator[Facts]:
     """Run each stage a few times, with no graph: what profilers follow."""
-    runs = stage_runs(kit, dtype)
-    engine = runs.pop("engine")
+    engine, runs = stage_runs(kit, dtype)
     for name, run in runs.items():
         for _ in range(_STEPS if "step" in name else 1):
             run()

@@ -84,8 +84,8 @@ def _with_ncu(kit: Kit, dtype: str) -> Kernels:
     done = _under(_tool("ncu"), options, kit, "single", dtype)
     found = of_csv(done.stdout.splitlines())
     if not found:
-        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["nothing"]
-        raise SkippedError(f"ncu said no times: {last[0]}")
+        last = done.stdout.strip().splitlines()[-1:] or ["nothing"]
+        raise SkippedError(f"ncu gave no times, but said: {last[0]}")
     return found
 
 
@@ -120,8 +120,7 @@ def _with_torch(kit: Kit, dtype: str) -> Kernels:
     import torch
     from torch.profiler import ProfilerActivity, profile
 
-    runs = stage_runs(kit, dtype)
-    engine = runs.pop("engine")
+    engine, runs = stage_runs(kit, dtype)
     if torch.cuda.is_available():
         torch.cuda.init()
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
