@@ -303,6 +303,14 @@ def test_a_kit_for_another_python_says_so(kit: Path, emulator: Emulator, tmp_pat
     assert (ran.returncode, ran.stderr) == (2, wanted)
 
 
+@pytest.mark.kit
+def test_a_step_that_there_is_not_is_named(kit: Path, bare: Path, emulator: Emulator, tmp_path: Path) -> None:
+    ran = carry_out(kit, tmp_path / "out", emulator, PYTHON, bare, "golden", "sped")
+    assert ran.returncode == 2
+    assert "no step is called sped: give of golden, numerics, agreement, company, peak, speed, stages," in ran.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(code)]
 

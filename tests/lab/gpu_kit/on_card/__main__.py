@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.lab.gpu_kit.on_card.kit import Kit
 from tests.lab.gpu_kit.on_card.runner import RESULTS, load_results, run_steps
-from tests.lab.gpu_kit.on_card.steps import FUNCTIONS, steps
+from tests.lab.gpu_kit.on_card.steps import steps
 from tests.lab.gpu_kit.on_card.table import table
 from tests.lab.gpu_kit.on_card.tools import work_command
 
@@ -23,13 +23,15 @@ _SMI_LIMIT_S = 20
 def main() -> int:
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__)
     parser.add_argument("out", type=Path, help="folder for results")
-    parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join(FUNCTIONS)}; all by default")
+    parser.add_argument("steps", nargs="*", metavar="STEP", help="as the table calls them; all by default")
     parser.add_argument("--kit", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--budget", type=float, default=BUDGET_S, help="seconds of all steps together")
     options = parser.parse_args()
-    wanted = [step for step in steps(options.kit) if not options.steps or step.name in options.steps]
-    if not wanted:
-        parser.error(f"none of the steps is called {' or '.join(options.steps)}")
+    there = steps(options.kit)
+    names = list(dict.fromkeys(step.name for step in there))
+    if unknown := [name for name in options.steps if name not in names]:
+        parser.error(f"no step is called {' or '.join(unknown)}: give of {', '.join(names)}")
+    wanted = [step for step in there if not options.steps or step.name in options.steps]
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         run_steps(
