@@ -9,6 +9,7 @@ RUN /src/configs/cluster/container/wheel.sh /src /wheels
 ARG EXTRAS=
 RUN /src/configs/cluster/container/install.sh /wheels /opt/g2p-batch/venv "$EXTRAS"
 RUN /src/configs/cluster/container/compile.sh /opt/g2p-batch/venv
+RUN /src/configs/cluster/container/run-only.sh /opt/g2p-batch/venv/lib/python3*/site-packages
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/g2p-batch /opt/g2p-batch

@@ -6,6 +6,8 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 # Test files that run at the same time; some of them want two cores of their own.
 JOBS ?= 2
+# Of the GPU that `make gpu` proves.
+ARCH ?= sm_90
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # Making a compiled model loadable takes a linker; where the machine has none, pip brings one.
 EXTRA != command -v cc >/dev/null || command -v gcc >/dev/null || command -v ld >/dev/null || echo '[linker]'
@@ -19,15 +21,15 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
 
-# Everything that needs an NVIDIA GPU: proofs, then words per second beside transformers. TORCH must be a CUDA build.
+# Everything that needs an NVIDIA GPU, docs/gpu.md; TORCH must be a CUDA build. What is gathered may also be carried to
+# a machine that has one.
 gpu: $(VENV)/.dev
-	$(PIP) install -e '.[bench,cuda,nvcc]'
-	$(VENV)/bin/python -c 'import torch; torch.cuda.current_device()'
+	$(PIP) install -e '.[cuda]'
 	$(VENV)/bin/python -m pytest -m cuda
-	for dtype in bfloat16 float16 float32; do \
-	    $(VENV)/bin/g2p-batch bench --device cuda --dtype $$dtype --shape tiny_16 --copies 50 --peers \
-	        --json gpu-$$dtype.json || exit 1; \
-	done
+	rm -rf gpu-kit
+	$(VENV)/bin/python -m tests.lab.gpu_kit gpu-kit --arch $(ARCH) \
+	    --python $$($(VENV)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	PYTHON=$(VENV)/bin/python sh gpu-kit/run.sh gpu-results
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

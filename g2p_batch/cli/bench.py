@@ -105,13 +105,14 @@ def bench(
     if variants and device.kind == "cuda":
         raise errors.UsageError("on a GPU one pronunciation of a word is found: leave out --variants or --device")
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
-    from g2p_batch.model.compiler import require_torch
+    from g2p_batch.model.compiler import require_compiler, require_torch
     from g2p_batch.model.resolve import find_model, require_weights
     from g2p_batch.model.shipped import shipped
     from g2p_batch.storage.publish import require_writable, writing
 
     require_weights(model)
     require_torch("measuring beside transformers", "bench")
+    require_compiler()
     from g2p_compile import bench as run
 
     for path in filter(None, (json_path, plot_path)):

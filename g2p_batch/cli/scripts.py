@@ -11,7 +11,8 @@ def scripts() -> None:
     """Tell where the scripts for clusters are.
 
     Prints a folder that comes with this installation: nightly.sh for lists that grow, slurm/ with batch files and
-    submit.sh, which submits them in their order, and kubernetes/ with manifests. Copy what you mean to change.
+    submit.sh, which submits them in their order, kubernetes/ with manifests, and container/ with the steps of an image,
+    of which run-only.sh takes the compiler out of an installation. Copy what you mean to change.
 
     \b
     Examples:

@@ -37,10 +37,13 @@ def verify(model: str, dtype: contract.DType, device: Device, words: str | None,
       g2p-batch verify charsiu/g2p_multilingual_byT5_tiny_16_layers_100
     """
     use_one(device)  # before anything that imports PyTorch, which may look for GPUs
+    from g2p_batch.model.compiler import require_compiler
     from g2p_batch.model.resolve import find_model
-    from g2p_compile.check.verify import verify as run
 
     subject = find_model(model, say, dtype=dtype, target=device.kind)
+    require_compiler()  # the proofs look into it
+    from g2p_compile.check.verify import verify as run
+
     table = asked_texts(words, lang, subject.contract) if words else None
     checks = run(subject, say, table)
     click.echo(checks.to_text())

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.errors import UsageError
+from g2p_batch.model.ids import Bool
 from g2p_batch.model.threaded import Answers, Variants
-from g2p_batch.model.tokenizer import Bool
 from g2p_batch.words.control_characters import has_control
 from g2p_batch.words.dictionary import Found
 from g2p_batch.words.spelling import ACRONYM, SEPARATOR, UNSEEN_CHARACTER

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from g2p_batch.model.contract import DType, LengthBucket, Manifest, Shapes, Tensor
 from g2p_batch.model.greedy import Rows
+from g2p_batch.model.ids import Float32, Int32
 from g2p_batch.model.search_table import CHOOSE, SearchTable
-from g2p_batch.model.tokenizer import Float32, Int32
 
 
 @dataclass(frozen=True)

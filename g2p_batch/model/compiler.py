@@ -33,6 +33,20 @@ def require_checkpoint(source: str, known: Collection[str]) -> None:
     supported.require_checkpoint(source, known)
 
 
+def require_compiler() -> None:
+    """Check that TVM's compiler is installed: an installation that only runs models has its runtime alone.
+
+    Raises:
+        PackageError: it is not.
+    """
+    found = importlib.util.find_spec("tvm")
+    if found is None or found.origin is None:
+        raise PackageError(
+            "this installation runs compiled models and has no compiler: compile on another machine with `g2p-batch "
+            "compile`, copy the folder here and give it to --model"
+        )
+
+
 def require_exporter(model: str) -> None:
     """Check that what converts the checkpoint `model` is installed; call it where `model` is known to be one.
 

@@ -23,8 +23,8 @@ from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.device import CudaDevice, device_module, require_gpu
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
 from g2p_batch.model.greedy import Rows
+from g2p_batch.model.ids import Float32, Int32
 from g2p_batch.model.search_table import CHOOSE
-from g2p_batch.model.tokenizer import Float32, Int32
 
 _ALIGNMENT = 64
 """Bytes; compiled code reads whole vectors."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from g2p_batch.model.contract import LengthBucket, Shapes
-from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, PAD, START, Bool, Float32, Int32
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, PAD, START, Bool, Float32, Int32
 
 Hidden = Any
 """Encoder output of one batch; only the engine that made it looks inside."""

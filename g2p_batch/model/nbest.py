@@ -14,9 +14,9 @@ import numpy as np
 from g2p_batch.errors import UsageError
 from g2p_batch.model.contract import MOST_VARIANTS, LengthBucket
 from g2p_batch.model.greedy import Cache, Decoded, Indices, Rows, TokenizedChunk
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, PAD, Bool, Int32
 from g2p_batch.model.search_engine import SearchEngine
 from g2p_batch.model.search_table import search_table
-from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, PAD, Bool, Int32
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from g2p_batch.model.tokenizer import Bool
+from g2p_batch.model.ids import Bool
 from g2p_batch.storage.tables import contents
 
 TIMES = 4

@@ -152,7 +152,7 @@ class Model:
             architectures: GPUs to compile for; this machine's by default.
 
         Raises:
-            ModelError, ArtifactError, UsageError: as their messages say.
+            ModelError, ArtifactError, UsageError, PackageError: as their messages say.
         """
         if self.is_compiled:
             if folder is not None:
@@ -178,6 +178,7 @@ class Model:
             for cached in (tuned, folder):
                 if artifact_cache.is_whole(cached, load_manifest, say):
                     return cached
+        compiler.require_compiler()
         say(f"Compiling {self.contract.name} for {_described(self.target, family)} (once)")
         compiler.build(self.folder, family, shapes, self.dtype, folder, say if tune else None)
         return folder

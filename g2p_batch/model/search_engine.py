@@ -5,8 +5,8 @@ from typing import Protocol, runtime_checkable
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model.contract import LengthBucket
 from g2p_batch.model.greedy import Cache, Engine, Rows
+from g2p_batch.model.ids import Float32, Int32
 from g2p_batch.model.search_table import SearchTable
-from g2p_batch.model.tokenizer import Float32, Int32
 
 
 @runtime_checkable

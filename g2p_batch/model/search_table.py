@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from g2p_batch.model.contract import SLOTS_OF_ROW, LengthBucket
 from g2p_batch.model.greedy import Indices
-from g2p_batch.model.tokenizer import START, Bool, Float32, Int32
+from g2p_batch.model.ids import START, Bool, Float32, Int32
 
 CHOOSE = "choose_1"
 """Name of the compiled function that reads and writes a table; where a table changes the number has to, so that no

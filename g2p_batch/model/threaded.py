@@ -24,11 +24,12 @@ from g2p_batch.model.greedy import (
     decode_stream,
     retries,
 )
+from g2p_batch.model.ids import Bool
 from g2p_batch.model.nbest import Search, search_stream
 from g2p_batch.model.progress import Progress
 from g2p_batch.model.repetition import repeated
 from g2p_batch.model.search_engine import require_search
-from g2p_batch.model.tokenizer import Bool, text_of, tokens_of
+from g2p_batch.model.tokenizer import text_of, tokens_of
 
 
 @dataclass(frozen=True)

@@ -8,23 +8,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, PAD, Bool, Int32
 from g2p_batch.storage.tables import contents
-
-PAD = 0
-"""Fills a row behind its last id."""
-EOS = 1
-"""Ends an output; the input has none."""
-START = PAD
-"""First decoder token: T5 starts decoding from the padding id."""
-BYTE_OFFSET = 3
-"""An id is the byte plus this; the ids below are pad, EOS and unknown."""
 
 _OCTETS = 256
 _NOTHING = pa.scalar("", pa.large_string())
-
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
-Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from g2p_batch.model.tokenizer import Bool
+from g2p_batch.model.ids import Bool
 from g2p_batch.words.filter import Indices
 from g2p_batch.words.spelling import SEPARATOR
 

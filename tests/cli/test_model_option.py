@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import platform
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,19 @@ def test_what_takes_torch_for_the_bundled_model_says_what_to_install(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert run(*command.split()) == failed(
         f"{task} needs torch and transformers: {TORCH}`pip install 'g2p-batch[{extra}]'`"
+    )
+
+
+@pytest.mark.parametrize("command", ["generate words.txt --lang fra -o l.tsv", "compile bundled", "verify"])
+def test_an_installation_that_only_runs_models_says_where_to_compile(
+    here: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("G2P_BATCH_CACHE", str(here / "cache"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: ModuleSpec(name, None, is_package=True))
+    words()
+    assert run(*command.split()) == failed(
+        "this installation runs compiled models and has no compiler: compile on another machine with `g2p-batch "
+        "compile`, copy the folder here and give it to --model"
     )
 
 

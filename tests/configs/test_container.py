@@ -113,3 +113,6 @@ def test_an_image_holds_nothing_that_only_builds_or_tests(image: Path) -> None:
     there = {path.name for path in packages.iterdir()}
     assert {"g2p_batch", "g2p_compile", "tvm", "pyarrow"} <= there
     assert not there & {"pip", "torch", "transformers", "pytest", "hypothesis", "mypy", "ziglang"}
+    of_tvm = [path for path in (packages / "tvm").rglob("*") if path.is_file()]
+    assert {path.name for path in of_tvm} > {"libtvm_runtime.so", "libtvm_runtime_cuda.so"}
+    assert sum(path.stat().st_size for path in of_tvm) < 8 << 20

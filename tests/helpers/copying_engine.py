@@ -6,7 +6,7 @@ import numpy as np
 
 from g2p_batch.model.contract import LengthBucket, Shapes
 from g2p_batch.model.greedy import Rows
-from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, Float32, Int32
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, Float32, Int32
 
 SHAPES = Shapes((LengthBucket(64, 128, 2048, 1024),), tuple(2**i for i in range(12)))
 """A batch as large as a GPU's: the host side is what it costs to feed one."""

@@ -17,7 +17,7 @@ from g2p_batch.model.greedy import (
     decode_stream,
     retries,
 )
-from g2p_batch.model.tokenizer import Int32
+from g2p_batch.model.ids import Int32
 
 
 def decode(engine: Engine, ids: Int32, lengths: Int32) -> Decoded:

@@ -12,6 +12,7 @@ import pytest
 from g2p_compile.build.nvcc import HEADERS, source
 from g2p_compile.kernels.cuda.launch import DeviceCode
 
+_FAT_BINARY = b"\x50\xed\x55\xba"
 FOLDER = Path(__file__).parent / "emulator"
 _COMPILE = (
     "g++",
@@ -60,17 +61,21 @@ class Emulator:
         ctypes.CDLL(str(driver), ctypes.RTLD_GLOBAL)
         self._library.emulator_count.restype = ctypes.c_size_t
 
-    def environment(self, kernels: Path) -> dict[str, str]:
-        """Return what another process needs to use it, with kernels of `build_kernels`."""
-        return {"LD_LIBRARY_PATH": str(self.folder), "EMULATED_KERNELS": str(kernels)}
+    def environment(self) -> dict[str, str]:
+        """Return what another process needs to use it."""
+        return {"LD_LIBRARY_PATH": str(self.folder)}
 
     def count(self, what: str) -> int:
         """Return how many `launches`, `graphs` or `copies` there were in this process, or `areas` there are now."""
         return int(self._library.emulator_count(what.encode()))
 
 
-def build_kernels(kernels: Iterable[DeviceCode], output: Path) -> None:
-    """Compile device code for the emulator, which finds each kernel as `bind_` and its name."""
+def emulated_code(kernels: Iterable[DeviceCode], output: Path) -> bytes:
+    """Compile device code into a library, where the emulator finds each kernel as `bind_` and its name.
+
+    Returns:
+        What stands for its fat binary: how one begins, and where the library is.
+    """
     kernels = list(kernels)
     binder = 'extern "C" emulator::Work* bind_{0}(void** a) {{ return emulator::hold({0}, a); }}'
     folder = output.with_suffix(".d")
@@ -81,6 +86,7 @@ def build_kernels(kernels: Iterable[DeviceCode], output: Path) -> None:
     path = folder / "kernels.cc"
     path.write_text("\n".join([source(kernels), *(binder.format(k.name) for k in kernels), ""]), encoding="utf-8")
     _compile(path, output)
+    return _FAT_BINARY + bytes(output)
 
 
 def _compile(path: Path, output: Path, *options: str) -> None:

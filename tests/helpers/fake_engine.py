@@ -8,7 +8,7 @@ import numpy as np
 
 from g2p_batch.model.contract import LengthBucket, Shapes
 from g2p_batch.model.greedy import Rows
-from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, START, Float32, Int32
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, START, Float32, Int32
 
 SHAPES = Shapes(
     buckets=(

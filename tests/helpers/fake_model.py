@@ -12,9 +12,9 @@ import pytest
 from g2p_batch.model import resolve
 from g2p_batch.model.contract import EXCEPTIONS, Contract, Geometry, LengthBucket, Shapes, digest, save_json
 from g2p_batch.model.greedy import Engine, EngineFactory
+from g2p_batch.model.ids import Int32
 from g2p_batch.model.progress import Say
 from g2p_batch.model.resolve import Model
-from g2p_batch.model.tokenizer import Int32
 from tests.helpers.fake_engine import SHAPES, Echo, FakeEngine
 
 CONTRACT = Contract(

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from g2p_batch import cli
 from g2p_batch.model.contract import LengthBucket
 from g2p_batch.model.greedy import EngineFactory
+from g2p_batch.model.ids import Int32
 from g2p_batch.model.progress import Say
 from g2p_batch.model.resolve import Model
-from g2p_batch.model.tokenizer import Int32
 from tests.helpers.copying_engine import CopyingEngine
 
 

@@ -10,7 +10,8 @@ from transformers import T5Config, T5ForConditionalGeneration
 from transformers.initialization import no_init_weights
 
 from g2p_batch.model.contract import Contract, Geometry, LengthBucket, Shapes
-from g2p_batch.model.tokenizer import Int32, tokenize
+from g2p_batch.model.ids import Int32
+from g2p_batch.model.tokenizer import tokenize
 from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.export.exporter import export_program
 

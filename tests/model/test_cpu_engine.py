@@ -2,6 +2,8 @@
 
 import platform
 import resource
+import subprocess
+import sys
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -14,7 +16,8 @@ import tvm_ffi
 from g2p_batch.model.cpu_engine import Artifact, CpuEngine
 from g2p_batch.model.cpu_families import FAMILIES, Family, cpu_family, cpu_features
 from g2p_batch.model.greedy import Rows
-from g2p_batch.model.tokenizer import EOS, detokenize
+from g2p_batch.model.ids import EOS
+from g2p_batch.model.tokenizer import detokenize
 from g2p_compile.build.builder import build
 from g2p_compile.check.transformers_reference import answers
 from tests.helpers.decoding import decode
@@ -37,6 +40,20 @@ def engine(request: pytest.FixtureRequest, tiny_program: Path, tiny_artifact: Pa
     folder = tmp_path_factory.mktemp("families") / family.name
     build(tiny_program, family, TINY_SHAPES, "float32", folder)
     return Artifact(folder).engine()
+
+
+def test_from_ids_to_ids_an_engine_needs_neither_arrow_nor_a_compiler(tiny_artifact: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('pyarrow', 'duckdb', 'tvm.ir', 'torch', 'transformers'): sys.modules[name] = None\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from g2p_batch.model.cpu_engine import Artifact\n"
+        "from tests.helpers.decoding import decode\n"
+        "print(len(decode(Artifact(Path(sys.argv[1])).engine(), np.full((1, 2), 70, np.int32), np.array([2])).ids))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tiny_artifact], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 def test_families_give_the_strings_and_log_probabilities_of_transformers(engine: CpuEngine) -> None:

@@ -13,7 +13,7 @@ from g2p_batch.model.cuda import runtime
 from g2p_batch.model.devices import VISIBLE, Device, parse_device, use_one
 from g2p_batch.model.resolve import find_model
 from tests.helpers.emulated import Emulator
-from tests.helpers.gpu_models import GpuModel, gpu_model
+from tests.helpers.gpu_models import gpu_model
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,16 @@ def test_without_a_driver_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture(scope="module")
-def model(tiny_program: Path, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> GpuModel:
+def model(tiny_program: Path, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return gpu_model(tiny_program, tmp_path_factory.mktemp("gpus"), "float32")
 
 
-def test_a_model_runs_where_it_was_compiled_for(model: GpuModel, tiny_artifact: Path) -> None:
+def test_a_model_runs_where_it_was_compiled_for(model: Path, tiny_artifact: Path) -> None:
     with pytest.raises(UsageError, match="was compiled for --device cuda, not cpu: say that"):
-        find_model(str(model.folder), print).compile(print)
+        find_model(str(model), print).compile(print)
     with pytest.raises(UsageError, match="was compiled for --device cpu, not cuda"):
         find_model(str(tiny_artifact), print, target="cuda").compile(print)
-    assert find_model(str(model.folder), print, target="cuda").compile(print) == model.folder
+    assert find_model(str(model), print, target="cuda").compile(print) == model
 
 
 def generate(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -138,43 +138,43 @@ def generate(folder: Path, *options: str, **environment: str) -> subprocess.Comp
 
 @pytest.mark.parametrize("fault", ["", "1"])
 def test_two_gpus_give_the_lexicon_of_the_cpu_even_if_one_fails(
-    model: GpuModel, emulator: Emulator, tiny_artifact: Path, tmp_path: Path, fault: str
+    model: Path, emulator: Emulator, tiny_artifact: Path, tmp_path: Path, fault: str
 ) -> None:
     (tmp_path / "words.txt").write_text("".join(f"w{i}x\n" for i in range(16)), encoding="utf-8")
     small = ("--shard-words", "4", "-o")
-    there = {**emulator.environment(model.kernels), "EMULATED_FAULT": fault}
-    ran = generate(tmp_path, "--model", str(model.folder), "--device", "cuda:0,1", *small, "gpu.tsv", **there)
+    there = {**emulator.environment(), "EMULATED_FAULT": fault}
+    ran = generate(tmp_path, "--model", str(model), "--device", "cuda:0,1", *small, "gpu.tsv", **there)
     assert ran.returncode == 0, ran.stderr
     assert generate(tmp_path, "--model", str(tiny_artifact), *small, "cpu.tsv").returncode == 0
     assert (tmp_path / "gpu.tsv").read_bytes() == (tmp_path / "cpu.tsv").read_bytes()
 
 
 def test_a_search_on_a_gpu_writes_the_lexicon_of_the_cpu(
-    model: GpuModel, emulator: Emulator, tiny_artifact: Path, tmp_path: Path
+    model: Path, emulator: Emulator, tiny_artifact: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "words.txt").write_text("one\ntwo\n", encoding="utf-8")
     wished = ("--variants", "3", "-o")
-    there = emulator.environment(model.kernels)
-    ran = generate(tmp_path, "--model", str(model.folder), "--device", "cuda:0", *wished, "gpu.tsv", **there)
+    there = emulator.environment()
+    ran = generate(tmp_path, "--model", str(model), "--device", "cuda:0", *wished, "gpu.tsv", **there)
     assert ran.returncode == 0, ran.stderr
     assert generate(tmp_path, "--model", str(tiny_artifact), *wished, "cpu.tsv").returncode == 0
     assert (tmp_path / "gpu.tsv").read_bytes() == (tmp_path / "cpu.tsv").read_bytes()
 
 
-def test_a_gpu_has_one_worker(model: GpuModel, emulator: Emulator, tmp_path: Path) -> None:
+def test_a_gpu_has_one_worker(model: Path, emulator: Emulator, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("one\n", encoding="utf-8")
-    options = ("--model", str(model.folder), "--device", "cuda:0,1", "--workers", "3", "-o", "gpu.tsv")
-    ran = generate(tmp_path, *options, **emulator.environment(model.kernels))
+    options = ("--model", str(model), "--device", "cuda:0,1", "--workers", "3", "-o", "gpu.tsv")
+    ran = generate(tmp_path, *options, **emulator.environment())
     assert ran.returncode == 2
     assert "--workers 3 are more than the 2 GPUs of --device" in ran.stderr
     with pytest.raises(UsageError, match="workers is 2, and a GPU has one: leave it out"):
         G2P(device="cuda", workers=2)
 
 
-def test_when_all_gpus_fail_nothing_is_lost(model: GpuModel, emulator: Emulator, tmp_path: Path) -> None:
+def test_when_all_gpus_fail_nothing_is_lost(model: Path, emulator: Emulator, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("one\ntwo\n", encoding="utf-8")
-    options = ("--model", str(model.folder), "--device", "cuda:1", "-o", "gpu.tsv")
-    there = emulator.environment(model.kernels)
+    options = ("--model", str(model), "--device", "cuda:1", "-o", "gpu.tsv")
+    there = emulator.environment()
     ran = generate(tmp_path, *options, **there, EMULATED_FAULT="1")
     assert ran.returncode == 1
     assert "no GPU is left (the GPU failed (cudaGraphLaunch" in ran.stderr

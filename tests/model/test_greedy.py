@@ -21,7 +21,8 @@ from g2p_batch.model.greedy import (
     decode_stream,
     retries,
 )
-from g2p_batch.model.tokenizer import EOS, detokenize, tokenize
+from g2p_batch.model.ids import EOS
+from g2p_batch.model.tokenizer import detokenize, tokenize
 from tests.helpers.decoding import decode
 from tests.helpers.fake_engine import SHAPES, FakeEngine, logprob_of
 

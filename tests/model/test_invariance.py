@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from g2p_batch.model.contract import LengthBucket, Shapes
 from g2p_batch.model.cpu_engine import Artifact, CpuEngine
 from g2p_batch.model.greedy import Decoded, FinishedWords, TokenizedChunk, decode_stream
+from g2p_batch.model.ids import EOS, START
 from g2p_batch.model.resolve import find_model
-from g2p_batch.model.tokenizer import EOS, START, detokenize, tokenize
+from g2p_batch.model.tokenizer import detokenize, tokenize
 from g2p_compile.build.bind import cacheless_words
 from tests.helpers.decoding import decode
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from g2p_batch.errors import ArtifactError, UsageError
 from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.greedy import TokenizedChunk
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, Float32
 from g2p_batch.model.nbest import Search, search_stream
 from g2p_batch.model.progress import Silent
 from g2p_batch.model.resolve import find_model
 from g2p_batch.model.threaded import pronounce, pronounce_variants
-from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, Float32
 from g2p_compile.check.transformers_reference import load_reference
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.fake_search import SHAPES, TOKENS, FakeSearchEngine, all_outputs

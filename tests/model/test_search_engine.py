@@ -17,9 +17,10 @@ from g2p_batch.model.contract import MANIFEST, DType, LengthBucket, Shapes, load
 from g2p_batch.model.cpu_engine import Artifact, CpuEngine
 from g2p_batch.model.cpu_families import cpu_family
 from g2p_batch.model.greedy import Rows
+from g2p_batch.model.ids import BYTE_OFFSET, START, Float32, Int32
 from g2p_batch.model.resolve import find_model
 from g2p_batch.model.search_engine import require_search
-from g2p_batch.model.tokenizer import BYTE_OFFSET, START, Float32, Int32, tokenize
+from g2p_batch.model.tokenizer import tokenize
 from g2p_compile.program import CHOICES
 
 DTYPES: tuple[DType, ...] = ("float32", "bfloat16", "int8")

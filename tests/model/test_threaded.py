@@ -12,9 +12,9 @@ import pytest
 
 from g2p_batch.model.contract import Contract, LengthBucket, Shapes
 from g2p_batch.model.greedy import Rows
+from g2p_batch.model.ids import Float32, Int32
 from g2p_batch.model.progress import Silent
 from g2p_batch.model.threaded import Answers, pronounce
-from g2p_batch.model.tokenizer import Float32, Int32
 from g2p_batch.words.filter import WORDS
 from tests.helpers.fake_engine import Echo, FakeEngine, logprob_of
 from tests.helpers.fake_model import CONTRACT

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, PAD, detokenize, tokenize
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, PAD
+from g2p_batch.model.tokenizer import detokenize, tokenize
 
 WORDS = ["hello", "Straße", "việt nam", "ประเทศ", "北京", "ἄνθρωπος", "שלום", "a", "𐎠𐎡", "नमस्ते"]
 IPA = [

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from g2p_batch.model.artifact_cache import GPU_DTYPES
 from g2p_batch.model.contract import DTYPES, DType
 from g2p_batch.model.cpu_families import cpu_family
 from g2p_compile.build.product import compiled_product
@@ -21,31 +20,6 @@ def gemm_ceilings(workers: int) -> dict[str, float]:
     """Return `gemm_ceiling` of every number format that this machine has kernels for."""
     families = {dtype: cpu_family(dtype) for dtype in DTYPES}
     return {dtype: gemm_ceiling(family.name, dtype, workers) for dtype, family in families.items() if family}
-
-
-def gpu_ceilings(_workers: int, device: str = "cuda", size: int = 8192) -> dict[str, float]:
-    """Return the operations per second of PyTorch's square matrix product on a GPU, by number format."""
-    import torch
-
-    def ceiling(dtype: DType) -> float:
-        one = torch.randn(size, size, device=device).to(getattr(torch, dtype))
-        best = float("inf")
-        for _ in range(_TRIALS):
-            _finish(device)
-            started = time.perf_counter()
-            torch.mm(one, one)
-            _finish(device)
-            best = min(best, time.perf_counter() - started)
-        return 2 * size**3 / best
-
-    return {dtype: ceiling(dtype) for dtype in GPU_DTYPES}
-
-
-def _finish(device: str) -> None:
-    import torch
-
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 def gemm_ceiling(family: str, dtype: DType, workers: int) -> float:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from g2p_batch.errors import UsageError
 from g2p_batch.model.cpu_families import cpu_name
-from g2p_compile.bench.ceiling import gemm_ceilings, gpu_ceilings
+from g2p_compile.bench.ceiling import gemm_ceilings
+from g2p_compile.bench.gpu_ceiling import gpu_ceilings
 from g2p_compile.bench.peers import ALWAYS, GPU_ALWAYS, GPU_OTHERS, OTHERS, PeerEntry
 
 

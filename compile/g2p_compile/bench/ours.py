@@ -12,10 +12,10 @@ from g2p_batch.model.contract import Contract
 from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
+from g2p_batch.model.ids import Bool
 from g2p_batch.model.nbest import Search
 from g2p_batch.model.progress import Silent
 from g2p_batch.model.threaded import pronounce, pronounce_variants
-from g2p_batch.model.tokenizer import Bool
 from g2p_compile.bench.race import Texts
 from g2p_compile.bench.results import OnDevice
 from g2p_compile.check.planned_words import planned

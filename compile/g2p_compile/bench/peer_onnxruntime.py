@@ -11,7 +11,8 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 
-from g2p_batch.model.tokenizer import EOS, PAD, START, Float32, Int32, detokenize
+from g2p_batch.model.ids import EOS, PAD, START, Float32, Int32
+from g2p_batch.model.tokenizer import detokenize
 from g2p_compile.bench.onnx_model import cache_names, export_onnx
 from g2p_compile.bench.race import Texts
 from g2p_compile.check.transformers_reference import source_ids

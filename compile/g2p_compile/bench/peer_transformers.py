@@ -10,16 +10,9 @@ import torch
 
 from g2p_batch.model.contract import DType
 from g2p_batch.model.tokenizer import detokenize
-from g2p_compile.bench.race import Texts
+from g2p_compile.bench.race import BatchSize, Texts
 from g2p_compile.check.transformers_reference import generate, source_ids
 from g2p_compile.export.checkpoint import Checkpoint
-
-
-class BatchSize(int):
-    """Words at a time."""
-
-    def __str__(self) -> str:
-        return f"batch {int(self)}"
 
 
 class Transformers:

@@ -2,24 +2,27 @@
 
 import copy
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from transformers import CompileConfig, EncoderDecoderCache, StaticCache
+from transformers import CompileConfig, EncoderDecoderCache, StaticCache, T5ForConditionalGeneration
 
 from g2p_batch.model.contract import DType
 from g2p_batch.model.greedy import Indices
-from g2p_batch.model.tokenizer import EOS, START, Int32, detokenize, tokenize
-from g2p_compile.bench.peer_transformers import BatchSize
-from g2p_compile.bench.race import Texts
+from g2p_batch.model.ids import EOS, START, Int32
+from g2p_batch.model.tokenizer import detokenize, tokenize
+from g2p_compile.bench.race import BatchSize, Texts
 from g2p_compile.export.checkpoint import Checkpoint
 
 _SHORT = 64
 """Tokens that nearly all words end within; a static cache computes all of its length."""
 _STEP = 16
 _FEW = 8
+# A machine with a GPU may have a transformers of its own: before 5.24 it had another name for the cache.
+_CACHE = "cache" if "cache" in signature(T5ForConditionalGeneration.forward).parameters else "past_key_values"
 _FORMS = 64
 """Sizes that PyTorch may compile for; it would go on without compiling, and not say so."""
 
@@ -85,8 +88,8 @@ class GpuTransformers:
                 decoder_start_token_id=START,
                 eos_token_id=EOS,
                 pad_token_id=0,
-                cache=self._cache(rows, width, limit),
                 disable_compile=not self._compiled,
+                **{_CACHE: self._cache(rows, width, limit)},
                 **options,
             )
         return np.ascontiguousarray(tokens[:, 1:].cpu().numpy(), dtype=np.int32)

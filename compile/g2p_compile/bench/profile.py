@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from g2p_batch.model.contract import Contract, LengthBucket, Shapes
 from g2p_batch.model.greedy import Cache, Engine, Hidden, Rows, StreamingEngine
+from g2p_batch.model.ids import Float32, Int32
 from g2p_batch.model.progress import Silent
 from g2p_batch.model.threaded import Answers, pronounce
-from g2p_batch.model.tokenizer import Float32, Int32
 from g2p_compile.bench.flops import Work
 from g2p_compile.bench.results import Profile, Use
 from g2p_compile.check.planned_words import planned

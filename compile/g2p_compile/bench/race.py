@@ -56,6 +56,13 @@ class Peer(Protocol):
         """Pronounce words of known languages in one setting."""
 
 
+class BatchSize(int):
+    """A setting of peers: words at a time."""
+
+    def __str__(self) -> str:
+        return f"batch {int(self)}"
+
+
 class Tuned:
     """A peer in the setting that was fastest on a sample of the words.
 

@@ -1,6 +1,6 @@
 """Program -> bound module: every operation becomes a call of a kernel, every stage a function per bucket."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,15 @@ HIDDEN_RANK, CACHE_RANK = 3, 5
 """Dimensions of encoder outputs and of a cache; no other parameter has as many."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a packed weight was made of: which result it is of how weights of the program are packed."""
+
+    pack: Callable[..., tuple[Array, ...]]
+    weights: tuple[str, ...]
+    part: int
+
+
 @dataclass
 class Bound:
     """A module of kernels and stage functions, with the packed weights that the functions take."""
@@ -30,6 +39,8 @@ class Bound:
     tensors: dict[str, Array] = field(default_factory=dict)
     functions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the weights of each function, in the order of its last parameters."""
+    origins: dict[str, Origin] = field(default_factory=dict)
+    """Of those tensors that are not weights of the program as they are."""
 
 
 def bind(program: Program, kernels: Kernels, shapes: Shapes) -> Bound:
@@ -43,7 +54,7 @@ def bind(program: Program, kernels: Kernels, shapes: Shapes) -> Bound:
             binder.add(stage, f"{stage}_{index}", _bounds(stage, bucket, shapes.rung(words)))
     if kernels.cacheless:
         binder.add("cacheless", "cacheless", _bounds("cacheless", shapes.longest, cacheless_words(shapes)))
-    return Bound(binder.builder.get(), binder.tensors, binder.functions)
+    return Bound(binder.builder.get(), binder.tensors, binder.functions, binder.origins)
 
 
 def cacheless_words(shapes: Shapes) -> int:
@@ -70,6 +81,7 @@ class _Binder:
         self.builder = relax.BlockBuilder()
         self.tensors: dict[str, Array] = {}
         self.functions: dict[str, tuple[str, ...]] = {}
+        self.origins: dict[str, Origin] = {}
         self._kernels: dict[tuple[Any, ...], tuple[Kernel, tvm.ir.GlobalVar]] = {}
 
     def add(self, stage: str, name: str, bounds: list[tuple[int, int, int]]) -> None:
@@ -179,6 +191,8 @@ class _Rewriter(PyExprMutator):
         if parts[0] not in self.binder.tensors:
             arrays = kernel.pack(*(self.binder.program.weights[n] for n in names))
             self.binder.tensors.update(zip(parts, arrays, strict=True))
+            for index, part in enumerate(parts):
+                self.binder.origins[part] = Origin(kernel.pack, tuple(names), index)
         for part, packed in zip(parts, kernel.packed, strict=True):
             if part not in self.packed:
                 self.packed[part] = relax.Var(f"w{len(self.packed)}", relax.TensorType(packed.shape, packed.dtype))

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from g2p_batch.model.compiled_engine import CompiledEngine
 from g2p_batch.model.greedy import Rows
-from g2p_batch.model.tokenizer import BYTE_OFFSET, EOS, PAD, START, Bool, Float32, Int32, tokenize
+from g2p_batch.model.ids import BYTE_OFFSET, EOS, PAD, START, Bool, Float32, Int32
+from g2p_batch.model.tokenizer import tokenize
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
 from g2p_batch.model.contract import Contract, is_program
+from g2p_batch.model.ids import EOS, START, Float32
 from g2p_batch.model.resolve import BUNDLED_NAME, model_config
 from g2p_batch.model.shipped import BUNDLED
-from g2p_batch.model.tokenizer import EOS, START, Float32, detokenize
+from g2p_batch.model.tokenizer import detokenize
 from g2p_compile.export.checkpoint import Checkpoint, from_program, load_checkpoint
 from g2p_compile.program import load_program
 
@@ -29,13 +30,16 @@ class Answer:
     """Sum over the tokens, EOS included."""
     margin: float
     """Smallest lead, over the steps, of the chosen token's logit over the next best."""
+    tokens: tuple[int, ...]
+    """Ids of the output, EOS included."""
 
 
 def load_reference(model: str) -> Checkpoint:
     """Load a model for the reference: `bundled`, the folder of a program, a checkpoint's folder, or a hub id."""
     program = BUNDLED if model == BUNDLED_NAME else Path(model)
     if is_program(program):
-        return from_program(load_program(program))
+        loaded = load_program(program)
+        return from_program(loaded.contract, loaded.weights)
     config = model_config(model)
     return load_checkpoint(config.source, revision=config.revision, prefix=config.prefix, languages=config.languages)
 
@@ -107,5 +111,6 @@ def _decode(checkpoint: Checkpoint, sources: list[list[int]]) -> Iterator[Answer
     total = logprob.masked_fill(~real, 0.0).sum(1)
     margin = (best[..., 0] - best[..., 1]).masked_fill(~real, torch.inf).min(1).values
     prons, _ = detokenize(np.ascontiguousarray(tokens.cpu().numpy(), dtype=np.int32))
-    for pron, score, lead in zip(prons.to_pylist(), total.tolist(), margin.tolist(), strict=True):
-        yield Answer(pron, score, lead)
+    ids = [own[kept].tolist() for own, kept in zip(tokens, real, strict=True)]
+    for pron, score, lead, own in zip(prons.to_pylist(), total.tolist(), margin.tolist(), ids, strict=True):
+        yield Answer(pron, score, lead, tuple(own))

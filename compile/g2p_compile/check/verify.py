@@ -15,11 +15,12 @@ from g2p_batch.model.compiler import torch_remedy
 from g2p_batch.model.contract import Contract, DType, Prefix, is_artifact
 from g2p_batch.model.cpu_engine import CpuEngine
 from g2p_batch.model.greedy import TokenizedChunk, decode_stream
+from g2p_batch.model.ids import EOS, START, Float32
 from g2p_batch.model.progress import Silent
 from g2p_batch.model.resolve import Model
 from g2p_batch.model.shipped import shipped
 from g2p_batch.model.threaded import Answers, pronounce
-from g2p_batch.model.tokenizer import EOS, START, Float32, detokenize, text_of, tokenize
+from g2p_batch.model.tokenizer import detokenize, text_of, tokenize
 from g2p_compile.build.bind import cacheless_words
 from g2p_compile.check.choices import choices
 from g2p_compile.check.golden import GoldenSet, find_golden, read_tsv

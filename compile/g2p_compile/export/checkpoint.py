@@ -1,5 +1,6 @@
 """Load a T5 checkpoint from a folder or a model hub, and say what its contract is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from g2p_batch.languages import LANGUAGES
 from g2p_batch.model.contract import Alphabets, Contract, Geometry, Prefix
 from g2p_compile.export.sources import checkpoint_digest, locate
 from g2p_compile.export.supported import geometry_of, stored_dtype
-from g2p_compile.program import Program
 
 _HALVES = {"BF16": torch.bfloat16, "F16": torch.float16}
 _SHOWN = 5
@@ -128,23 +128,22 @@ def config_of(geometry: Geometry) -> T5Config:
     return config
 
 
-def from_program(program: Program) -> Checkpoint:
-    """Rebuild the transformers model of a program: the exporter's tensors, taken apart again.
+def from_program(contract: Contract, weights: Mapping[str, Any]) -> Checkpoint:
+    """Rebuild the transformers model of a program from its weights: the exporter's tensors, taken apart again.
 
     Buckets of the relative position bias that no distance within the contract's lengths reaches stay zero.
     """
-    geometry, weights = program.contract.geometry, program.weights
-    model = T5ForConditionalGeneration(config_of(geometry)).eval()
+    model = T5ForConditionalGeneration(config_of(contract.geometry)).eval()
     # The configuration ties the head to the embedding; the program may hold one of its own.
     model.lm_head.weight = torch.nn.Parameter(torch.from_numpy(weights["decoder.head"]))
     model.shared.weight.data.copy_(torch.from_numpy(weights["encoder.embedding"]))
     with torch.no_grad():
         for name, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
-            _fill_stack(stack, name, weights, program.contract)
-    return Checkpoint(model, program.contract, torch.float32)
+            _fill_stack(stack, name, weights, contract)
+    return Checkpoint(model, contract, torch.float32)
 
 
-def _fill_stack(stack: T5Stack, name: str, weights: dict[str, Any], contract: Contract) -> None:
+def _fill_stack(stack: T5Stack, name: str, weights: Mapping[str, Any], contract: Contract) -> None:
     def put(parameter: Tensor, value: Any) -> None:
         parameter.copy_(torch.as_tensor(value))
 

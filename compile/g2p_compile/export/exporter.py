@@ -36,10 +36,10 @@ def export_program(checkpoint: Checkpoint, folder: Path, exceptions: Path | None
         Its contract, file digests included.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    stages = Stages(checkpoint.model, checkpoint.contract).eval()
+    stages = _stages(checkpoint)
     functions = {name: _stage(stages, name, sample) for name, sample in _samples(checkpoint.contract).items()}
     (folder / PROGRAM).write_text(tvm.ir.save_json(tvm.IRModule(functions)), encoding="utf-8")
-    _save_weights(stages, checkpoint, folder / WEIGHTS)
+    _save_weights(checkpoint, folder / WEIGHTS)
     names = [PROGRAM, WEIGHTS]
     if exceptions is not None:
         copyfile(exceptions, folder / EXCEPTIONS)
@@ -53,14 +53,25 @@ def export_program(checkpoint: Checkpoint, folder: Path, exceptions: Path | None
     return contract
 
 
-def _save_weights(stages: Stages, checkpoint: Checkpoint, path: Path) -> None:
+def program_weights(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+    """Return the weights of a checkpoint's program by name, float32, none of them twice."""
+    stages = _stages(checkpoint)
+    state = stages.state_dict()
+    return {name: state[name].clone() for name in _weight_names(stages).values()}
+
+
+def _stages(checkpoint: Checkpoint) -> Stages:
+    stages: Stages = Stages(checkpoint.model, checkpoint.contract).eval()
+    return stages
+
+
+def _save_weights(checkpoint: Checkpoint, path: Path) -> None:
     """Keep the checkpoint's own floating type where that loses nothing (it does not for derived tensors either)."""
     tensors = {}
-    for name, weight in stages.state_dict().items():
+    for name, weight in program_weights(checkpoint).items():
         stored = weight.to(checkpoint.stored_dtype)
         tensors[name] = (stored if torch.equal(stored.float(), weight) else weight).contiguous()
-    unique = {name: tensors[name].clone() for name in _weight_names(stages).values()}
-    save_file(unique, path, metadata={"format": "pt"})
+    save_file(tensors, path, metadata={"format": "pt"})
     path.chmod(0o644)  # safetensors makes files that only their owner can read
 
 

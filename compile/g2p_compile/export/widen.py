@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from g2p_batch.model.contract import Geometry
-from g2p_compile.export.checkpoint import Checkpoint
+from g2p_batch.model.contract import Contract, Geometry
+from g2p_compile.export.checkpoint import Checkpoint, from_program
+from g2p_compile.export.exporter import program_weights
+from g2p_compile.export.widening import widened
 
 SHAPES: dict[str, dict[str, Any]] = {
     "tiny_8": {"encoder_layers": 6, "decoder_layers": 2, "d_ff": 512, "heads": 6, "d_model": 256},
@@ -24,26 +26,16 @@ def random_checkpoint(like: Checkpoint, shape: str, seed: int = 0) -> Checkpoint
     torch.manual_seed(seed)
     model = T5ForConditionalGeneration(_config(like, geometry)).eval()
     model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
-    return _named(like, model, geometry, f"random {shape}")
+    model.config.scale_decoder_outputs = geometry.logit_scale != 1.0
+    return Checkpoint(model, _contract(like, geometry, f"random {shape}"), torch.float32)
 
 
 def widen(source: Checkpoint, shape: str) -> Checkpoint:
-    """Return a checkpoint in a larger upstream shape with the source's strings: the real cost, a real end of sequence.
-
-    Added heads and feed-forward units have no way out (zero rows in the projections behind them), and added layers add
-    nothing to the residual stream for the same reason. Both get random weights elsewhere, so no kernel can skip them.
-    """
+    """Return a checkpoint in a larger upstream shape with the source's strings, as `widened` says."""
     geometry = replace(source.contract.geometry, **SHAPES[shape])
-    torch.manual_seed(0)
-    model = T5ForConditionalGeneration(_config(source, geometry)).eval()
-    model.lm_head.weight = torch.nn.Parameter(torch.zeros_like(model.lm_head.weight))
-    small, big = source.model.state_dict(), model.state_dict()
-    for name, target in big.items():
-        if name.endswith((".o.weight", ".wo.weight")):
-            target.zero_()
-        if name in small:
-            target[tuple(slice(size) for size in small[name].shape)] = small[name]
-    return _named(source, model, geometry, f"{source.contract.name} widened to {shape}")
+    weights = {name: weight.numpy() for name, weight in program_weights(source).items()}
+    name = f"{source.contract.name} widened to {shape}"
+    return from_program(_contract(source, geometry, name), widened(weights, source.contract.geometry, geometry))
 
 
 def _config(like: Checkpoint, geometry: Geometry) -> T5Config:
@@ -61,7 +53,5 @@ def _config(like: Checkpoint, geometry: Geometry) -> T5Config:
     return config
 
 
-def _named(like: Checkpoint, model: T5ForConditionalGeneration, geometry: Geometry, name: str) -> Checkpoint:
-    model.config.scale_decoder_outputs = geometry.logit_scale != 1.0
-    contract = replace(like.contract, name=name, checkpoint=name, checkpoint_sha256="", geometry=geometry)
-    return Checkpoint(model, contract, torch.float32)
+def _contract(like: Checkpoint, geometry: Geometry, name: str) -> Contract:
+    return replace(like.contract, name=name, checkpoint=name, checkpoint_sha256="", geometry=geometry)

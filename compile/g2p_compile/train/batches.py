@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from g2p_batch.errors import UsageError
-from g2p_batch.model.tokenizer import EOS, PAD, START
+from g2p_batch.model.ids import EOS, PAD, START
 from g2p_compile.train.data import Examples, Int64
 
 IGNORED = -100

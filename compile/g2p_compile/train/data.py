@@ -14,7 +14,7 @@ from g2p_batch.errors import InputError
 from g2p_batch.evaluation.reference import Reference
 from g2p_batch.model.alphabet import count_alphabets
 from g2p_batch.model.contract import Alphabets, Contract
-from g2p_batch.model.tokenizer import BYTE_OFFSET
+from g2p_batch.model.ids import BYTE_OFFSET
 from g2p_batch.storage.tables import contents
 from g2p_batch.words.filter import TOO_LONG, UNKNOWN_LANGUAGE
 from g2p_batch.words.spelling import small_letters

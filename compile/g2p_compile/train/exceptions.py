@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import torch
 
 from g2p_batch.model.contract import EXCEPTIONS, Contract
-from g2p_batch.model.tokenizer import EOS, START, Float32
+from g2p_batch.model.ids import EOS, START, Float32
 from g2p_batch.storage.publish import publish
 from g2p_batch.words.dictionary import EXCEPTION
 from g2p_batch.words.spelling import small_letters

@@ -12,7 +12,7 @@ from g2p_batch.model.contract import LengthBucket
 from g2p_batch.model.cuda.device import CudaDevice
 from g2p_batch.model.cuda.runtime import Array, CudaEvent, CudaGraph, Staging, pinned
 from g2p_batch.model.greedy import Decoded, FinishedWords, Indices, TokenizedChunk
-from g2p_batch.model.tokenizer import EOS, Int32
+from g2p_batch.model.ids import EOS, Int32
 
 AHEAD = 1
 """Rounds of steps that the GPU may be ahead of what the host has seen."""

@@ -12,7 +12,7 @@ from g2p_batch.model.contract import LengthBucket, Manifest
 from g2p_batch.model.cuda.decoder_rows import AHEAD, DecoderRows, StepRound
 from g2p_batch.model.cuda.device import NUMBER, CudaDevice
 from g2p_batch.model.greedy import FinishedWords, Rows, TokenizedChunk
-from g2p_batch.model.tokenizer import BYTE_OFFSET, START, Float32, Int32
+from g2p_batch.model.ids import BYTE_OFFSET, START, Float32, Int32
 
 _CUDA, _CPU, _POOLED = 2, 1, 2
 """Device types and allocator of the virtual machine."""

@@ -45,6 +45,19 @@ def test_a_widened_checkpoint_gives_the_same_strings_in_the_shape_asked_for(bund
     assert [a.pron for a in found] == [a.pron for a in wanted]
 
 
+def test_what_is_added_to_a_widened_checkpoint_is_no_zero_but_where_it_must_not_be_heard(bundled: Checkpoint) -> None:
+    wide = widen(bundled, "tiny_16").model
+    added = wide.encoder.block[-1]
+    attention, dense = added.layer[0].SelfAttention, added.layer[-1].DenseReluDense
+    for heard in (attention.o, dense.wo):
+        assert not heard.weight.detach().any()
+    for weight in (attention.q.weight, attention.k.weight, attention.v.weight, dense.wi_0.weight, dense.wi_1.weight):
+        assert weight.count_nonzero() > 0.99 * weight.numel()
+    assert attention.v.weight.std().item() == pytest.approx(256**-0.5, rel=0.02)
+    assert attention.q.weight.std().item() == pytest.approx(256**-0.5 * 64**-0.5, rel=0.02)
+    assert wide.decoder.block[0].layer[1].EncDecAttention.q.weight[-1].std().item() == pytest.approx(1 / 128, rel=0.2)
+
+
 def test_a_random_checkpoint_is_the_same_for_the_same_seed(bundled: Checkpoint) -> None:
     one, two, other = (random_checkpoint(bundled, "tiny_8", seed) for seed in (1, 1, 2))
     assert torch.equal(one.model.shared.weight, two.model.shared.weight)

@@ -13,9 +13,9 @@ from g2p_batch.errors import UsageError
 from g2p_batch.model.contract import DType
 from g2p_compile.bench import Skipped
 from g2p_compile.bench.ground import GROUNDS
-from g2p_compile.bench.peer_transformers import BatchSize
 from g2p_compile.bench.peer_transformers_gpu import GpuTransformers
 from g2p_compile.bench.peers import ALWAYS, OTHERS, PeerEntry, enter
+from g2p_compile.bench.race import BatchSize
 from g2p_compile.check.transformers_reference import answers, load_reference
 from g2p_compile.export.checkpoint import Checkpoint
 from tests.helpers import tiny_models

@@ -2,7 +2,7 @@
 
 import pytest
 
-from g2p_compile.bench.ceiling import gpu_ceilings
+from g2p_compile.bench.gpu_ceiling import gpu_ceilings
 from g2p_compile.bench.ground import GROUNDS
 from g2p_compile.bench.race import Tuned
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from g2p_batch.model.tokenizer import EOS
+from g2p_batch.model.ids import EOS
 from g2p_compile.check.transformers_reference import answers, generate, load_reference, reference_g2p, source_ids
 from g2p_compile.export.checkpoint import Checkpoint
 

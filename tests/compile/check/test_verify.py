@@ -14,9 +14,9 @@ from g2p_batch.model.compiled_engine import Caches
 from g2p_batch.model.contract import load_contract
 from g2p_batch.model.cpu_engine import Artifact, CpuEngine
 from g2p_batch.model.greedy import Rows
+from g2p_batch.model.ids import Float32, Int32
 from g2p_batch.model.resolve import find_model
 from g2p_batch.model.shipped import BUNDLED, shipped
-from g2p_batch.model.tokenizer import Float32, Int32
 from g2p_compile.check import verify as module
 from g2p_compile.check.golden import find_golden, read_tsv
 from g2p_compile.check.planned_words import planned

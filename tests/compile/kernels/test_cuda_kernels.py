@@ -20,8 +20,7 @@ from g2p_compile.kernels.cuda import CudaKernels, gpu
 from g2p_compile.kernels.cuda.launch import DeviceCode
 from g2p_compile.kernels.cuda.tiling import as_stored
 from g2p_compile.program import CHOICES
-from tests.helpers.emulated import build_kernels, require_gpu
-from tests.helpers.gpu_models import NO_CODE
+from tests.helpers.emulated import emulated_code, require_gpu
 
 HEADS, WIDTH, SOURCE, TARGET, SLOTS = 2, 16, 40, 20, 6
 INNER, WIDE, VOCABULARY = 72, 136, 384
@@ -130,22 +129,19 @@ HARDWARE = [
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     dtype, hardware = request.param
     folder = tmp_path_factory.mktemp("kernels")
-    with pytest.MonkeyPatch.context() as patch:
 
-        def emulated(code: Iterable[DeviceCode]) -> bytes:
-            build_kernels(code, folder / "kernels.so")
-            patch.setenv("EMULATED_KERNELS", str(folder / "kernels.so"))
-            return NO_CODE
+    def emulated(code: Iterable[DeviceCode]) -> bytes:
+        return emulated_code(code, folder / "kernels.so")
 
-        def compiled(code: Iterable[DeviceCode]) -> bytes:
-            compile_device_code(code, target_family("cuda", dtype).features, folder / "kernels.fatbin")
-            return (folder / "kernels.fatbin").read_bytes()
+    def compiled(code: Iterable[DeviceCode]) -> bytes:
+        compile_device_code(code, target_family("cuda", dtype).features, folder / "kernels.fatbin")
+        return (folder / "kernels.fatbin").read_bytes()
 
-        if hardware == "gpu":
-            require_gpu()
-        else:
-            request.getfixturevalue("emulator")
-        yield Bench(dtype, {"emulator": emulated, "gpu": compiled}[hardware], folder)
+    if hardware == "gpu":
+        require_gpu()
+    else:
+        request.getfixturevalue("emulator")
+    return Bench(dtype, {"emulator": emulated, "gpu": compiled}[hardware], folder)
 
 
 @pytest.mark.parametrize("rows", [1, 130])

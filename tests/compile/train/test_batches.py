@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from g2p_batch.model.tokenizer import EOS, START, detokenize
+from g2p_batch.model.ids import EOS, START
+from g2p_batch.model.tokenizer import detokenize
 from g2p_compile.train.batches import IGNORED, Batch, Cursor, Mix, batches, shares
 from g2p_compile.train.data import Examples
 from tests.helpers.training import lexicon, prepared, texts

@@ -266,10 +266,10 @@ CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value) {
   if (attribute == MAX_DYNAMIC_SHARED_SIZE_BYTES) allowed[function] = value;
   return CUDA_SUCCESS;
 }
-CUresult cuModuleLoadData(CUmodule* module, const void*) {
-  const char* path = std::getenv("EMULATED_KERNELS");
-  void* library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
-  if (!library) std::fprintf(stderr, "emulator: EMULATED_KERNELS: %s\n", path ? dlerror() : "not set");
+CUresult cuModuleLoadData(CUmodule* module, const void* image) {
+  // The path of a library with the kernels, behind the four bytes by which a fat binary begins.
+  void* library = dlopen(static_cast<const char*>(image) + 4, RTLD_NOW | RTLD_LOCAL);
+  if (!library) std::fprintf(stderr, "emulator: %s\n", dlerror());
   *module = library;
   return library ? CUDA_SUCCESS : CUDA_ERROR_INVALID_IMAGE;
 }

@@ -1,7 +1,6 @@
 """A compiled model on the emulated GPU: what it says, that company changes nothing, and how the host drives it."""
 
 import gc
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,36 +16,34 @@ from g2p_batch.model.cpu_engine import Artifact
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
 from g2p_batch.model.greedy import Decoded, Rows, StreamingEngine, TokenizedChunk, decode_stream
+from g2p_batch.model.ids import START
 from g2p_batch.model.nbest import Search, search_stream
 from g2p_batch.model.search_engine import SearchEngine, require_search
-from g2p_batch.model.tokenizer import START
 from g2p_compile.build.backends import BACKENDS
 from g2p_compile.build.bind import bind
 from g2p_compile.build.passes import passes_to_executable
 from g2p_compile.program import CHOICES, load_program
 from tests.helpers.decoding import decode
 from tests.helpers.emulated import Emulator
-from tests.helpers.gpu_models import SHAPES, GpuModel, gpu_model
+from tests.helpers.gpu_models import SHAPES, gpu_model
 
 Lists = dict[int, tuple[list[list[int]], np.ndarray, bool]]
 
 
-def open_model(model: GpuModel, patch: pytest.MonkeyPatch) -> GpuEngine:
-    patch.setenv("EMULATED_KERNELS", str(model.kernels))
-    engine = Artifact(model.folder).engine()
+def open_model(model: Path) -> GpuEngine:
+    engine = Artifact(model).engine()
     assert isinstance(engine, GpuEngine)
     return engine
 
 
 @pytest.fixture(scope="module")
-def model(tiny_program: Path, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> GpuModel:
+def model(tiny_program: Path, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return gpu_model(tiny_program, tmp_path_factory.mktemp("gpu"), "float32")
 
 
 @pytest.fixture(scope="module")
-def engine(model: GpuModel) -> Iterator[GpuEngine]:
-    with pytest.MonkeyPatch.context() as patch:
-        yield open_model(model, patch)
+def engine(model: Path) -> GpuEngine:
+    return open_model(model)
 
 
 def words(count: int, longest: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -123,9 +120,9 @@ def test_a_round_of_steps_is_one_graph(engine: GpuEngine, emulator: Emulator) ->
 
 
 def test_narrow_formats_agree_with_themselves_in_any_company(
-    tiny_program: Path, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_program: Path, emulator: Emulator, tmp_path: Path
 ) -> None:
-    engine = open_model(gpu_model(tiny_program, tmp_path, "bfloat16"), monkeypatch)
+    engine = open_model(gpu_model(tiny_program, tmp_path, "bfloat16"))
     ids, lengths = words(5, 12, seed=6)
     whole = decode(engine, ids, lengths)
     alone = decode(engine, ids[2:3], lengths[2:3])
@@ -133,26 +130,26 @@ def test_narrow_formats_agree_with_themselves_in_any_company(
     assert np.isfinite(whole.logprob).all()
 
 
-def test_a_gpu_of_another_kind_is_refused(model: GpuModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_of_another_kind_is_refused(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "capability", lambda device: (8, 0))
     with pytest.raises(ArtifactError, match="compiled for sm_90, this GPU is sm_80: compile the model on this machine"):
-        Artifact(model.folder)
+        Artifact(model)
     monkeypatch.setattr(runtime, "capability", lambda device: (9, 0))
     monkeypatch.setattr(runtime, "shared_bytes", lambda device: 1000)
     with pytest.raises(ArtifactError, match=r"bytes of shared memory, this GPU \(sm_90\) has 1,000"):
-        Artifact(model.folder)
+        Artifact(model)
     monkeypatch.setattr(runtime, "device_count", lambda: 0)
     with pytest.raises(ArtifactError, match="sees no GPU: look at CUDA_VISIBLE_DEVICES"):
-        Artifact(model.folder)
+        Artifact(model)
 
 
-def test_damaged_device_code_is_found(model: GpuModel) -> None:
-    path = model.folder / DEVICE_CODE
+def test_damaged_device_code_is_found(model: Path) -> None:
+    path = model / DEVICE_CODE
     good = path.read_bytes()
     path.write_bytes(good + b"x")
     try:
         with pytest.raises(ArtifactError, match=f"{DEVICE_CODE} is missing or damaged"):
-            Artifact(model.folder)
+            Artifact(model)
     finally:
         path.write_bytes(good)
 
@@ -185,8 +182,8 @@ def test_a_recording_that_fails_leaves_the_stream_of_use(engine: GpuEngine) -> N
     assert same(decode(engine, ids, lengths), wanted)
 
 
-def test_all_memory_is_there_before_the_first_graph(model: GpuModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = open_model(model, monkeypatch)
+def test_all_memory_is_there_before_the_first_graph(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = open_model(model)
     ids, lengths = words(1, 12, seed=9)
     decode(engine, ids, lengths)
     monkeypatch.setattr(runtime.library(), "cudaMallocHost", None)
@@ -196,13 +193,11 @@ def test_all_memory_is_there_before_the_first_graph(model: GpuModel, monkeypatch
     assert sum(len(decoder.graphs) for decoder in engine._decoders.values()) > 2
 
 
-def test_an_engine_that_goes_gives_its_memory_back(
-    model: GpuModel, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_that_goes_gives_its_memory_back(model: Path, emulator: Emulator) -> None:
     ids, lengths = words(5, 12, seed=11)
     areas = []
     for _ in range(3):
-        engine = open_model(model, monkeypatch)
+        engine = open_model(model)
         decode(engine, ids, lengths)
         searched(engine, SHAPES.buckets[0], ids, lengths, Search(2, 0.0, allowance=20))
         del engine
@@ -292,8 +287,8 @@ def test_a_search_does_not_depend_on_company(engine: GpuEngine) -> None:
         assert (said, logprob.tobytes(), proven) == (whole[row][0], whole[row][1].tobytes(), whole[row][2])
 
 
-def test_a_search_and_a_stream_do_not_disturb_each_other(model: GpuModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = open_model(model, monkeypatch)
+def test_a_search_and_a_stream_do_not_disturb_each_other(model: Path) -> None:
+    engine = open_model(model)
     ids, lengths = words(5, 12, seed=16)
     wanted = decode(engine, ids, lengths)
     assert any(decoder.graphs for decoder in engine._decoders.values())
@@ -307,21 +302,18 @@ def test_a_search_and_a_stream_do_not_disturb_each_other(model: GpuModel, monkey
     assert {row: said for row, (said, _, _) in found.items()} == {row: said for row, (said, _, _) in again.items()}
 
 
-def test_a_further_engine_voids_the_graphs_of_others(
-    engine: GpuEngine, model: GpuModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_further_engine_voids_the_graphs_of_others(engine: GpuEngine, model: Path) -> None:
     ids, lengths = words(5, 12, seed=12)
     wanted = decode(engine, ids, lengths)
     assert any(decoder.graphs for decoder in engine._decoders.values())
-    assert same(decode(open_model(model, monkeypatch), ids, lengths), wanted)
+    assert same(decode(open_model(model), ids, lengths), wanted)
     assert not any(decoder.graphs for decoder in engine._decoders.values())
     assert same(decode(engine, ids, lengths), wanted)
 
 
-def test_programs_keep_one_engine_and_threads_take_turns(model: GpuModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EMULATED_KERNELS", str(model.kernels))
+def test_programs_keep_one_engine_and_threads_take_turns(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    g2p = G2P(model.folder, device="cuda")
+    g2p = G2P(model, device="cuda")
     lists = [[f"word{i}{j}" for j in range(i + 1)] for i in range(4)]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda some: g2p(some, "eng-us"), lists))

@@ -12,7 +12,7 @@ from tvm.tirx.script import builder as T
 
 from g2p_batch.model import search_table as table
 from g2p_batch.model.contract import SLOTS_OF_ROW
-from g2p_batch.model.tokenizer import EOS, START
+from g2p_batch.model.ids import EOS, START
 from g2p_compile.kernels.vector import LOWEST, Expr, buffer, kernel, size
 
 _GOING, _OVER = 1, 2

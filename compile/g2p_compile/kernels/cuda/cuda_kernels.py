@@ -24,8 +24,8 @@ from g2p_compile.kernels.cuda.launch import (
     prim_func,
     up,
 )
-from g2p_compile.kernels.cuda.tiling import FEW_ROWS, Tiling, choose
-from g2p_compile.kernels.kernel import Call, Float32, Kernel, Limits, Packed
+from g2p_compile.kernels.cuda.tiling import FEW_ROWS, Packing, Tiling, choose
+from g2p_compile.kernels.kernel import Call, Kernel, Limits, Packed
 from g2p_compile.kernels.vector import Expr, size
 from g2p_compile.program import CHOICES
 
@@ -128,7 +128,7 @@ def _norm_product(operation: str, parts: int) -> Callable[[CudaKernels, Call], K
 
         function = prim_func(operation, emit)
         packed = (Packed((inner,), "float32"), Packed(tiling.packed_shape, STORED[kernels.dtype]))
-        return Kernel(function, packed, lambda gain, *weights: (gain, tiling.pack(*weights)))
+        return Kernel(function, packed, Packing(tiling, gained=True))
 
     return make
 
@@ -156,7 +156,7 @@ def _linear_residual(kernels: CudaKernels, call: Call) -> Kernel:
                 start(small, "few")
 
     function = prim_func("linear_residual", emit)
-    return Kernel(function, (Packed(tiling.packed_shape, STORED[kernels.dtype]),), lambda w: (tiling.pack(w),))
+    return Kernel(function, (Packed(tiling.packed_shape, STORED[kernels.dtype]),), Packing(tiling))
 
 
 def _cache_source(kernels: CudaKernels, call: Call) -> Kernel:
@@ -177,7 +177,7 @@ def _cache_source(kernels: CudaKernels, call: Call) -> Kernel:
         )
 
     function = prim_func("cache_source", emit)
-    return Kernel(function, (Packed(tiling.packed_shape, STORED[kernels.dtype]),), lambda w: (tiling.pack(w),))
+    return Kernel(function, (Packed(tiling.packed_shape, STORED[kernels.dtype]),), Packing(tiling))
 
 
 def _head(operation: str, choices: tuple[int, ...]) -> Callable[[CudaKernels, Call], Kernel]:
@@ -202,7 +202,7 @@ def _head(operation: str, choices: tuple[int, ...]) -> Callable[[CudaKernels, Ca
 
         function = prim_func(operation, emit)
         packed = (Packed((inner,), "float32"), Packed(tiling.packed_shape, STORED[kernels.dtype]))
-        return Kernel(function, packed, lambda gain, weight: (gain, tiling.pack(weight)))
+        return Kernel(function, packed, Packing(tiling, gained=True))
 
     return make
 
@@ -216,7 +216,7 @@ def _embed(kernels: CudaKernels, call: Call) -> Kernel:
         arguments: Arguments = [ids, table, y, Scalar("rows", rows)]
         kernels.emit(f"embed_{width}", f"embed<float, {width}>", arguments, Grid(up(rows, _WARPS)))
 
-    return Kernel(prim_func("embed", emit), (Packed((vocabulary, width), "float32"),), _as_it_is)
+    return Kernel(prim_func("embed", emit), (Packed((vocabulary, width), "float32"),), Packing())
 
 
 def _rms_norm(kernels: CudaKernels, call: Call) -> Kernel:
@@ -230,7 +230,7 @@ def _rms_norm(kernels: CudaKernels, call: Call) -> Kernel:
         body = f"rms_norm<{C_TYPES[kernels.dtype]}, {width}>"
         kernels.emit(f"rms_norm_{width}", body, arguments, Grid(up(rows, _WARPS)))
 
-    return Kernel(prim_func("rms_norm", emit), (Packed((width,), "float32"),), _as_it_is)
+    return Kernel(prim_func("rms_norm", emit), (Packed((width,), "float32"),), Packing())
 
 
 def _encoder_attention(kernels: CudaKernels, call: Call) -> Kernel:
@@ -250,7 +250,7 @@ def _encoder_attention(kernels: CudaKernels, call: Call) -> Kernel:
         arguments: Arguments = [qkv, lengths, bias, y, Scalar("length", length)]
         kernels.emit(f"encoder_attention_{heads}_{width}", body, arguments, Grid(words * heads, 1, shared), largest)
 
-    return Kernel(prim_func("encoder_attention", emit), (Packed((heads, span), "float32"),), _as_it_is)
+    return Kernel(prim_func("encoder_attention", emit), (Packed((heads, span), "float32"),), Packing())
 
 
 def _self_attention(kernels: CudaKernels, call: Call) -> Kernel:
@@ -271,7 +271,7 @@ def _self_attention(kernels: CudaKernels, call: Call) -> Kernel:
         arguments: Arguments = [qkv, slot, position, cache, bias, y, *sizes]
         kernels.emit(f"self_attention_{heads}_{width}", body, arguments, Grid(up(rows * heads, _WARPS)))
 
-    return Kernel(prim_func("self_attention", emit), (Packed((heads, longest), "float32"),), _as_it_is)
+    return Kernel(prim_func("self_attention", emit), (Packed((heads, longest), "float32"),), Packing())
 
 
 def _cross_attention(kernels: CudaKernels, call: Call) -> Kernel:
@@ -316,10 +316,6 @@ def _head_width(total: int, heads: int) -> int:
     if width not in _LANES:
         raise ModelError(f"heads of {width} values have no kernel for CUDA: they must have one of {_LANES}")
     return width
-
-
-def _as_it_is(weight: Float32) -> tuple[Float32]:
-    return (weight,)
 
 
 # Only the cacheless check, which is for CPUs, calls `linear`.

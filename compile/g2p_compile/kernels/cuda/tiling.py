@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from g2p_batch.errors import ModelError
-from g2p_compile.kernels.kernel import Array, Float32
+from g2p_batch.model.ids import Float32
+
+Array = npt.NDArray[Any]
 
 ROW_BYTES = 128
 PIECES = 8
@@ -96,6 +100,25 @@ class Tiling:
         at = np.arange(PIECES) ^ (np.arange(self.tile.columns)[:, None] % PIECES)
         swizzled = np.take_along_axis(pieces, at[None, None, :, :, None], axis=3)
         return as_stored(swizzled.reshape(self.packed_shape), self.dtype)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How the weights of an operation lie in memory: as they are, or as those of a product, behind its gain if any."""
+
+    product: Tiling | None = None
+    gained: bool = False
+
+    def __call__(self, *weights: Float32) -> tuple[Array, ...]:
+        """Pack weights, float32.
+
+        Raises:
+            ModelError: as `Tiling.pack` says.
+        """
+        if self.product is None:
+            return weights
+        gains = int(self.gained)
+        return (*weights[:gains], self.product.pack(*weights[gains:]))
 
 
 def choose(dtype: str, inner: int, outputs: int, *, parts: int, normed: bool, kept: int, shared_bytes: int) -> Tiling:
