@@ -307,7 +307,8 @@ def test_threads_that_share_a_predictor_take_turns(opened: list[Opened]) -> None
 
 
 def test_several_pronunciations_come_with_their_probabilities() -> None:
-    g2p = G2P(variants=3, workers=1)
+    assert G2P(variants=3, workers=1)(["read"], "eng-us") == [[("ˈɹid", None), ("ˈɹɛd", None)]]  # the dictionary's
+    g2p = G2P(variants=3, workers=1, dictionary=False)
     read, nothing, number = g2p(["read", "", "1"], "eng-us")
     assert [pron for pron, _ in read[:2]] == ["ˈɹɛd", "ˈɹid"]
     assert (len(read), nothing, number) == (3, [], [])

@@ -181,6 +181,7 @@ def test_the_summary_counts_every_row_once(tmp_path: Path) -> None:
         "words": 10,
         "missing_words": 0,
         "looked_up": 0,
+        "of_dictionary": 0,
         "duplicates": 1,
         "rejected": 2,
         "rejects": {"empty": 1, "unknown_language": 1},

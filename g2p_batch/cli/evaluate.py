@@ -127,7 +127,8 @@ def _pronounced(
     found = find_model(model, say, dtype=dtype)
     tag = None if lang is None else supported_tag(lang, found.contract)
     truth = read_reference(WordLists((path,), lang=tag), found.contract.languages)
-    g2p = G2P(found.folder, dtype=found.dtype, workers=workers, variants=variants)
+    # What it was trained on it has in its dictionary; what it says of other words is the question.
+    g2p = G2P(found.folder, dtype=found.dtype, workers=workers, variants=variants, dictionary=False)
     say(f"Pronouncing {count_of(len(truth.words), 'word')}")
     return truth, g2p(truth.words), {"model": model, "dtype": g2p.dtype}
 

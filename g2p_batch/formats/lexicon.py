@@ -56,6 +56,7 @@ REVIEW = pa.schema(
 """Columns of rows that somebody should look at."""
 
 MODEL, DICTIONARY = "model", "dictionary"
+OWN = pa.array([MODEL, DICTIONARY])
 """Sources of pronunciations: a model, and the exceptions that it carries. Others are lexicons that its user gave."""
 
 UNPROVEN = "unproven"
@@ -141,7 +142,8 @@ def dictionary_entries(words: pa.Table, found: Found) -> pa.RecordBatch:
         "phones": pa.nulls(len(held), LEXICON.field("phones").type),
         "logprob": pa.nulls(len(held), pa.float32()),
         "source": pa.repeat(DICTIONARY, len(held)),
-        "status": pa.repeat(STATUSES[-1], len(held)),
+        # What was left out of a word is still to be looked at; that it may be an acronym is no doubt any more.
+        "status": pc.if_else(_is(held["doubt"], UNSEEN_CHARACTER), UNSEEN_CHARACTER, STATUSES[-1]),
         "asked": _asked(_flat(held["asked"]), word),
         "input_row": _flat(held["row"]),
     }
@@ -174,6 +176,10 @@ def entries(words: pa.Table, answers: Answers) -> pa.RecordBatch:
         "input_row": _flat(words["row"]),
     }
     return pa.record_batch(columns, schema=LEXICON)
+
+
+def _is(column: pa.ChunkedArray, value: str) -> pa.Array:
+    return pc.fill_null(pc.equal(_flat(column), value), False)
 
 
 def _asked(asked: pa.Array, word: pa.Array) -> pa.Array:

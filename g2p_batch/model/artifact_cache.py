@@ -13,10 +13,9 @@ import msgspec
 
 from g2p_batch.errors import ArtifactError, InputError, ModelError, UsageError
 from g2p_batch.model import compiler
-from g2p_batch.model.contract import DTYPES, Contract, DType, LengthBucket, Manifest, Shapes, damaged_file
+from g2p_batch.model.contract import CHOOSE, DTYPES, Contract, DType, LengthBucket, Manifest, Shapes, damaged_file
 from g2p_batch.model.cpu_families import FAMILIES, Family, cpu_family
 from g2p_batch.model.progress import Say
-from g2p_batch.model.search_table import CHOOSE
 from g2p_batch.model.shipped import shipped
 
 LIBRARY, WEIGHTS = "model.so", "weights.bin"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from g2p_batch.model.contract import DType, LengthBucket, Manifest, Shapes, Tensor
+from g2p_batch.model.contract import CHOOSE, DType, LengthBucket, Manifest, Shapes, Tensor
 from g2p_batch.model.greedy import Rows
 from g2p_batch.model.ids import Float32, Int32
-from g2p_batch.model.search_table import CHOOSE, SearchTable
+from g2p_batch.model.search_table import SearchTable
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,10 @@ class Contract:
 EXCEPTIONS = "exceptions.parquet"
 """The file of the words that a model does not say as its dictionary does, beside its weights: `words.dictionary`."""
 
+CHOOSE = "choose_1"
+"""Name of the compiled function that reads and writes a `search_table`; where a table changes the number has to, so
+that no artifact of another version is given one that it does not know."""
+
 MOST_VARIANTS = 32
 """Most outputs of a word that can be searched for."""
 SLOTS_OF_ROW = 16

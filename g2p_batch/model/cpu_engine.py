@@ -17,14 +17,13 @@ import numpy as np
 from g2p_batch.errors import ArtifactError
 from g2p_batch.model.artifact_cache import DEVICE_CODE, LIBRARY, WEIGHTS
 from g2p_batch.model.compiled_engine import Caches, CompiledEngine, HostCode, values_of
-from g2p_batch.model.contract import EXCEPTIONS, Kind, LengthBucket, Manifest, damaged_file, load_manifest
+from g2p_batch.model.contract import CHOOSE, EXCEPTIONS, Kind, LengthBucket, Manifest, damaged_file, load_manifest
 from g2p_batch.model.cpu_families import cpu_features
 from g2p_batch.model.cuda import runtime
 from g2p_batch.model.cuda.device import CudaDevice, device_module, require_gpu
 from g2p_batch.model.cuda.gpu_engine import GpuEngine
 from g2p_batch.model.greedy import Rows
 from g2p_batch.model.ids import Float32, Int32
-from g2p_batch.model.search_table import CHOOSE
 
 _ALIGNMENT = 64
 """Bytes; compiled code reads whole vectors."""

@@ -10,10 +10,6 @@ from g2p_batch.model.contract import SLOTS_OF_ROW, LengthBucket
 from g2p_batch.model.greedy import Indices
 from g2p_batch.model.ids import START, Bool, Float32, Int32
 
-CHOOSE = "choose_1"
-"""Name of the compiled function that reads and writes a table; where a table changes the number has to, so that no
-artifact of another version is given one that it does not know."""
-
 OPEN = 64
 """Beginnings that a word can have open; a worse one that finds no place is remembered by its probability."""
 

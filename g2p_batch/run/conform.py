@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from g2p_batch.counts import counted
 from g2p_batch.formats.kind import Format
-from g2p_batch.formats.lexicon import LEXICON, REVIEW, WriteOptions
+from g2p_batch.formats.lexicon import LEXICON, OWN, REVIEW, WriteOptions
 from g2p_batch.formats.word_lines import by_word
 from g2p_batch.phones import PhoneSet, Segmented, Style, Unified, Unknown, coverage, restyle, segment
 from g2p_batch.words.filter import REJECTS
@@ -57,7 +57,7 @@ class Unwanted:
             reason = pc.if_else(is_low, LOW_LOGPROB, reason)
         if self.statuses:
             reason = pc.if_else(pc.is_in(rows["status"], pa.array(self.statuses)), rows["status"], reason)
-        return pc.if_else(pc.equal(rows["source"], "model"), reason, pa.scalar(None, pa.string()))
+        return pc.if_else(pc.is_in(rows["source"], OWN), reason, pa.scalar(None, pa.string()))
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Losses:
 
 
 def _each_once(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Make one of a model's variants of a word that have the same phones, with the sum of their probabilities.
+    """Make one of the variants of a word that have the same phones, a model's with the sum of their probabilities.
 
     Args:
         batch: rows of schema `LEXICON`; those of a word are adjacent, and best first.
@@ -88,7 +88,7 @@ def _each_once(batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch
     said = pc.binary_join(batch["phones"], "\x1f").dictionary_encode().indices.to_numpy()
     row = batch["input_row"].to_numpy()
-    is_model = pc.equal(batch["source"], "model").to_numpy(zero_copy_only=False)
+    is_model = pc.is_in(batch["source"], OWN).to_numpy(zero_copy_only=False)
     # What a lexicon says is nobody's to change: each of its rows is by itself.
     alone = np.where(is_model, 0, np.arange(1, len(batch) + 1))
     _, first, group = np.unique(np.stack([row, said, alone]), axis=1, return_index=True, return_inverse=True)
@@ -96,18 +96,19 @@ def _each_once(batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch
     logprob = batch["logprob"].to_numpy(zero_copy_only=False).astype(np.float64)
     total = np.full(len(first), -np.inf)
-    np.logaddexp.at(total, group.reshape(-1), logprob)
+    known = ~np.isnan(logprob)  # a dictionary has none
+    np.logaddexp.at(total, group.reshape(-1)[known], logprob[known])
     once = np.bincount(group.reshape(-1)) == 1
     total = np.where(once, logprob[first], total)
     # By word as they came, the most probable first, equals as they came.
     word = np.cumsum(np.diff(row, prepend=row[0]) != 0)[first]
-    order = np.lexsort((first, np.where(np.isnan(total), -np.inf, -total), word))
+    order = np.lexsort((first, np.where(np.isfinite(total), -total, -np.inf), word))
     kept, word = batch.take(pa.array(first[order])), word[order]
     summed = total[order].astype(np.float32)
     rank = np.arange(len(word)) - np.searchsorted(word, word) + 1
     changed = {
         "rank": pa.array(rank.astype(np.int8)),
-        "logprob": pa.array(summed, mask=np.isnan(summed)),
+        "logprob": pa.array(summed, mask=~np.isfinite(summed)),
     }
     return pa.record_batch([changed.get(name, kept[name]) for name in LEXICON.names], schema=LEXICON)
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from g2p_batch.errors import RunError
 from g2p_batch.formats.existing import ExistingLexicon
-from g2p_batch.formats.lexicon import DICTIONARY, MODEL
+from g2p_batch.formats.lexicon import OWN
 from g2p_batch.model.progress import Say
 from g2p_batch.run.packed_words import MARK, packed
 from g2p_batch.run.run_directory import PLAN, RunDir
@@ -35,8 +35,6 @@ _ANSWER_COLUMNS = pa.schema(
     ]
 )
 """What is said of a word, as the columns of `LEXICON` have it."""
-
-_OWN = pa.array([MODEL, DICTIONARY])
 
 _ENTRIES = pa.schema(
     [("order", pa.int64()), ("lexicon", pa.int16()), ("key", pa.int64()), ("word", pa.string()), *_ANSWER_COLUMNS]
@@ -110,7 +108,7 @@ class EarlierRun:
                     "`g2p-batch run`, or leave out --since-run"
                 )
             rows = decoded(data)
-            yield from rows.filter(pc.is_in(rows["source"], _OWN)).to_batches()
+            yield from rows.filter(pc.is_in(rows["source"], OWN)).to_batches()
 
 
 WAYS = ("exactly", "by case", "as asked")

@@ -31,7 +31,8 @@ class Summary:
         spelling: rows by what was done to their words, of `spelling.STEPS`.
         look_alikes: rows by language and letter of another script that stands for one of the alphabet.
         variants_left_out: pronunciations that it cannot hold, of words of which it holds another, by reason.
-        statuses: words of the lexicon whose pronunciation is a model's, of this run or of an earlier one, by status.
+        statuses: words of the lexicon whose pronunciation is a model's or its dictionary's, by status, those of an
+            earlier run among them.
         languages: words of the lexicon by language.
         unknown_symbols: what is not IPA among the phones, by language and symbol.
         unified_symbols: ways of writing a sound that gave way to the usual one, by language and both, as `tʃ > t͡ʃ`.

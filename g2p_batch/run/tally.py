@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from g2p_batch.counts import counted
-from g2p_batch.formats.lexicon import DICTIONARY, MODEL
+from g2p_batch.formats.lexicon import DICTIONARY, OWN
 
 
 @dataclass
@@ -20,7 +20,7 @@ class LexiconTally:
     languages: Counter[str] = field(default_factory=Counter)
     """Words by language."""
     statuses: Counter[str] = field(default_factory=Counter)
-    """Words whose pronunciation is a model's, by status."""
+    """Words whose pronunciation is a model's, or of its dictionary, by status."""
     of_dictionary: int = 0
     """Words whose pronunciation is of the model's dictionary."""
 
@@ -37,8 +37,8 @@ class LexiconTally:
             words = batch if first.all() else batch.filter(pa.array(first))
             self.words += len(words)
             self.languages.update(counted(words["lang"]))
-            of_model = pc.equal(words["source"], MODEL)
             self.of_dictionary += pc.equal(words["source"], DICTIONARY).true_count
+            of_model = pc.is_in(words["source"], OWN)
             is_ok = pc.and_(of_model, pc.equal(words["status"], "ok"))
             doubtful = words["status"].filter(pc.and_not(of_model, is_ok))  # counting names is dear, and most are ok
             self.statuses.update({"ok": is_ok.true_count} | counted(doubtful))

@@ -25,7 +25,7 @@ def test_export_hands_on_prefix_and_name(here: Path, monkeypatch: pytest.MonkeyP
     assert run(
         "export", "someone/model", "-o", "out", "--prefix", "none", "--name", "mine", "--alphabet", "it.json"
     ) == Ran(0, "", "Exported fake to out: prefix `<TAG>:`, 4 languages\n")
-    assert asked == ["someone/model", None, "none", tuple(LANGUAGES), {"fra": {"é": 1}}, Path("out"), "mine"]
+    assert asked == ["someone/model", None, "none", tuple(LANGUAGES), {"fra": {"é": 1}}, None, Path("out"), "mine"]
 
 
 def test_an_alphabet_may_be_counted_from_the_training_words(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

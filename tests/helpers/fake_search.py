@@ -9,11 +9,11 @@ from functools import cache
 import numpy as np
 import tvm
 
-from g2p_batch.model.contract import LengthBucket, Shapes
+from g2p_batch.model.contract import CHOOSE, LengthBucket, Shapes
 from g2p_batch.model.cpu_engine import host_function
 from g2p_batch.model.greedy import Rows
 from g2p_batch.model.ids import BYTE_OFFSET, EOS, START, Float32, Int32
-from g2p_batch.model.search_table import CHOOSE, SearchTable
+from g2p_batch.model.search_table import SearchTable
 from g2p_compile.build.search import with_choosing
 
 SHAPES = Shapes((LengthBucket(16, 6, batch=2, chunk=3), LengthBucket(64, 12, batch=1, chunk=2)), (1, 2, 4))

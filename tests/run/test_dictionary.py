@@ -71,6 +71,22 @@ def test_answers_of_an_earlier_run_keep_their_source(folder: Path) -> None:
     assert rows(folder, "next") == [*rows(folder, "lexicon"), ("eng-us", "new", "new", "model", 1)]
 
 
+def test_variants_with_the_same_phones_are_one_and_what_was_left_out_is_still_told(folder: Path) -> None:
+    rows = [("eng-us", "the", "ðə"), ("eng-us", "the", "ˈðə"), ("eng-us", "the", "ði")]
+    exceptions = folder / "exceptions.parquet"
+    pq.write_table(
+        pa.Table.from_pylist([dict(zip(EXCEPTION.names, row, strict=True)) for row in rows], EXCEPTION), exceptions
+    )
+    (folder / "words.tsv").write_text("lang\tword\neng-us\tthe\neng-us\tof\n", encoding="utf-8")
+    generate(folder, "bare", "--phones", "ipa", "--stress", "drop")
+    table = pq.read_table(folder / "bare.parquet", columns=["word", "phones", "rank"])
+    assert [tuple(row.values()) for row in table.to_pylist()] == [
+        ("the", ["ð", "ə"], 1),
+        ("the", ["ð", "i"], 2),
+        ("of", ["o", "f"], 1),
+    ]
+
+
 def test_programs_get_them_too(folder: Path) -> None:
     said = ["ðə", "həˈloʊ", "əv"]
     assert G2P("anything")(["The".lower(), "hello", "of"], lang="eng-us") == said

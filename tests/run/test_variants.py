@@ -18,7 +18,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def generate(output: str, *more: str) -> str:
-    ran = run("generate", "words.txt", "--lang", "eng-us", "-o", output, *more)
+    ran = run("generate", "words.txt", "--lang", "eng-us", "-o", output, "--no-dictionary", *more)
     assert ran.exit_code == 0, ran.stderr
     return Path(output).read_text(encoding="utf-8") if not output.endswith("parquet") else ""
 
@@ -113,12 +113,23 @@ def test_words_of_lexicons_stay_as_they_are_there() -> None:
 
 def test_a_run_goes_on_with_the_same_wish_only() -> None:
     generate("lexicon.tsv", "--variants", "4")
-    ran = run("generate", "words.txt", "--lang", "eng-us", "-o", "lexicon.tsv", "--variants", "2")
+    ran = run("generate", "words.txt", "--lang", "eng-us", "--no-dictionary", "-o", "lexicon.tsv", "--variants", "2")
     assert ran.exit_code == 1
     assert "was planned with --variants 4, now it is --variants 2" in ran.stderr
     assert generate("lexicon.tsv", "--variants", "4")
     again = run(
-        *("generate", "words.txt", "--lang", "eng-us", "-o", "new.tsv", "--variants", "2", "--since-run"),
+        *(
+            "generate",
+            "words.txt",
+            "--lang",
+            "eng-us",
+            "--no-dictionary",
+            "-o",
+            "new.tsv",
+            "--variants",
+            "2",
+            "--since-run",
+        ),
         "lexicon.tsv.run",
     )
     assert (again.exit_code, "--since-run lexicon.tsv.run was planned with --variants 4" in again.stderr) == (1, True)

@@ -10,7 +10,7 @@ import tvm
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from g2p_batch.model.search_table import CHOOSE
+from g2p_batch.model.contract import CHOOSE
 from g2p_compile.kernels.cpu.choosing import choose
 from g2p_compile.program import CHOICES, PREFIX, WEIGHT_NAMES, Program, operation_of
 

@@ -1,5 +1,6 @@
 """Exceptions: the words that a model was trained on and does not say as their dictionary does."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
+from g2p_batch.model.alphabet import ALPHABET, read_alphabets
 from g2p_batch.model.contract import EXCEPTIONS, Contract
 from g2p_batch.model.ids import EOS, START, Float32
 from g2p_batch.storage.publish import publish
 from g2p_batch.words.dictionary import EXCEPTION
-from g2p_batch.words.spelling import small_letters
+from g2p_batch.words.spelling import SEPARATOR, Spelling
 from g2p_compile.check.transformers_reference import load_reference
 from g2p_compile.train.batches import IGNORED
 from g2p_compile.train.data import Int64, Texts
@@ -29,7 +31,7 @@ _TOKENS = 16384
 """Ids of a batch, sources and targets, about."""
 
 
-def exceptions(network: Network, device: str, dictionary: pa.Table, contract: Contract, *, capitals: bool) -> pa.Table:
+def exceptions(network: Network, device: str, dictionary: pa.Table, contract: Contract) -> pa.Table:
     """Return what a dictionary says of words that a model says otherwise, barely right, or in one way of several.
 
     A model that is told the right tokens up to a place, and finds the next one the most probable at each, is one that
@@ -39,20 +41,20 @@ def exceptions(network: Network, device: str, dictionary: pa.Table, contract: Co
         network: the model.
         device: where it is.
         dictionary: words of schema `REFERENCE` that the model may be asked, each once.
-        contract: the form of the prefix.
-        capitals: whether words are asked as they are written; else in small letters.
+        contract: the form of the prefix, and the alphabets, by which words are asked.
 
     Returns:
-        Rows of schema `EXCEPTION`. A word in capitals is among them also where it is asked like another exception, so
-        that looking for what is asked never finds the wrong one.
+        Rows of schema `EXCEPTION`. A word that is not asked as it is written is among them also where it is asked like
+        another exception, so that looking for what is asked never finds the wrong one; and one in several parts always.
     """
     words = dictionary.combine_chunks()
     word, lang, prons = (words[name].combine_chunks() for name in ("word", "lang", "prons"))
-    asked = word if capitals else small_letters(word, lang)
+    asked = pc.coalesce(Spelling(contract.alphabets).ask(word, lang.dictionary_encode()).text, word)
     variants = pc.list_value_length(prons).to_numpy()
     first = pc.list_element(prons, 0)
     is_right = leads(network, device, asked, lang, first, contract) > _SURE
-    is_exception = ~is_right | (variants > 1)
+    is_parted = pc.match_substring(asked, SEPARATOR).to_numpy(zero_copy_only=False)
+    is_exception = ~is_right | (variants > 1) | is_parted
     named, asked_name = (pc.binary_join_element_wise(lang, text, "\t") for text in (word, asked))
     clashes = pc.is_in(asked_name, named.filter(pa.array(is_exception)))
     is_exception |= clashes.to_numpy(zero_copy_only=False)
@@ -78,7 +80,8 @@ def keep_exceptions(folder: Path, recipe: Recipe, device: str, dictionary: pa.Ta
     checkpoint = load_reference(str(folder / CONFIG))
     model = checkpoint.model.to(device).eval()
     network = Network(model, DTYPES[recipe.precision], checkpoint.contract.geometry.logit_scale)
-    rows = exceptions(network, device, dictionary, checkpoint.contract, capitals=recipe.capitals)
+    contract = replace(checkpoint.contract, alphabets=read_alphabets(folder / ALPHABET))
+    rows = exceptions(network, device, dictionary, contract)
     write_exceptions(folder / EXCEPTIONS, rows)
     return len(rows.group_by(["lang", "word"]).aggregate([]))
 

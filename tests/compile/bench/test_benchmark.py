@@ -91,7 +91,7 @@ class Misled:
     name, dtype, settings = "Misled", "float32", ("its only one",)
 
     def __init__(self, variants: int) -> None:
-        found = G2P(variants=variants, min_share=0)(WORDS, LANGS)
+        found = G2P(variants=variants, min_share=0, dictionary=False)(WORDS, LANGS)
         self.said = dict(zip(WORDS, (tuple(pron for pron, _ in one) for one in found), strict=True))
         best, second, third = self.said["gatto"]
         self.said["gatto"] = best, third, second

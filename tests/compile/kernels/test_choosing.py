@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tvm
 
-from g2p_batch.model.contract import LengthBucket
+from g2p_batch.model.contract import CHOOSE, LengthBucket
 from g2p_batch.model.cpu_engine import host_function
 from g2p_batch.model.ids import EOS
-from g2p_batch.model.search_table import CHOOSE, SearchTable, search_table
+from g2p_batch.model.search_table import SearchTable, search_table
 from g2p_compile.build.search import with_choosing
 from g2p_compile.kernels import MACHINES
 from tests.helpers.cpu_kernels import RUNNABLE
