@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 
 from g2p_batch.model.artifact_cache import GPU_DTYPES, WEIGHTS, load_shapes, target_family
-from g2p_batch.model.contract import MANIFEST, DType, LengthBucket, Shapes
+from g2p_batch.model.contract import EXCEPTIONS, MANIFEST, DType, LengthBucket, Shapes, save_json
 from g2p_batch.model.cpu_families import Family
 from g2p_batch.model.shipped import BUNDLED, shipped
 from g2p_batch.model.tokenizer import tokenize
@@ -140,6 +140,10 @@ def _code(program: Path, shapes: Shapes, family: Family, dtype: DType, folder: P
     """Compile a program; instead of its weights the recipe is kept by which they are packed again."""
     manifest = build(program, family, shapes, dtype, folder)
     (folder / WEIGHTS).unlink()
+    # Nothing that is proven there looks words up.
+    (folder / EXCEPTIONS).unlink(missing_ok=True)
+    files = {name: digest for name, digest in manifest.files.items() if name != EXCEPTIONS}
+    save_json(folder / MANIFEST, replace(manifest, files=files))
     loaded = load_program(program)
     bound = bind(loaded, BACKENDS["cuda"](loaded, family, shapes, dtype, None).kernels, shapes)
     recipe = {name: Made(Packing(), (name,), 0) for name in manifest.tensors if name in loaded.weights}
