@@ -166,6 +166,10 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     require_torch("training", "train")
     from g2p_compile.train.preparation import prepare
 
+    if peers:
+        from g2p_compile.bench.phonetisaurus import require_phonetisaurus
+
+        require_phonetisaurus()  # before a training of hours
     if folder is None or dry_run:
         _show(prepare(_recipe(options), _files(options)))
         return

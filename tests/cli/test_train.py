@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+import sys
 from pathlib import Path
 
 import click
@@ -136,3 +137,12 @@ def test_peers_learn_the_same_words_and_are_asked_the_same_others(tmp_path: Path
 def test_peers_need_words_that_are_held_out(tmp_path: Path) -> None:
     ran = run(toy(tmp_path / "toy.tsv"), "-o", tmp_path / "run", "--peers")
     assert "--peers compares on words that --hold-out keeps back" in ran.output
+
+
+def test_a_peer_that_is_not_installed_is_missed_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "phonetisaurus", None)
+    ran = run(toy(tmp_path / "toy.tsv"), "-o", tmp_path / "run", "--hold-out", "2", "--peers")
+    assert (ran.exit_code, (tmp_path / "run").exists()) == (1, False)
+    assert "pip install 'g2p-batch[bench]'" in ran.output

@@ -43,7 +43,7 @@ def train_and_ask(pairs: Sequence[tuple[str, str]], asked: Sequence[str], folder
         PackageError: it is not installed.
         UsageError: it fails; the message has its last words.
     """
-    programs = _programs()
+    programs = require_phonetisaurus()
     folder.mkdir(parents=True, exist_ok=True)
     usable = [(word, pron) for word, pron in pairs if word and pron and not (set(word) | set(pron)) & _RESERVED]
     lexicon = "".join(f"{word}\t{' '.join(pron)}\n" for word, pron in usable)
@@ -63,8 +63,12 @@ def train_and_ask(pairs: Sequence[tuple[str, str]], asked: Sequence[str], folder
     return Trained(prons, len(usable), trained - began, ended - trained)
 
 
-def _programs() -> Path:
-    """Return the folder of the package's programs and libraries."""
+def require_phonetisaurus() -> Path:
+    """Return the folder of the package's programs and libraries.
+
+    Raises:
+        PackageError: it is not installed.
+    """
     try:
         import phonetisaurus
     except ImportError:

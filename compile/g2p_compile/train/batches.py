@@ -114,7 +114,7 @@ def _batches(
         rng.shuffle(parts)
         for number in range(cursor.batch, len(parts)):
             yield (
-                _batch(examples, pool[parts[number]], prefix[parts[number]]),
+                batch_of(examples, pool[parts[number]], prefix[parts[number]]),
                 replace(cursor, batch=number + 1),
             )
         dealt = np.bincount(langs, minlength=len(odds))
@@ -173,7 +173,8 @@ def _cut(examples: Examples, pool: Int64, prefix: Int64, tokens: int) -> list[In
     return parts
 
 
-def _batch(examples: Examples, rows: Int64, prefix: Int64) -> Batch:
+def batch_of(examples: Examples, rows: Int64, prefix: Int64) -> Batch:
+    """Return examples `rows` [B] as a batch, behind the prefixes [B] of those places in `Examples.prefixes`."""
     words, prons = examples.words.lengths[rows], examples.prons.lengths[rows]
     prefixes = examples.prefixes.lengths[prefix]
     nothing = np.zeros_like(rows)

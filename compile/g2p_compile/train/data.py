@@ -188,7 +188,7 @@ def make_lexicon(
     usable[parent[kept][~bad]] = True
     dictionary = reference.words.filter(pa.array(usable))
     return TrainingLexicon(
-        _examples(good, contract), reference.rows, len(words), alphabets, dictionary, reference.rejects, left_out
+        examples_of(good, contract), reference.rows, len(words), alphabets, dictionary, reference.rejects, left_out
     )
 
 
@@ -262,7 +262,8 @@ def _among(words: pa.Table, others: pa.Table) -> npt.NDArray[np.bool_]:
     return among
 
 
-def _examples(pairs: pa.Table, contract: Contract) -> Examples:
+def examples_of(pairs: pa.Table, contract: Contract) -> Examples:
+    """Return rows [N] of columns `lang`, `word` and `pron` as examples, in their order."""
     tags = tuple(sorted(pc.unique(pairs["lang"]).to_pylist()))
     lang = pc.index_in(pairs["lang"], pa.array(tags)).to_numpy().astype(np.int32)
     prefixes = pa.array([contract.prefix_for(tag) for tag in (*tags, UNKNOWN)])

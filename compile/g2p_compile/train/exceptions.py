@@ -11,13 +11,13 @@ import torch
 
 from g2p_batch.model.alphabet import ALPHABET, read_alphabets
 from g2p_batch.model.contract import EXCEPTIONS, Contract
-from g2p_batch.model.ids import EOS, START, Float32
+from g2p_batch.model.ids import Float32
 from g2p_batch.storage.publish import publish
 from g2p_batch.words.dictionary import EXCEPTION
 from g2p_batch.words.spelling import SEPARATOR, Spelling
 from g2p_compile.check.transformers_reference import load_reference
-from g2p_compile.train.batches import IGNORED
-from g2p_compile.train.data import Int64, Texts
+from g2p_compile.train.batches import IGNORED, batch_of
+from g2p_compile.train.data import Examples, Int64, examples_of
 from g2p_compile.train.network import Network
 from g2p_compile.train.recipe import Recipe
 from g2p_compile.train.save import CONFIG, DTYPES
@@ -27,8 +27,8 @@ _SURE = 0.3
 """Nats by which the right token has to lead everywhere. Number formats of compiled models move logits by less, but for
 two words in 6,000 in int8 (the bundled model), so that what is no exception comes out the same in all of them."""
 
-_TOKENS = 16384
-"""Ids of a batch, sources and targets, about."""
+_BYTES = 10_000
+"""Of the words and pronunciations of a batch, about."""
 
 
 def exceptions(network: Network, device: str, dictionary: pa.Table, contract: Contract) -> pa.Table:
@@ -122,37 +122,28 @@ def leads(
         prons: [N], their pronunciations.
         contract: the form of the prefix.
     """
-    prefixes = {tag: contract.prefix_for(tag) for tag in pc.unique(langs).to_pylist()}
-    codes = langs.dictionary_encode()
-    prefix = pa.array([prefixes[tag] for tag in codes.dictionary.to_pylist()]).take(codes.indices)
-    sources, targets = Texts.of(pc.binary_join_element_wise(prefix, words, "")), Texts.of(prons)
-    order = np.lexsort((sources.lengths, targets.lengths))[::-1]  # what needs most memory first
+    examples = examples_of(pa.table({"lang": langs, "word": words, "pron": prons}), contract)
+    sources, targets = examples.words.lengths, examples.prons.lengths
+    order = np.lexsort((sources, targets))[::-1]  # what needs most memory first
     result = np.empty(len(words), np.float32)
-    parts = np.array_split(order, max(1, int((sources.lengths + targets.lengths).sum()) // _TOKENS))
+    parts = np.array_split(order, max(1, int((sources + targets).sum()) // _BYTES))
     with threads(device) as workers:
-        for rows, found in zip(
-            parts, workers.lazily(lambda rows: _leads(network, device, sources, targets, rows), parts), strict=True
-        ):
-            result[rows] = found
+        found = workers.lazily(lambda rows: _leads(network, device, examples, rows), parts)
+        for rows, lead in zip(parts, found, strict=True):
+            result[rows] = lead
     return result
 
 
-def _leads(network: Network, device: str, sources: Texts, targets: Texts, rows: Int64) -> Float32:
-    nothing = np.zeros_like(rows)
-    ids = np.zeros((len(rows), int(sources.lengths[rows].max())), np.int64)
-    sources.put(rows, ids, nothing)
-    ends = targets.lengths[rows]
-    labels = np.full((len(rows), int(ends.max()) + 1), IGNORED, np.int64)
-    targets.put(rows, labels, nothing)
-    labels[np.arange(len(rows)), ends] = EOS
-    inputs = np.full_like(labels, START)
-    inputs[:, 1:] = np.where(labels[:, :-1] == IGNORED, 0, labels[:, :-1])
+def _leads(network: Network, device: str, examples: Examples, rows: Int64) -> Float32:
+    batch = batch_of(examples, rows, examples.lang[rows].astype(np.int64))
     with torch.inference_mode():
-        logits = network.logits(*(torch.from_numpy(part).to(device) for part in (ids, inputs))).float()
-        label = torch.from_numpy(labels).to(device).flatten()
-        counted = label != IGNORED
-        right = logits.gather(1, label.clamp(min=0)[:, None])[:, 0]
-        logits.scatter_(1, label.clamp(min=0)[:, None], -torch.inf)
-        lead = torch.where(counted, right - logits.amax(1), torch.inf)
+        sources, inputs, labels = (
+            torch.from_numpy(ids).to(device) for ids in (batch.sources, batch.inputs, batch.labels)
+        )
+        logits = network.logits(sources, inputs).float()
+        at = labels.flatten().clamp(min=0)[:, None]
+        right = logits.gather(1, at)[:, 0]
+        logits.scatter_(1, at, -torch.inf)
+        lead = torch.where(labels.flatten() == IGNORED, torch.inf, right - logits.amax(1))
         smallest: Float32 = lead.view(labels.shape).amin(1).cpu().numpy()
     return smallest

@@ -38,6 +38,8 @@ def threads(device: str) -> Iterator[Threads]:
         yield Threads(1, None)
         return
     # Of the thread that calls it, and of those that start later.
-    with ThreadPoolExecutor(count, "train", lambda: torch.set_num_threads(1)) as pool:
-        yield Threads(count, pool)
-    torch.set_num_threads(count)
+    try:
+        with ThreadPoolExecutor(count, "train", lambda: torch.set_num_threads(1)) as pool:
+            yield Threads(count, pool)
+    finally:
+        torch.set_num_threads(count)

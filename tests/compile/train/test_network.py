@@ -82,7 +82,7 @@ def test_loss_and_gradients_are_those_of_transformers(shape: str, form: str) -> 
 
 
 @pytest.mark.usefixtures("as_is")
-def test_bfloat16_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_near() -> None:
     model = model_of(geometry_of(TINY))
     exact, near = (Network(model, dtype, 1.0).loss(*batch()) for dtype in (torch.float32, torch.bfloat16))
     assert exact.item() == pytest.approx(near.item(), rel=0.02)
