@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,19 +50,34 @@ def exceptions(network: Network, device: str, dictionary: pa.Table, contract: Co
     """
     words = dictionary.combine_chunks()
     word, lang, prons = (words[name].combine_chunks() for name in ("word", "lang", "prons"))
-    asked = pc.coalesce(Spelling(contract.alphabets).ask(word, lang.dictionary_encode()).text, word)
+    asked = asked_of(words, contract)
     variants = pc.list_value_length(prons).to_numpy()
     first = pc.list_element(prons, 0)
     is_right = leads(network, device, asked, lang, first, contract) > _SURE
     is_parted = pc.match_substring(asked, SEPARATOR).to_numpy(zero_copy_only=False)
     is_exception = ~is_right | (variants > 1) | is_parted
-    named, asked_name = (pc.binary_join_element_wise(lang, text, "\t") for text in (word, asked))
-    clashes = pc.is_in(asked_name, named.filter(pa.array(is_exception)))
+    clashes = pc.is_in(named(lang, asked), named(lang, word).filter(pa.array(is_exception)))
     is_exception |= clashes.to_numpy(zero_copy_only=False)
-    kept = words.filter(pa.array(is_exception)).sort_by([("lang", "ascending"), ("word", "ascending")])
-    parts = kept["prons"].combine_chunks()
-    rows = kept.select(["lang", "word"]).take(pc.list_parent_indices(parts))
-    return rows.append_column("pron", parts.flatten()).cast(EXCEPTION)
+    return exception_rows(words.filter(pa.array(is_exception)))
+
+
+def asked_of(words: pa.Table, contract: Contract) -> pa.Array:
+    """Return what a model is asked for words [N] of schema `REFERENCE`, with separators where it is several texts."""
+    word, lang = (words[name].combine_chunks() for name in ("word", "lang"))
+    return pc.coalesce(Spelling(contract.alphabets).ask(word, lang.dictionary_encode()).text, word)
+
+
+def named(lang: Any, text: Any) -> Any:
+    """Return texts [N] with their languages [N], as one text each."""
+    return pc.binary_join_element_wise(lang, text, "\t")
+
+
+def exception_rows(words: pa.Table) -> pa.Table:
+    """Return words of schema `REFERENCE` as rows of schema `EXCEPTION`, sorted."""
+    words = words.sort_by([("lang", "ascending"), ("word", "ascending")])
+    prons = words["prons"].combine_chunks()
+    rows = words.select(["lang", "word"]).take(pc.list_parent_indices(prons))
+    return rows.append_column("pron", prons.flatten()).cast(EXCEPTION)
 
 
 def keep_exceptions(folder: Path, recipe: Recipe, device: str, dictionary: pa.Table) -> int:
