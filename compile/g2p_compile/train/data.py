@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ class Texts:
         offsets, data = contents(texts.cast(pa.large_string()))
         return cls(data[offsets[0] : offsets[-1]], offsets - offsets[0])
 
-    @property
+    @cached_property
     def lengths(self) -> Int64:
         """Bytes of each string, [N]."""
         return np.diff(self.offsets)
