@@ -310,14 +310,14 @@ def test_several_pronunciations_come_with_their_probabilities() -> None:
     assert G2P(variants=3, workers=1)(["read"], "eng-us") == [[("ˈɹid", None), ("ˈɹɛd", None)]]  # the dictionary's
     g2p = G2P(variants=3, workers=1, dictionary=False)
     read, nothing, number = g2p(["read", "", "1"], "eng-us")
-    assert [pron for pron, _ in read[:2]] == ["ˈɹɛd", "ˈɹid"]
-    assert (len(read), nothing, number) == (3, [], [])
+    assert [pron for pron, _ in read[:2]] == ["ˈɹid", "ˈɹɛd"]
+    assert (len(read), nothing, number) == (2, [], [])
     probs = [prob for _, prob in read]
     assert probs == sorted(probs, reverse=True)
     assert 0.9 < sum(probs) <= 1
     row = g2p(pa.table({"word": ["read"], "lang": ["eng-us"]})).to_pylist()[0]
     assert [(one["pron"], one["prob"]) for one in row["variants"]] == read
-    assert (row["pron"], row["status"]) == ("ˈɹɛd", "ok")
+    assert (row["pron"], row["status"]) == ("ˈɹid", "ok")
     with pytest.raises(InputError, match="has a column variants already"):
         g2p(pa.table({"word": ["a"], "lang": ["eng-us"], "variants": [1]}))
     with pytest.raises(UsageError, match="33 variants cannot be had"):

@@ -95,7 +95,7 @@ KINDS: dict[str, tuple[int, tuple[str, ...]]] = {
     ),
     "a language that the model does not know": (
         2,
-        ("generate words.txt --lang tha -o out.tsv", f"{EVALUATE} --lang tha"),
+        ("generate words.txt --lang rus -o out.tsv", f"{EVALUATE} --lang rus"),
     ),
     "a value that an option does not have": (
         2,

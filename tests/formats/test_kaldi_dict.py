@@ -102,10 +102,11 @@ def test_what_is_accepted_makes_a_folder_that_kaldi_accepts(
     )
 
 
-@pytest.mark.parametrize("lang", sorted({row.lang for row in golden()}))
+@pytest.mark.parametrize("lang", sorted({row.lang for row in golden() if " " not in row.word}))
 def test_the_golden_words_pass(tmp_path: Path, lang: str) -> None:
-    some = accepted("kaldi-dict", batch(golden(lang))).to_pylist()
-    assert len(some) > 0.8 * len(golden(lang))
+    words = [row for row in golden(lang) if " " not in row.word]
+    some = accepted("kaldi-dict", batch(words)).to_pylist()
+    assert len(some) > 0.8 * len(words)
     rows = [Row(*(row[field] for field in Row._fields)) for row in some]
     folder = write("kaldi-dict", rows, tmp_path / "dict", WriteOptions(scores=True))
     kaldi_accepts(folder)

@@ -20,7 +20,10 @@ def _between(mark: str) -> Respelling:
 
 
 def _around(before: str, after: str) -> Respelling:
-    def respelt(word: str, _lang: str, _alphabet: Mapping[str, int]) -> Iterator[str]:
+    def respelt(word: str, _lang: str, alphabet: Mapping[str, int]) -> Iterator[str]:
+        abbreviates = 100 * alphabet.get(".", 0) >= max(alphabet.values())
+        if after[:1] == "." and after[:2] != ".." and abbreviates:
+            return
         if len(word) > 1 and not (set(before + after) & set(word)) and "." not in word:
             yield before + word + after
 

@@ -128,7 +128,7 @@ def test_the_words_meet_every_bucket_and_most_outputs_end(table: Table) -> None:
     counts = np.histogram(table.lengths, bins=[limit + 1 for limit in limits])[0]
     assert (counts >= 2).all()
     ended = [np.frombuffer(tokens, np.int32)[-1] == EOS for tokens, _ in table.alone]
-    assert sum(ended) > len(PAIRS) * 0.9
+    assert sum(ended) > len(PAIRS) * 0.8
 
 
 @SHORT

@@ -150,7 +150,7 @@ def test_an_upgrade_goes_on_unless_it_answers_otherwise(tmp_path: Path, monkeypa
     second = first.at(folder(tmp_path / "second")).planned(since=EarlierRun(first.options.run_dir))
     assert second(no_model()).provenance["g2p-batch.tool"] == "g2p-batch 99.0"
     monkeypatch.setattr(fingerprint, "REVISION", 99)
-    with pytest.raises(RunError, match="was planned with revision of spelling and decoding 1, now it is"):
+    with pytest.raises(RunError, match="was planned with revision of spelling and decoding 2, now it is"):
         first()
 
 

@@ -30,7 +30,7 @@ def test_all_variants_are_written_with_rank_and_probability() -> None:
     for row in rows:
         by_word.setdefault(row["word"], []).append(row)
         assert row["prob"] == pytest.approx(2.718281828459045 ** row["logprob"], rel=1e-5)
-    assert [row["pron"] for row in by_word["read"][:2]] == ["ˈɹɛd", "ˈɹid"]
+    assert [row["pron"] for row in by_word["read"][:2]] == ["ˈɹid", "ˈɹɛd"]
     for word, some in by_word.items():
         assert [row["rank"] for row in some] == list(range(1, len(some) + 1))
         assert len({row["pron"] for row in some}) == len(some) <= 3
@@ -99,7 +99,7 @@ def test_formats_hold_probabilities_by_their_own_rules() -> None:
     assert all(0.01 <= prob < 1.0 for prob in probs[1:])
     assert len(probs) > 1
     best = generate("lexicon.txt", "--format", "icefall", "--variants", "4").splitlines()
-    assert [line for line in best if line.startswith("read ")] == ["read ˈɹ ɛ d"]
+    assert [line for line in best if line.startswith("read ")] == ["read ˈɹ i d"]
 
 
 def test_words_of_lexicons_stay_as_they_are_there() -> None:
@@ -142,8 +142,8 @@ def test_a_share_alone_and_too_many_variants_are_errors() -> None:
 
 
 def test_a_word_whose_search_ends_early_has_the_best_whole_output_that_was_met() -> None:
-    Path("words.txt").write_text("nebeprisikiškiakopūsteliausiančiuosius\n", encoding="utf-8")
-    ran = run("generate", "words.txt", "--lang", "lit", "-o", "lexicon.tsv", "--variants", "4", "--scores")
+    Path("words.txt").write_text("epäjärjestelmällistyttämättömyydelläänsäkäänköhän\n", encoding="utf-8")
+    ran = run("generate", "words.txt", "--lang", "fin", "-o", "lexicon.tsv", "--variants", "4", "--scores")
     assert ran.exit_code == 0, ran.stderr
     lines = Path("lexicon.tsv").read_text(encoding="utf-8").splitlines()
     assert [line.split("\t")[6] for line in lines[1:]] == ["unproven"]

@@ -261,7 +261,8 @@ def _variants(character: str, language: Language) -> Iterator[str]:
     compatible = unicodedata.normalize("NFKC", character)
     if compatible != character:
         yield compatible
-    if language.script == "GREEK":
+    # A capital of an alphabet with breathings keeps its own: the next step makes it small.
+    if language.script == "GREEK" and ch.lower(character, language.tag) not in language:
         yield _monotonic(character)
 
 
