@@ -208,7 +208,7 @@ def test_the_bundled_model_generates_where_torch_is_not_installed(cache: Path, t
     first = run_without_torch(cache, "generate", words, "-o", lexicon)
     assert (first.returncode, first.stdout) == (0, ""), first.stderr
     note, compiling, *_ = first.stderr.splitlines()
-    assert note == "Note: no language of the model is called 'eng-gb': 1 row rejected; did you mean eng-us?"
+    assert note == "Note: no language of the model is called 'eng-gb': 1 row rejected; did you mean eng-uk?"
     assert compiling.startswith("Compiling bundled for this CPU (")
     assert "4 rows read: 3 words, 0 duplicates, 1 rejected.\n" in first.stderr
     header, *rows = lexicon.read_text(encoding="utf-8").splitlines()

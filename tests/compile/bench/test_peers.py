@@ -20,7 +20,7 @@ from g2p_compile.check.transformers_reference import answers, load_reference
 from g2p_compile.export.checkpoint import Checkpoint
 from tests.helpers import tiny_models
 
-WORDS = ["hello", "gatto", "π", "Straße", "lexicon", "kylmäkuivaus", "pneumonoultramicroscopicsilicovolcanoconiosis"]
+WORDS = ["hello", "gatto", "π", "straße", "lexicon", "kylmäkuivaus", "pneumonoultramicroscopicsilicovolcanoconiosis"]
 LANGS = ["eng-us", "ita", "gre", "ger", "eng-us", "fin", "eng-us"]
 PEERS = {entry.name: entry for entry in OTHERS}
 WITH_BEAMS = {entry.name: entry for entry in ALWAYS + OTHERS if not entry.greedy_only}

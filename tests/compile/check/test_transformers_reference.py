@@ -21,7 +21,7 @@ def test_the_source_is_prefix_and_word_in_bytes_without_eos(bundled: Checkpoint)
 
 @pytest.mark.parametrize(
     ("lang", "word", "pron"),
-    [("eng-us", "hello", "ˈhɛɫoʊ"), ("spa", "abstemia", "abstemja"), ("gre", "π", "peː"), ("ita", "gatto", "ɡatto")],
+    [("eng-us", "hello", "ˈhɛɫoʊ"), ("spa", "abstemia", "abstemja"), ("gre", "π", "pe"), ("ita", "gatto", "ɡatto")],
 )
 def test_known_words_of_the_bundled_checkpoint(bundled: Checkpoint, lang: str, word: str, pron: str) -> None:
     assert reference_g2p([word], lang, bundled) == [pron]

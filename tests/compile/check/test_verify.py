@@ -54,7 +54,7 @@ def test_transformers_gives_the_same_strings_and_scores(whole: Verified) -> None
 
 def test_a_search_goes_by_what_greedy_decoding_and_transformers_say(whole: Verified) -> None:
     best, others = [check for check in whole.checks if check.name.startswith("several pronunciations")]
-    assert re.fullmatch(r"(\d+) of \1 are greedy decoding's, bit by bit", best.note)
+    assert re.fullmatch(r"([\d,]+) of \1 are greedy decoding's, bit by bit", best.note)
     assert best.held
     assert others.held
     assert others.note.endswith("at most 0.0001")
