@@ -43,27 +43,17 @@ class Dictionary:
 
     def find(self, words: pa.Table) -> Found:
         """Look words [N] of schema `filter.WORDS` up: as they are written, else as a model would be asked."""
-        which = np.full(len(words), -1, np.int64)
+        said: list[tuple[Indices, Indices, pa.Array]] = [_NOTHING]
         langs = pa.concat_arrays(words["lang"].chunks).dictionary_encode() if len(words) else pa.array([])
-        prons, ends = [pa.array([], pa.string())], [np.zeros(1, np.int64)]
-        entries = prons_before = 0
         for code, tag in enumerate(langs.dictionary.to_pylist() if len(words) else ()):
-            held = self._of(tag)
             at = np.flatnonzero(pc.equal(langs.indices, code))
-            rows = words.take(pa.array(at))
-            place = pc.coalesce(held.places(rows["word"]), held.places(_asked(rows["asked"])))
-            which[at] = pc.fill_null(pc.add(place, entries), -1).to_numpy()
-            prons.append(held.prons)
-            ends.append(held.ends + prons_before)
-            entries += len(held.ends)
-            prons_before += len(held.prons)
-        starts = np.concatenate(ends)
-        found = np.flatnonzero(which >= 0)
-        first, count = starts[which[found]], np.diff(starts)[which[found]]
-        word = np.repeat(found, count)
-        rank = np.arange(len(word)) - np.repeat(np.cumsum(count) - count, count)
-        pron = pa.concat_arrays(prons).take(pa.array(np.repeat(first, count) + rank))
-        return Found(word, pron, pa.array((rank + 1).astype(np.int8)), which >= 0)
+            said.append(self._of(tag).find(words.select(["word", "asked"]).take(pa.array(at)), at))
+        word, rank = (np.concatenate([one[part] for one in said]) for part in (0, 1))
+        order = np.argsort(word, kind="stable")
+        held = np.zeros(len(words), np.bool_)
+        held[word] = True
+        pron = pa.concat_arrays([one[2] for one in said]).take(pa.array(order))
+        return Found(word[order], pron, pa.array((rank[order] + 1).astype(np.int8)), held)
 
     def _of(self, tag: str) -> "_Entries":
         if tag not in self._languages:
@@ -80,14 +70,30 @@ class _Entries:
         first = np.ones(len(word), np.bool_)
         first[1:] = pc.not_equal(word[1:], word[:-1]).to_numpy(zero_copy_only=False)
         begins = np.flatnonzero(first)
-        self.prons: pa.Array = rows["pron"].combine_chunks()
-        self.ends: Indices = np.append(begins[1:], len(word))[: len(begins)]
-        """[D], behind the pronunciations of each."""
-        self._words = word.take(pa.array(begins))
+        self._prons: pa.Array = rows["pron"].combine_chunks()
+        self._starts: Indices = np.append(begins, len(word))
+        # Arrow would hash all D anew for each shard, of which a language has thousands. 150 bytes a word.
+        self._places = {text: place for place, text in enumerate(word.take(pa.array(begins)).to_pylist())}
 
-    def places(self, words: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Return which of the D each of some words is, null where it is none."""
-        return pc.index_in(words, value_set=self._words, skip_nulls=True)
+    def find(self, words: pa.Table, at: Indices) -> tuple[Indices, Indices, pa.Array]:
+        """Return of each pronunciation of words `at` [W] its word, its rank from 0, and itself."""
+        place = self._places_of(words["word"])
+        asked = _asked(words["asked"])
+        rest = np.flatnonzero(asked.is_valid().to_numpy() & (place < 0))
+        place[rest] = self._places_of(asked.take(pa.array(rest)))
+        held = np.flatnonzero(place >= 0)
+        first = self._starts[place[held]]
+        count = self._starts[place[held] + 1] - first
+        rank = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        return np.repeat(at[held], count), rank, self._prons.take(pa.array(np.repeat(first, count) + rank))
+
+    def _places_of(self, words: pa.ChunkedArray) -> Indices:
+        """Return which of the D each of some words is, -1 where it is none."""
+        get = self._places.get
+        return np.fromiter((get(word, -1) for word in words.to_numpy()), np.int64, len(words))
+
+
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), pa.array([], pa.string()))
 
 
 def _asked(asked: pa.ChunkedArray) -> pa.ChunkedArray:
