@@ -1,7 +1,7 @@
 """What spelling costs on lists of yours: `python -m tests.lab.spelling_costs WORDS.parquet`.
 
 WORDS has the columns word and lang. Prints nanoseconds a word of `Spelling.ask`, on one core, of words as they
-are, with a capital, in capitals and with a comma.
+are, with a capital, in capitals and with a comma, and of looking them up in the bundled model's dictionary, in shards.
 """
 
 import argparse
@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from g2p_batch.model.contract import load_contract
+from g2p_batch.model.contract import EXCEPTIONS, load_contract
 from g2p_batch.model.shipped import BUNDLED
+from g2p_batch.words.dictionary import Dictionary
 from g2p_batch.words.spelling import Spelling
 
 ALPHABETS = load_contract(BUNDLED).alphabets
@@ -43,6 +44,20 @@ def print_costs(table: pa.Table) -> None:
         print(f"{way}: {cost(texts, langs):,.0f} ns a word")  # noqa: T201
 
 
+def print_look_up(table: pa.Table) -> None:
+    words, langs = table["word"].combine_chunks(), table["lang"].combine_chunks().dictionary_encode()
+    asked = pa.table({"word": words, "lang": table["lang"], "asked": Spelling(ALPHABETS).ask(words, langs).text})
+    by_language = asked.sort_by("lang")
+    dictionary = Dictionary(BUNDLED / EXCEPTIONS)
+    dictionary.find(by_language)  # reads it
+    for size in (1000, 4096):
+        started = time.perf_counter()
+        for at in range(0, len(table), size):
+            dictionary.find(by_language.slice(at, size))
+        spent = (time.perf_counter() - started) / len(table) * 1e9
+        print(f"looked up in shards of {size:,}: {spent:,.0f} ns a word")  # noqa: T201
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", type=Path)
@@ -50,6 +65,7 @@ def main() -> None:
     table = table.set_column(1, "lang", table["lang"].cast(pa.string()))
     table = table.filter(pc.is_in(table["lang"], pa.array(sorted(ALPHABETS)))).combine_chunks()
     print_costs(table.slice(0, 20 * BATCH))
+    print_look_up(table.slice(0, 20 * BATCH))
 
 
 if __name__ == "__main__":
