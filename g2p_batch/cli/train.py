@@ -5,7 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,9 @@ _training_options = all_of(
     click.option(
         "-o", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Of this training.  [required to train]"
     ),
-    click.option("--steps", type=_POSITIVE, default=10_000, show_default=True, help="Batches to train on."),
+    click.option(
+        "--steps", type=_POSITIVE, help="Batches to train on.  [default: 10,000; with --from, by the number of words]"
+    ),
     click.option(
         "--optimizer", type=click.Choice(OPTIMIZERS), default="muon", show_default=True, help="What steps follow."
     ),
@@ -104,9 +106,7 @@ _training_options = all_of(
     click.option(
         "--dropout",
         type=click.FloatRange(0, 1, max_open=True),
-        default=0.0,
-        show_default=True,
-        help="Share of units dropped.",
+        help="Share of units dropped.  [default: 0; with --from 0.1, if words come more than 8 times]",
     ),
     click.option("--precision", type=click.Choice(PRECISIONS), help="Of products.  [default: the device's fastest]"),
     click.option(
@@ -149,7 +149,7 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     Examples:
       g2p-batch train lexicon.tsv --lang ice --dry-run
       g2p-batch train train.parquet --dev dev.parquet --shape tiny_8 -o run
-      g2p-batch train mine.tsv --lang eng-us --from bundled --steps 1000 -o mine
+      g2p-batch train mine.tsv --lang eng-us --from bundled -o mine
     """
     from g2p_batch.model.compiler import require_torch
     from g2p_batch.model.resolve import require_weights
@@ -171,7 +171,9 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
 
         require_phonetisaurus()  # before a training of hours
     if folder is None or dry_run:
-        _show(prepare(_recipe(options), _files(options)))
+        recipe = _recipe(options)
+        prepared = prepare(recipe, _files(options))
+        _show(prepared, _as_long(recipe, options, prepared))
         return
     from g2p_batch.counts import count_of
     from g2p_batch.signals import stop_on_signals
@@ -184,7 +186,8 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     training.require_folder(folder, resume)
     recipe = _recipe(options, **_of_training(options))
     prepared = prepare(recipe, _files(options))
-    _describe(prepared)
+    recipe = _as_long(recipe, options, prepared)
+    _describe(prepared, recipe)
     if prepared.held_out is not None:
         write_held_out(folder, prepared.held_out)
     data = training.Data(prepared.lexicon.examples, prepared.dev)
@@ -220,14 +223,24 @@ def _compare(prepared: "Prepared", held_out: "pa.Table", folder: Path) -> None:
 def _of_training(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a recipe that a dry run does not ask for."""
     from g2p_compile.train.hardware import fast_precision
-    from g2p_compile.train.recipe import Recipe, default_rate
+    from g2p_compile.train.recipe import default_rate
 
-    warmup = min(Recipe.warmup, options["steps"] // 10) if options["warmup"] is None else options["warmup"]
-    return {name: options[name] for name in ("steps", "optimizer", "schedule", "clip", "decay", "dropout")} | {
+    return {name: options[name] for name in ("optimizer", "schedule", "clip", "decay")} | {
         "rate": options["rate"] or default_rate(options["optimizer"], options["start"]),
-        "warmup": warmup,
         "precision": options["precision"] or fast_precision(options["device"]),
     }
+
+
+def _as_long(recipe: "Recipe", options: Mapping[str, Any], prepared: "Prepared") -> "Recipe":
+    """Return a recipe with what may follow from how much there is to learn."""
+    from g2p_compile.train.batches import ids_of
+    from g2p_compile.train.recipe import default_dropout, default_steps, default_warmup
+
+    ids, tokens = ids_of(prepared.lexicon.examples), recipe.mix.batch_tokens
+    steps = options["steps"] or default_steps(recipe.start, ids, tokens)
+    defaults = {"warmup": default_warmup(steps), "dropout": default_dropout(recipe.start, steps * tokens / ids)}
+    given = {name: options[name] for name in defaults if options[name] is not None}
+    return replace(recipe, steps=steps, **defaults | given)
 
 
 def _recipe(options: Mapping[str, Any], **training: Any) -> "Recipe":
@@ -267,8 +280,8 @@ def _files(options: Mapping[str, Any]) -> "Files":
     return Files(options["data"], lang=lang and resolve(lang).tag, **own)
 
 
-def _show(prepared: "Prepared") -> None:
-    _describe(prepared)
+def _show(prepared: "Prepared", recipe: "Recipe") -> None:
+    _describe(prepared, recipe)
     counts = prepared.lexicon.examples.counts.tolist()
     rows = [
         [tag, f"{count:,}", f"{share:.1%}"] for (tag, share), count in zip(prepared.shares.items(), counts, strict=True)
@@ -276,8 +289,9 @@ def _show(prepared: "Prepared") -> None:
     click.echo(table([["language", "examples", "drawn"], *rows]))
 
 
-def _describe(prepared: "Prepared") -> None:
+def _describe(prepared: "Prepared", recipe: "Recipe") -> None:
     from g2p_batch.counts import listed
+    from g2p_compile.train.batches import ids_of
 
     lexicon = prepared.lexicon
     say(f"{lexicon.rows:,} rows read: {lexicon.words:,} words, {len(lexicon.examples):,} examples to train on.")
@@ -287,6 +301,8 @@ def _describe(prepared: "Prepared") -> None:
         say(f"Not trained on: {listed(lexicon.left_out)}.")
     if prepared.dev is not None:
         say(f"{len(prepared.dev):,} words to measure by.")
+    passes = recipe.steps * recipe.mix.batch_tokens / ids_of(lexicon.examples)
+    say(f"{recipe.steps:,} steps of {recipe.mix.batch_tokens:,} ids: {passes:.1f} times all examples.")
 
 
 class TrainingBar:

@@ -13,7 +13,7 @@ import pytest
 from g2p_batch import cli
 from g2p_compile.train.batches import Mix
 from g2p_compile.train.preparation import Files
-from g2p_compile.train.recipe import OPTIMIZERS, PRECISIONS, SCHEDULES, Recipe
+from g2p_compile.train.recipe import OPTIMIZERS, PRECISIONS, SCHEDULES, Recipe, default_dropout, default_steps
 from g2p_compile.train.start import NAMED
 from g2p_compile.train.state import STATE
 from g2p_compile.train.training import Watch
@@ -83,6 +83,14 @@ def test_a_dry_run_shows_what_would_be_used_and_trains_nothing(tmp_path: Path) -
     ]
 
 
+def test_a_fine_tuning_is_as_long_as_its_lexicon_asks_for(tmp_path: Path) -> None:
+    few = run(toy(tmp_path / "toy.tsv"), "--from", "bundled", "--batch-tokens", "4096", "--dry-run")
+    assert "200 steps of 4,096 ids: " in few.stderr
+    assert "10,000 steps of 8,192 ids: " in run(toy(tmp_path / "toy.tsv"), "--dry-run").stderr
+    assert "7 steps of 8,192 ids: " in run(toy(tmp_path / "toy.tsv"), "--steps", "7", "--dry-run").stderr
+    assert [default_steps("bundled", ids, 8192) for ids in (10_000, 200_000, 50_000_000)] == [100, 391, 2000]
+
+
 def test_training_needs_a_folder_and_a_dry_run_does_not(tmp_path: Path) -> None:
     ran = run(toy(tmp_path / "toy.tsv"))
     assert (ran.exit_code, ran.stderr.splitlines()[-1]) == (2, "Error: Missing option '-o'.")
@@ -97,7 +105,7 @@ def test_options_have_the_defaults_and_choices_of_a_recipe() -> None:
         for field in dataclasses.fields(config)
         if field.default is not dataclasses.MISSING
     }
-    depending = {"shape", "start", "rate", "warmup", "precision"}
+    depending = {"shape", "start", "rate", "warmup", "precision", "steps", "dropout"}
     assert set(fields) - set(defaults) == set()
     assert {name: defaults[name] for name in set(fields) - depending} == {
         name: fields[name] for name in set(fields) - depending
@@ -116,6 +124,10 @@ def test_help_tells_the_defaults_that_depend_on_something() -> None:
     assert f"Random weights: {', '.join(NAMED)}, or sizes" in text
     assert f"[default: {Recipe.shape}]" in text
     assert f"[default: {Recipe.warmup}, or a tenth of --steps]" in text
+    assert f"[default: {Recipe.steps:,}; with --from, by the number of words]" in text
+    assert "[default: 0; with --from 0.1, if words come more than 8 times]" in text
+    dropouts = [default_dropout(start, passes) for start, passes in (("", 9), ("bundled", 8), ("bundled", 9))]
+    assert dropouts == [0, 0, 0.1]
 
 
 def test_peers_learn_the_same_words_and_are_asked_the_same_others(tmp_path: Path) -> None:

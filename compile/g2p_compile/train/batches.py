@@ -148,6 +148,11 @@ class _Deck:
         return self._orders[lang][1]
 
 
+def ids_of(examples: Examples) -> int:
+    """Return the ids of all examples together."""
+    return int(_costs(examples).sum())
+
+
 def _costs(examples: Examples) -> Int64:
     """Return the most ids that each example [N] takes: prefix, word, pronunciation and EOS."""
     prefixes = np.maximum(examples.prefixes.lengths[:-1], examples.prefixes.lengths[-1])

@@ -14,15 +14,18 @@ from g2p_compile.train.sublayers import CrossAttention, CrossEntropy, FeedForwar
 class Network:
     """The forward pass of a model in training."""
 
-    def __init__(self, model: T5ForConditionalGeneration, dtype: torch.dtype, logit_scale: float) -> None:
+    def __init__(
+        self, model: T5ForConditionalGeneration, dtype: torch.dtype, logit_scale: float, dropout: float = 0.0
+    ) -> None:
         """Compute with the parameters of a model, which stay where they are.
 
         Args:
             model: of a supported geometry, on any device, in float32.
             dtype: of products, and of what passes between them.
             logit_scale: multiple of the logits, as the geometry has it.
+            dropout: share of units that are dropped while the model is in training.
         """
-        self._model, self._dtype, self._logit_scale = model, dtype, logit_scale
+        self._model, self._dtype, self._logit_scale, self._share = model, dtype, logit_scale, dropout
         self._epsilon = float(model.config.layer_norm_epsilon)
         self._heads = int(model.config.num_heads)
         self._is_gated = bool(model.config.is_gated_act)
@@ -104,7 +107,7 @@ class Network:
 
     @property
     def _dropout(self) -> float:
-        return float(self._model.config.dropout_rate) if self._model.training else 0.0
+        return self._share if self._model.training else 0.0
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self._dropout) if self._dropout else x

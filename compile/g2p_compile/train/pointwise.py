@@ -94,9 +94,15 @@ def compiled(function: Pointwise, device: str) -> Pointwise:
     """Return a function of this module, compiled for any sizes on a kind of device, if that can be done here."""
     if not can_compile(device):
         return function
-    torch._dynamo.config.recompile_limit = max(_FORMS, torch._dynamo.config.recompile_limit)
     fast: Pointwise = torch.compile(function, dynamic=True)
-    return fast
+
+    def in_any_form(*arguments: Any) -> Any:
+        # PyTorch keeps its limit by thread, and a GPU's gradients come from threads of its own.
+        if torch._dynamo.config.recompile_limit < _FORMS:
+            torch._dynamo.config.recompile_limit = _FORMS
+        return fast(*arguments)
+
+    return in_any_form
 
 
 @cache

@@ -16,7 +16,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _RATES: dict[tuple[Optimizer, bool], float] = {
     ("muon", False): 1e-3,
-    ("muon", True): 3e-4,
+    ("muon", True): 1e-3,
     ("adamw", False): 8e-4,
     ("adamw", True): 2e-4,
     ("adafactor", False): 1e-2,
@@ -24,6 +24,15 @@ _RATES: dict[tuple[Optimizer, bool], float] = {
 }
 """Peak rates by optimizer and whether training starts from trained weights; Adafactor's are relative to their size."""
 
+_TUNING_DROPOUT = 0.1
+_FEW_PASSES = 8
+"""Of a fine-tuning that goes through its examples more often than that, which learns them by heart; a model that sees
+them fewer times has not learnt them yet (docs/recipe.md)."""
+
+_TUNING_PASSES = 16
+_TUNING_IDS = 100 * 8192, 2000 * 8192
+"""Passes over the examples of a fine-tuning, and the fewest and most ids that they may be: these take two cores with
+bfloat16 instructions less than half an hour."""
 
 _FALLING = 0.2
 """Share of the steps in which the rate of a trapezoid falls: 10 to 20 % bring most of it (Hägele et al. 2024)."""
@@ -98,3 +107,21 @@ SCHEDULES: Mapping[Schedule, Callable[[int, Recipe], float]] = {
 def default_rate(optimizer: Optimizer, start: str) -> float:
     """Return a peak rate to begin with."""
     return _RATES[optimizer, bool(start)]
+
+
+def default_dropout(start: str, passes: float) -> float:
+    """Return the share of units to drop, by how often training goes through the examples."""
+    return _TUNING_DROPOUT if start and passes > _FEW_PASSES else Recipe.dropout
+
+
+def default_steps(start: str, ids: int, batch_tokens: int) -> int:
+    """Return how many steps to train: for trained weights, by how many ids the examples have."""
+    if not start:
+        return Recipe.steps
+    fewest, most = _TUNING_IDS
+    return math.ceil(min(max(fewest, _TUNING_PASSES * ids), most) / batch_tokens)
+
+
+def default_warmup(steps: int) -> int:
+    """Return how many of the steps come before the peak rate."""
+    return min(Recipe.warmup, steps // 10)

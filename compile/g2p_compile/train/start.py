@@ -66,7 +66,6 @@ def load_start(recipe: Recipe) -> Checkpoint:
     """
     checkpoint = load_reference(recipe.start) if recipe.start else _random(recipe)
     own_storage(checkpoint.model)
-    _set_dropout(checkpoint.model, recipe.dropout)
     return checkpoint
 
 
@@ -94,12 +93,3 @@ def own_storage(model: T5ForConditionalGeneration) -> None:
     """Give each parameter memory of its own that may be written: those of a program are views of its file."""
     for parameter in model.parameters():
         parameter.data = parameter.data.clone()
-
-
-def _set_dropout(model: T5ForConditionalGeneration, share: float) -> None:
-    model.config.dropout_rate = share
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = share
-        elif isinstance(getattr(module, "dropout", None), float):
-            module.dropout = share  # attention keeps a number instead of a module

@@ -118,7 +118,7 @@ class _Training:
         self._checkpoint = checkpoint
         self._model = checkpoint.model.to(watch.device).train()
         geometry = checkpoint.contract.geometry
-        network = Network(self._model, DTYPES[recipe.precision], geometry.logit_scale)
+        network = Network(self._model, DTYPES[recipe.precision], geometry.logit_scale, recipe.dropout)
         self._gradients = Gradients(network, [*self._model.parameters()], watch.device, workers)
         self._optimizers = Optimizers(self._model, recipe, workers)
         self._examples = data.examples.digest()

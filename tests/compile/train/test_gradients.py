@@ -19,8 +19,13 @@ from tests.helpers.training import TINY
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(3) as pool:
-        yield pool
+    before = torch.get_num_threads()
+    try:
+        # As `threads` has it: operations that threads share have other sums whenever one of them is late.
+        with ThreadPoolExecutor(3, initializer=lambda: torch.set_num_threads(1)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
 
 
 def batch(words: int) -> Batch:

@@ -1,5 +1,6 @@
 """The loss and its gradients are those of transformers, whatever the model's form."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -34,9 +35,7 @@ def as_is(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 def model_of(geometry: Geometry) -> T5ForConditionalGeneration:
     torch.manual_seed(3)
-    config = config_of(geometry)
-    config.dropout_rate = 0.0
-    model = T5ForConditionalGeneration(config).train()
+    model = T5ForConditionalGeneration(config_of(geometry)).eval()  # nothing is dropped
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "norm" in name:
@@ -106,6 +105,20 @@ def test_dropped_units_are_those_that_get_no_gradient() -> None:
     weight = torch.randn_like(out)
     expected = torch.autograd.grad(((x + whole() * kept) * weight).sum(), (x, up, down))
     torch.testing.assert_close(torch.autograd.grad((out * weight).sum(), (x, up, down)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_functions_are_compiled_for_more_forms_than_torch_has_by_itself_in_every_thread() -> None:
+    if not pointwise.can_compile("cpu"):
+        pytest.skip("PyTorch's compiler needs a C++ compiler")
+
+    def limit_of_thread() -> tuple[int, int]:
+        before = torch._dynamo.config.recompile_limit
+        pointwise.compiled(pointwise.gated, "cpu")(torch.ones(3, 4), torch.ones(3, 4))
+        return before, torch._dynamo.config.recompile_limit
+
+    with ThreadPoolExecutor(1) as pool:
+        before, limit = pool.submit(limit_of_thread).result()
+    assert before < limit == 64
 
 
 def test_without_a_compiler_functions_run_as_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
