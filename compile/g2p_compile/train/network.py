@@ -25,7 +25,8 @@ class Network:
             logit_scale: multiple of the logits, as the geometry has it.
             dropout: share of units that are dropped while the model is in training.
         """
-        self._model, self._dtype, self._logit_scale, self._share = model, dtype, logit_scale, dropout
+        self._model, self._dtype, self._logit_scale = model, dtype, logit_scale
+        self._share_dropped = dropout
         self._epsilon = float(model.config.layer_norm_epsilon)
         self._heads = int(model.config.num_heads)
         self._is_gated = bool(model.config.is_gated_act)
@@ -107,7 +108,7 @@ class Network:
 
     @property
     def _dropout(self) -> float:
-        return self._share if self._model.training else 0.0
+        return self._share_dropped if self._model.training else 0.0
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self._dropout) if self._dropout else x

@@ -88,6 +88,15 @@ def test_bfloat16_is_near() -> None:
     assert exact.item() != near.item()
 
 
+def test_units_are_dropped_in_training_alone_and_by_the_share_that_is_given() -> None:
+    model = model_of(geometry_of(TINY))
+    networks = [Network(model, torch.float32, 1.0, dropout) for dropout in (0.0, 0.5)]
+    whole, same = (network.loss(*batch()).item() for network in networks)
+    model.train()  # its configuration drops units too, which does not count
+    still, dropped = (network.loss(*batch()).item() for network in networks)
+    assert whole == same == still != pytest.approx(dropped, rel=1e-3)
+
+
 def test_dropped_units_are_those_that_get_no_gradient() -> None:
     torch.manual_seed(0)
     x, up, down = torch.randn(40, 16), torch.randn(24, 16), torch.randn(16, 24)
