@@ -68,4 +68,5 @@ def test_a_word_is_found_as_written_or_else_as_it_is_asked_with_all_variants(dic
 
 def test_nothing_is_found_of_nothing(dictionary: Dictionary) -> None:
     assert said(dictionary, words()) == []
+    assert said(dictionary, WORDS.empty_table()) == []
     assert said(dictionary, words(("a", "dut", None))) == []
