@@ -81,7 +81,7 @@ QUIRKS = {
 """By tag; all others follow the rules of the IPA."""
 
 SAMPA = frozenset(["swe"])
-"""Languages whose dictionary is not in IPA at all, but in SAMPA."""
+"""Languages whose dictionary upstream is not in IPA at all, but in SAMPA."""
 
 
 def quirks_of(lang: str) -> Quirks:
