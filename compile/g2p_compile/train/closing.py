@@ -1,7 +1,8 @@
 """Closes a program's exceptions over its lexicon: words that it still says otherwise become exceptions too.
 
 `python -m g2p_compile.train.closing PROGRAM SAID LEXICON... [--omit TAG]`, where SAID is what
-`g2p-batch generate LEXICON... --model PROGRAM --format parquet -o SAID` wrote.
+`g2p-batch generate LEXICON... --model PROGRAM --phones raw --syllables keep --format parquet -o SAID` wrote: variants
+of a word whose phones are the same are one there.
 """
 
 from collections.abc import Collection
