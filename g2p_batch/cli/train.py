@@ -178,7 +178,7 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     from g2p_batch.counts import count_of
     from g2p_batch.signals import stop_on_signals
     from g2p_compile.train import training
-    from g2p_compile.train.exceptions import keep_exceptions
+    from g2p_compile.train.exceptions import keep_exceptions, share_exceptions
     from g2p_compile.train.hardware import use
     from g2p_compile.train.save import CONFIG, write_held_out
 
@@ -194,11 +194,13 @@ def train(folder: Path | None, resume: bool, dry_run: bool, threads: int | None,
     watch = training.Watch(*(options[name] for name in ("device", "stored", "log_steps", "dev_steps", "save_steps")))
     with stop_on_signals() as stop:
         point = training.train(prepared.checkpoint, recipe, data, folder, watch, TrainingBar(), stop)
-    for kept in (training.LAST, training.BEST):
-        if (folder / kept / CONFIG).is_file():
-            count = keep_exceptions(folder / kept, recipe, options["device"], prepared.lexicon.dictionary)
-            whole = count_of(len(prepared.lexicon.dictionary), "word")
-            say(f"{folder / kept} does not say {count:,} of {whole} as the lexicon does: it looks them up.")
+    last, measured = folder / training.LAST, folder / training.BEST
+    for kept in (last, measured):
+        if not (kept / CONFIG).is_file() or (kept == measured and share_exceptions(last, measured)):
+            continue
+        count = keep_exceptions(kept, recipe, options["device"], prepared.lexicon.dictionary)
+        whole = count_of(len(prepared.lexicon.dictionary), "word")
+        say(f"{kept} does not say {count:,} of {whole} as the lexicon does: it looks them up.")
     if peers and prepared.held_out is not None:
         _compare(prepared, prepared.held_out, folder)
     best = f"; {folder / training.BEST} holds the best, CER {point.best:.4f}" if point.best is not None else ""

@@ -1,5 +1,6 @@
 """Exceptions: the words that a model was trained on and does not say as their dictionary does."""
 
+import filecmp
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from g2p_batch.model.alphabet import ALPHABET, read_alphabets
 from g2p_batch.model.contract import EXCEPTIONS, Contract
 from g2p_batch.model.ids import Float32
-from g2p_batch.storage.publish import publish
+from g2p_batch.storage.publish import publish, put
 from g2p_batch.words.dictionary import EXCEPTION
 from g2p_batch.words.spelling import SEPARATOR, Spelling
 from g2p_compile.check.transformers_reference import load_reference
@@ -21,7 +22,7 @@ from g2p_compile.train.batches import IGNORED, batch_of
 from g2p_compile.train.data import Examples, Int64, examples_of
 from g2p_compile.train.network import Network
 from g2p_compile.train.recipe import Recipe
-from g2p_compile.train.save import CONFIG, DTYPES
+from g2p_compile.train.save import CONFIG, DTYPES, WEIGHTS
 from g2p_compile.train.threads import threads
 
 _SURE = 0.3
@@ -100,6 +101,22 @@ def keep_exceptions(folder: Path, recipe: Recipe, device: str, dictionary: pa.Ta
     rows = exceptions(network, device, dictionary, contract)
     write_exceptions(folder / EXCEPTIONS, rows)
     return len(rows.group_by(["lang", "word"]).aggregate([]))
+
+
+def share_exceptions(last: Path, best: Path) -> bool:
+    """Copy the exceptions of one checkpoint to another if both have the same weights, and return whether they have.
+
+    Args:
+        last: the checkpoint that has them.
+        best: the other one.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    same = filecmp.cmp(last / WEIGHTS, best / WEIGHTS, shallow=False)
+    if same:
+        put(best / EXCEPTIONS, (last / EXCEPTIONS).read_bytes())
+    return same
 
 
 def write_exceptions(path: Path, rows: pa.Table) -> None:

@@ -18,9 +18,10 @@ from g2p_compile.export.checkpoint import Checkpoint
 from g2p_compile.train.recipe import Precision
 
 CONFIG = "model.toml"
+WEIGHTS = "model.safetensors"
 HELD_OUT = "held-out.parquet"
 """The words that a training keeps back, in its folder."""
-_FILES = ("config.json", "generation_config.json", "model.safetensors", ALPHABET, CONFIG, EXCEPTIONS)
+_FILES = ("config.json", "generation_config.json", WEIGHTS, ALPHABET, CONFIG, EXCEPTIONS)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

@@ -15,9 +15,10 @@ from g2p_batch.model.contract import EXCEPTIONS
 from g2p_compile.check.transformers_reference import answers, load_reference
 from g2p_compile.train import exceptions as made
 from g2p_compile.train.network import Network
-from g2p_compile.train.training import LAST
+from g2p_compile.train.save import WEIGHTS
+from g2p_compile.train.training import BEST, LAST
 from tests.helpers.fake_model import CONTRACT
-from tests.helpers.training import lexicon, quick
+from tests.helpers.training import lexicon, quick, toy
 
 
 def test_a_barely_trained_model_says_its_whole_lexicon(tmp_path: Path) -> None:
@@ -37,6 +38,18 @@ def test_a_barely_trained_model_says_its_whole_lexicon(tmp_path: Path) -> None:
     assert alone(asked["ita"], lang="ita") != [truth["ita", word] for word in asked["ita"]]
     held = pq.read_table(tmp_path / "run" / LAST / EXCEPTIONS)
     assert [row["pron"] for row in held.to_pylist() if row["word"] == "the"] == ["ðə", "ði"]
+
+
+def test_weights_that_are_both_last_and_best_are_gone_through_once(tmp_path: Path) -> None:
+    last, best = tmp_path / "run" / LAST, tmp_path / "run" / BEST
+    ran = quick(toy(tmp_path / "a.tsv"), tmp_path / "run", "--hold-out", "2")
+    assert ran.exit_code == 0, ran.output
+    assert ran.output.count("it looks them up.") == 1
+    assert (best / EXCEPTIONS).read_bytes() == (last / EXCEPTIONS).read_bytes()
+    (best / EXCEPTIONS).unlink()
+    (best / WEIGHTS).write_bytes((best / WEIGHTS).read_bytes()[:-1] + b"x")
+    assert not made.share_exceptions(last, best)
+    assert not (best / EXCEPTIONS).exists()
 
 
 def test_words_are_kept_where_they_are_asked_like_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
