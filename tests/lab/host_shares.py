@@ -2,7 +2,8 @@
 
 WORDS has the columns word and lang. On one core, with the bundled model in int8, 50,000 of its words are planned,
 pronounced and merged, with the dictionary and without in turn, as a run does it. Prints microseconds a word of
-planning, looking up, the model, what else a worker does, and merging, medians of three turns.
+planning, looking up (`Dictionary.find`; making rows of what is found is a worker's), the model, what else a worker
+does, its decoding loop included, and merging, medians of three turns.
 """
 
 import argparse
