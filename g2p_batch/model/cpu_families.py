@@ -1,5 +1,6 @@
 """What this machine is: the facts that decide which compiled code it can run."""
 
+import ctypes
 import os
 import platform
 from dataclasses import dataclass
@@ -31,9 +32,13 @@ _LEVEL_3 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
 _LEVEL_4 = (*_LEVEL_3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 
 _EVERYWHERE = ("float32", "int8")
+_MATRIX_UNIT = ("amx_tile", "amx_int8", "amx_bf16")
+_SYS_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XFEATURE_XTILEDATA = 158, 0x1023, 18
+"""Of Linux on x86-64: Documentation/arch/x86/xstate.rst."""
 
 # Strongest first. The x86 families are the levels 1, 3 and 4 of the x86-64 psABI.
 FAMILIES = (
+    Family("amx", "x86_64", (*_LEVEL_4, "avx512_vnni", "avx512_bf16", *_MATRIX_UNIT), ("float32", "bfloat16", "int8")),
     Family("avx512vnni", "x86_64", (*_LEVEL_4, "avx512_vnni"), ("int8",)),
     Family("avx512bf16", "x86_64", (*_LEVEL_4, "avx512_bf16"), ("bfloat16",)),
     Family("avx512", "x86_64", _LEVEL_4, _EVERYWHERE),
@@ -46,8 +51,18 @@ FAMILIES = (
 
 @cache
 def cpu_features() -> frozenset[str]:
-    """Return the features of this machine's CPU, spelled as Linux spells them; empty where it does not say."""
-    return frozenset(_field("flags", "Features").split())
+    """Return the features of this machine's CPU, spelled as Linux spells them; empty where it does not say.
+
+    A matrix unit is among them if this process may use it, which is asked for here, once.
+    """
+    features = frozenset(_field("flags", "Features").split())
+    return features if "amx_tile" in features and _may_use_tiles() else features.difference(_MATRIX_UNIT)
+
+
+def _may_use_tiles() -> bool:
+    """Ask Linux for the tile registers, which it saves for those only that have asked; True once it agrees."""
+    request = (ctypes.c_long(n) for n in (_SYS_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XFEATURE_XTILEDATA))
+    return bool(ctypes.CDLL(None).syscall(*request) == 0)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""How many cores this machine lets a process use."""
+"""What this machine's CPU is, and how many of its cores a process may use."""
 
 import os
 from collections.abc import Mapping
@@ -66,3 +66,23 @@ def test_no_core_at_all_is_never_the_answer(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "sys/fs/cgroup/cpu.max").write_text("1000 100000\n")
     monkeypatch.setattr(cpu_quota, "_ROOT", tmp_path)
     assert cpu_families.usable_cores() == 1
+
+
+@pytest.mark.parametrize(("allowed", "family"), [(True, "amx"), (False, "avx512vnni")])
+def test_a_matrix_unit_counts_where_the_system_lets_it_be_used(
+    monkeypatch: pytest.MonkeyPatch, allowed: bool, family: str
+) -> None:
+    flags = " ".join(next(f for f in cpu_families.FAMILIES if f.name == "amx").features)
+    monkeypatch.setattr(cpu_families, "_field", lambda *names: flags)
+    monkeypatch.setattr(cpu_families, "_may_use_tiles", lambda: allowed)
+    monkeypatch.setattr(cpu_families.platform, "machine", lambda: "x86_64")
+    cpu_families.cpu_features.cache_clear()
+    cpu_families.cpu_family.cache_clear()
+    try:
+        found = cpu_families.cpu_family("int8")
+        assert found is not None
+        assert found.name == family
+        assert {"amx_tile", "amx_int8", "amx_bf16"}.isdisjoint(cpu_families.cpu_features()) is not allowed
+    finally:
+        cpu_families.cpu_features.cache_clear()
+        cpu_families.cpu_family.cache_clear()

@@ -55,6 +55,8 @@ def tune(program: Program, machine: Machine, shapes: Shapes, dtype: DType, say: 
             times = _times(machine, dtype, product, choice, rows)
             measured[str(product)] = fastest(times)
             say(f"{product}: {_told(times, measured[str(product)])}")
+    if not measured:
+        say("Every product has one tile on this CPU: nothing was measured")
     return Tiles(measured)
 
 

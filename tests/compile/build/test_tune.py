@@ -1,5 +1,6 @@
 """Tiles: which a product may have, which is chosen, and that results do not depend on it."""
 
+import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from g2p_batch.errors import UsageError
 from g2p_batch.model import contract
 from g2p_batch.model.contract import load_contract, load_manifest
 from g2p_batch.model.cpu_engine import Artifact
-from g2p_batch.model.cpu_families import cpu_family
+from g2p_batch.model.cpu_families import FAMILIES, cpu_features
 from g2p_batch.model.resolve import find_model
 from g2p_compile.build import backends, tune
 from g2p_compile.build.builder import build
@@ -22,7 +23,15 @@ from g2p_compile.program import load_program
 from tests.helpers.decoding import decode
 from tests.helpers.tiny_models import TINY_SHAPES
 
-FAMILY = cpu_family()
+FAMILY = next(
+    family
+    for family in FAMILIES
+    if "float32" in family.dtypes
+    and family.arch == platform.machine()
+    and cpu_features() >= set(family.features)
+    and not MACHINES[family.name].matrix
+)
+"""The strongest whose products have a choice of tiles."""
 MACHINE = MACHINES[FAMILY.name]
 
 
@@ -55,26 +64,29 @@ def test_the_tile_of_no_measurement_stays_unless_another_is_clearly_faster():
     assert fastest({(2, 6): 1.0}) == (2, 6)
 
 
-def test_results_do_not_depend_on_tiles(tiny_program: Path, tiny_artifact: Path, tmp_path: Path, monkeypatch):
+def test_results_do_not_depend_on_tiles(tiny_program: Path, tmp_path: Path, monkeypatch):
     found = products(load_program(tiny_program), MACHINE, TINY_SHAPES, "float32")
     last = {str(product): shapes[-1] for product in found if len(shapes := list(candidates(MACHINE, product))) > 1}
     assert last
     monkeypatch.setattr(backends, "tune", lambda *_: Tiles(last))
     manifest = build(tiny_program, FAMILY, TINY_SHAPES, "float32", tmp_path / "other", tuned=print)
-    plain = load_manifest(tiny_artifact)
+    plain = build(tiny_program, FAMILY, TINY_SHAPES, "float32", tmp_path / "plain")
     assert (manifest.tiles, plain.tiles, manifest.key) == (last, {}, plain.key)
     assert load_manifest(tmp_path / "other") == manifest
     random = np.random.default_rng(0)
     lengths = random.integers(1, TINY_SHAPES.longest.source_bytes, 40).astype(np.int32)
     ids = random.integers(3, 259, (40, lengths.max())).astype(np.int32)
     ids[np.arange(ids.shape[1]) >= lengths[:, None]] = 0
-    one, other = (decode(Artifact(folder).engine(), ids, lengths) for folder in (tiny_artifact, tmp_path / "other"))
+    one, other = (
+        decode(Artifact(folder).engine(), ids, lengths) for folder in (tmp_path / "plain", tmp_path / "other")
+    )
     assert one.ids.tolist() == other.ids.tolist()
     assert one.logprob.tobytes() == other.logprob.tobytes()
 
 
 def test_a_tuned_model_is_measured_once_and_then_taken_by_all(tiny_program: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("G2P_BATCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("g2p_batch.model.artifact_cache.cpu_family", lambda dtype: FAMILY)
     monkeypatch.setattr(tune, "_ROUNDS", 1)
     monkeypatch.setattr(tune, "_LEAST_S", 0.0)
     monkeypatch.setattr(tune, "candidates", lambda machine, product: list(candidates(machine, product))[:2])
@@ -95,3 +107,9 @@ def test_a_tuned_model_is_measured_once_and_then_taken_by_all(tiny_program: Path
     assert model.compile(said.append) == tuned
     with pytest.raises(UsageError, match="--tune measures on this CPU"):
         replace(model, target="sse2").compile(said.append, tune=True)
+
+
+def test_nothing_is_measured_where_products_have_one_tile(tiny_program: Path):
+    said: list[str] = []
+    assert tune.tune(load_program(tiny_program), MACHINES["amx"], TINY_SHAPES, "bfloat16", said.append) == Tiles()
+    assert said == ["Every product has one tile on this CPU: nothing was measured"]

@@ -7,8 +7,8 @@ so every row goes through the same instructions whatever its neighbours. Each su
 A norm before the product costs one pass over the rows; `operands` says where each number format applies it.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,12 @@ from tvm.tirx.script import builder as T
 
 from g2p_batch.model.contract import DType
 from g2p_compile.kernels.cpu.cells import choose_cells
+from g2p_compile.kernels.cpu.matrix_unit import MATRIX_OPERANDS, matrix_tile, on_matrix_unit
 from g2p_compile.kernels.cpu.narrow import BFloat16Operands, Int8Pairs, Int8Quads
 from g2p_compile.kernels.cpu.operands import Float32Operands, Operands, ProductLayout
 from g2p_compile.kernels.cpu.register_tiles import ProductShape
 from g2p_compile.kernels.kernel import Array, Float32, Kernel, Site
-from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, prefetch, size
-
-ROW_TILES = 8
-"""Row tiles that run over one column tile of the weight while the nearest cache holds it."""
-
+from g2p_compile.kernels.vector import Expr, Lanes, buffer, kernel, size
 
 OPERANDS: dict[DType, Callable[[ProductLayout], Operands]] = {
     "float32": Float32Operands,
@@ -54,64 +51,52 @@ class Product:
     def run(self, store: Store, begin_rows: Rows | None = None, finish_rows: Rows | None = None) -> None:
         """Emit the loops: `store` for every real row of a tile, the others before and after each group of rows."""
         rows, tile = self.x.shape[0], self.layout.tile
-        group = tile.rows * ROW_TILES
+        group = tile.group
         self.operands.allocate(group)
-        sums = T.alloc_buffer((tile.rows * tile.columns,), self.operands.sums, scope="local")
         with ExitStack() as stack:
             if self.operands.instructions:
                 stack.enter_context(T.attr(T.int32(0), "pragma_import_llvm", self.operands.instructions))
+            stack.enter_context(self.operands.at_work())
             g = stack.enter_context(T.serial(0, (rows + group - 1) // group))
             first = T.Bind(g * group)
             end = T.Bind(tirx.min(first + group, rows))
             self.operands.prepare(self.x, first, end, self.epsilon)
             if begin_rows is not None:
                 begin_rows(first, end)
-            with (
-                T.serial(0, self.layout.blocks) as block,
-                T.serial(0, (end - first + tile.rows - 1) // tile.rows) as strip,
-            ):
-                self._tile(sums, first, strip, end, block)
-                for i in range(tile.rows):
-                    row = first + strip * tile.rows + i
-                    with T.If(row < end), T.Then():
-                        store(row, block, [self._result(sums, i, row, first, block, v) for v in range(tile.vectors)])
+            with T.serial(0, self.layout.blocks) as block, self._strips(first, end, block) as strip:
+                self.operands.accumulate(self.x, self.weight, first, end, strip, block)
+                top = T.Bind(first + strip * tile.rows)
+
+                def store_row(i: Expr) -> None:
+                    totals = [self.operands.total(strip, i, v) for v in range(tile.vectors)]
+                    results = [self.operands.result(t, top + i, first, block, v) for v, t in enumerate(totals)]
+                    store(top + i, block, results)
+
+                if self.operands.in_registers:
+                    for i in range(tile.rows):
+                        with T.If(top + i < end), T.Then():
+                            store_row(i)
+                else:
+                    with T.serial(0, tirx.min(end - top, tile.rows)) as i:
+                        store_row(i)
             if finish_rows is not None:
                 finish_rows(first, end)
 
-    def _result(self, sums: Any, i: int, row: Expr, first: Expr, block: Expr, v: int) -> Expr:
-        lanes = self.layout.tile.lanes
-        total = sums[lanes.at((i * self.layout.tile.vectors + v) * lanes.lanes)]
-        return self.operands.result(total, row, first, block, v)
-
-    def _tile(self, sums: Any, first: Expr, strip: Expr, end: Expr, block: Expr) -> None:
-        lanes, vectors, rows = self.layout.tile.lanes, self.layout.tile.vectors, self.layout.tile.rows
-        indices = [lanes.at(i * lanes.lanes) for i in range(rows * vectors)]
-        for i, index in enumerate(indices):
-            T.buffer_store(sums, self.operands.start(block, i % vectors), [index])
-        own = [tirx.min(first + strip * rows + i, end - 1) for i in range(rows)]
-        with T.serial(0, self.operands.words) as k:
-            self._prefetch(block + 1, strip * self.operands.words + k)
-            for i in range(rows):
-                value = self.operands.step(self.x, own[i], first, k)
-                for v in range(vectors):
-                    index = indices[i * vectors + v]
-                    column = self.weight[block, k, lanes.at(v * lanes.lanes)]
-                    T.buffer_store(sums, self.operands.dot(value, column, sums[index]), [index])
-
-    def _prefetch(self, block: Expr, step: Expr) -> None:
-        """Fetch the next column tile little by little while this one is at work, so that it is near in time.
-
-        Worth a seventh of a decoder step, whose weights do not stay in the nearest caches.
-        """
-        columns = self.layout.tile.columns
-        at = step * (columns // ROW_TILES)
-        prefetch(self.weight[block, at // columns, at % columns])
+    @contextmanager
+    def _strips(self, first: Expr, end: Expr, block: Expr) -> Iterator[Expr]:
+        self.operands.begin_block(self.weight, first, end, block)
+        with T.serial(0, self.layout.tile.strips_of(end - first)) as strip:
+            yield strip
 
 
 def choose_operands(site: Site, outputs: int, parts: int, normed: bool) -> tuple[ProductLayout, Operands]:
     """Choose tile and number format for `parts` weights [outputs, K] side by side."""
-    tile = site.tiles.choose(site.machine, ProductShape(site.weights[-1][1], outputs, parts))
-    layout = ProductLayout(site.machine, tile, site.weights[-1][1], outputs * parts, normed)
+    product = ProductShape(site.weights[-1][1], outputs, parts)
+    if on_matrix_unit(site.machine, site.dtype, product):
+        layout = ProductLayout(site.machine, matrix_tile(site.machine), product.inner, outputs * parts, normed)
+        return layout, MATRIX_OPERANDS[site.dtype](layout)
+    tile = site.tiles.choose(site.machine, product)
+    layout = ProductLayout(site.machine, tile, product.inner, outputs * parts, normed)
     # Instructions on several values at once want whole vectors; odd shapes run in float32.
     whole = tile.lanes.lanes == site.machine.lanes and layout.inner % tile.lanes.lanes == 0
     return layout, OPERANDS[site.dtype if whole else "float32"](layout)
@@ -183,7 +168,7 @@ def cache_source(site: Site) -> Kernel:
         weight = operands.declare()
         rows = T.decl_buffer((words * length, inner), "float32", data=x.data)
         positions = T.decl_buffer((2, slots * reach, heads * cells.stored.width), cells.stored.dtype, data=cache.data)
-        own = T.alloc_buffer((tile.rows * ROW_TILES,), "int64", scope="local")
+        own = T.alloc_buffer((tile.group,), "int64", scope="local")
 
         def locate(first: Expr, end: Expr) -> None:
             with T.serial(0, end - first) as i:
@@ -196,7 +181,7 @@ def cache_source(site: Site) -> Kernel:
                 stored = cells.pack(tile.lanes.named(value))
                 count = tile.lanes.lanes // cells.parts
                 at = Lanes(site.machine, count).at((block * share + v) * count)
-                T.buffer_store(positions, stored, [kind, own[row % (tile.rows * ROW_TILES)], at])
+                T.buffer_store(positions, stored, [kind, own[row % (tile.group)], at])
 
         Product(layout, operands, rows, weight).run(store, begin_rows=locate)
 

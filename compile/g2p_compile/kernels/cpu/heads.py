@@ -8,7 +8,7 @@ from typing import Any
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from g2p_compile.kernels.cpu.gemm import ROW_TILES, Product, choose_operands, packer
+from g2p_compile.kernels.cpu.gemm import Product, choose_operands, packer
 from g2p_compile.kernels.kernel import Kernel, Site
 from g2p_compile.kernels.vector import LOWEST, Expr, Lanes, buffer, kernel, size
 from g2p_compile.program import CHOICES
@@ -56,7 +56,7 @@ def _head(name: str, site: Site, choices: tuple[int, ...], choose: Choose) -> Ke
     epsilon, scale = site.constants
     layout, operands = choose_operands(site, vocabulary, 1, True)
     tile = layout.tile
-    lanes, group = tile.lanes, tile.rows * ROW_TILES
+    lanes, group = tile.lanes, tile.group
     one = Lanes(site.machine, 1)
     with kernel(name) as built:
         rows = size()

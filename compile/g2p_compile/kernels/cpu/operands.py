@@ -1,12 +1,13 @@
 """What a matrix product needs of a number format: how rows and weights are held, multiplied, and turned back.
 
-`Float32Operands` is the plain one; the others are in `narrow`. All accumulate exactly or in one written-out order, row
-by row.
+`Float32Operands` is the plain one; the others are in `narrow`, and those of matrix units in `matrix_unit`. All
+accumulate exactly or in one written-out order, row by row.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from tvm import tirx
@@ -15,7 +16,7 @@ from tvm.tirx.script import builder as T
 from g2p_compile.kernels.cpu.machine import Machine
 from g2p_compile.kernels.cpu.register_tiles import Tile
 from g2p_compile.kernels.kernel import Array, Float32, Packed
-from g2p_compile.kernels.vector import Expr, Lanes, buffer, lanes_dividing
+from g2p_compile.kernels.vector import Expr, Lanes, buffer, lanes_dividing, prefetch
 
 
 @dataclass(frozen=True)
@@ -64,21 +65,21 @@ class Operands(Protocol):
         """LLVM IR of instructions that the kernel needs."""
 
     @property
-    def words(self) -> int:
-        """Steps of the inner loop."""
+    def in_registers(self) -> bool:
+        """Whether the sums of a tile are registers, so that its rows are written out one by one."""
 
-    @property
-    def sums(self) -> str:
-        """Scalar type of the sums."""
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Emit what has to be done before and after all loops."""
 
-    def start(self, block: Expr, v: int) -> Expr:
-        """Return the vector that the sums of a column vector begin with."""
+    def begin_block(self, weight: Any, first: Expr, end: Expr, block: Expr) -> None:
+        """Emit what comes before the strips of the rows [first, end) of a column tile."""
 
-    def step(self, x: Any, row: Expr, first: Expr, k: Expr) -> Expr:
-        """Return word k of a row (first: where its group begins) in all lanes."""
+    def accumulate(self, x: Any, weight: Any, first: Expr, end: Expr, strip: Expr, block: Expr) -> None:
+        """Sum up a tile: strip `strip` of the rows [first, end) times a column tile."""
 
-    def dot(self, value: Expr, column: Expr, total: Expr) -> Expr:
-        """Add the products of one word."""
+    def total(self, strip: Expr, i: Expr, v: int) -> Expr:
+        """Return vector `v` of the sums of row `i` of the last tile, as they are."""
 
     def result(self, total: Expr, row: Expr, first: Expr, block: Expr, v: int) -> Expr:
         """Return finished sums as float32."""
@@ -97,17 +98,81 @@ def row_scale(machine: Machine, x: Any, row: Expr, epsilon: float) -> Expr:
     return T.Bind(T.float32(1.0) / tirx.sqrt(mean + T.float32(epsilon)))
 
 
-@dataclass
-class Float32Operands:
-    """Rows are read where they are; a norm's gain lies in the weight, and 1 / rms multiplies the sums."""
+class RegisterSums:
+    """Sums in registers: each word of a row is broadcast and multiplied by the vectors of a row of the weight."""
 
     layout: ProductLayout
-    words: int = field(init=False)
-    sums: str = "float32"
-    instructions: str = ""
+    words: int
+    """Steps of the inner loop."""
+    sums: ClassVar[str]
+    """Scalar type."""
+    in_registers: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        self.words = self.layout.inner
+    def allocate(self, group: int) -> None:
+        self._sums = self.room_for_sums()
+
+    def room_for_sums(self) -> Any:
+        """Return a buffer of the sums of tiles."""
+        tile = self.layout.tile
+        return T.alloc_buffer((tile.rows * tile.columns,), self.sums, scope="local")
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        yield
+
+    def start(self, block: Expr, v: int) -> Expr:
+        """Return the vector that the sums of a column vector begin with."""
+        raise NotImplementedError
+
+    def step(self, x: Any, row: Expr, first: Expr, k: Expr) -> Expr:
+        """Return word k of a row (first: where its group begins) in all lanes."""
+        raise NotImplementedError
+
+    def dot(self, value: Expr, column: Expr, total: Expr) -> Expr:
+        """Add the products of one word."""
+        raise NotImplementedError
+
+    def begin_block(self, weight: Any, first: Expr, end: Expr, block: Expr) -> None:
+        pass
+
+    def total(self, strip: Expr, i: Expr, v: int) -> Expr:
+        lanes = self.layout.tile.lanes
+        return self._sums[lanes.at((i * self.layout.tile.vectors + v) * lanes.lanes)]
+
+    def accumulate(self, x: Any, weight: Any, first: Expr, end: Expr, strip: Expr, block: Expr) -> None:
+        lanes, vectors, rows = self.layout.tile.lanes, self.layout.tile.vectors, self.layout.tile.rows
+        sums, indices = self._sums, [lanes.at(i * lanes.lanes) for i in range(rows * vectors)]
+        for i, index in enumerate(indices):
+            T.buffer_store(sums, self.start(block, i % vectors), [index])
+        own = [tirx.min(first + strip * rows + i, end - 1) for i in range(rows)]
+        with T.serial(0, self.words) as k:
+            self._prefetch(weight, block + 1, strip * self.words + k)
+            for i in range(rows):
+                value = self.step(x, own[i], first, k)
+                for v in range(vectors):
+                    index = indices[i * vectors + v]
+                    column = weight[block, k, lanes.at(v * lanes.lanes)]
+                    T.buffer_store(sums, self.dot(value, column, sums[index]), [index])
+
+    def _prefetch(self, weight: Any, block: Expr, step: Expr) -> None:
+        """Fetch the next column tile little by little while this one is at work, so that it is near in time.
+
+        Worth a seventh of a decoder step, whose weights do not stay in the nearest caches.
+        """
+        columns = self.layout.tile.columns
+        at = step * (columns // self.layout.tile.strips)
+        prefetch(weight[block, at // columns, at % columns])
+
+
+class Float32Operands(RegisterSums):
+    """Rows are read where they are; a norm's gain lies in the weight, and 1 / rms multiplies the sums."""
+
+    sums = "float32"
+    instructions = ""
+
+    def __init__(self, layout: ProductLayout) -> None:
+        self.layout = layout
+        self.words = layout.inner
 
     def packed(self) -> tuple[Packed, ...]:
         tile = self.layout.tile
@@ -121,6 +186,7 @@ class Float32Operands:
         return buffer("weight", self.packed()[0].shape)
 
     def allocate(self, group: int) -> None:
+        super().allocate(group)
         self._scales = T.alloc_buffer((group,), "float32", scope="local")
 
     def prepare(self, x: Any, first: Expr, end: Expr, epsilon: float | None) -> None:
@@ -143,19 +209,24 @@ class Float32Operands:
         return total * lanes.splat(self._scales[row - first]) if self.layout.normed else total
 
 
-class Converted:
+class Converted(RegisterSums):
     """Formats whose rows are converted, normed and multiplied by the gain, into words of several values."""
 
     per_word: int
 
     def __init__(self, layout: ProductLayout) -> None:
         self.layout, self.lanes = layout, layout.tile.lanes
+        self.words = layout.inner // self.per_word
         self._gain: Any = None
 
     def allocate(self, group: int) -> None:
-        inner = self.layout.inner
-        self._words = T.alloc_buffer((group, inner // self.per_word), "int32")
-        self._row = T.alloc_buffer((inner,), "float32")
+        super().allocate(group)
+        self._words = self.room_for_words(group)
+        self._row = T.alloc_buffer((self.layout.inner,), "float32")
+
+    def room_for_words(self, group: int) -> Any:
+        """Return a buffer of a group's words."""
+        return T.alloc_buffer((group, self.words), "int32")
 
     def normed_row(self, x: Any, row: Expr, epsilon: float | None) -> Any:
         """Return where a row stands normed: x itself, or a buffer."""
@@ -171,16 +242,16 @@ class Converted:
     def step(self, x: Any, row: Expr, first: Expr, k: Expr) -> Expr:
         return T.broadcast(self._words[row - first, k], self.lanes.lanes)
 
-    @property
-    def words(self) -> int:
-        return self.layout.inner // self.per_word
-
     def convert(self, row: Expr, word: Callable[[Expr], Expr]) -> None:
         """Store the words of a row of the group; `word` gives those of the vector that begins at a value."""
         count = self.lanes.lanes // self.per_word
         with T.serial(0, self.layout.inner // self.lanes.lanes) as k:
-            stored = Lanes(self.layout.machine, count).at(k * count)
-            T.buffer_store(self._words, word(self.lanes.at(k * self.lanes.lanes)), [row, stored])
+            place = self.place(row, k * count, Lanes(self.layout.machine, count))
+            T.buffer_store(self._words, word(self.lanes.at(k * self.lanes.lanes)), place)
+
+    def place(self, row: Expr, word: Expr, lanes: Lanes) -> list[Expr]:
+        """Return where a row of the group holds words, as many as there are lanes."""
+        return [row, lanes.at(word)]
 
 
 def in_words(blocks: Any, per_word: int) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from g2p_compile.kernels.cpu.machine import Machine
 from g2p_compile.kernels.vector import Lanes
@@ -25,6 +26,17 @@ class Tile:
     lanes: Lanes
     vectors: int
     rows: int
+    strips: int = 8
+    """Tiles of rows that run over one column tile of the weight while the nearest cache holds it."""
+
+    @property
+    def group(self) -> int:
+        """Rows that are prepared together."""
+        return self.rows * self.strips
+
+    def strips_of(self, rows: Any) -> Any:
+        """Return how many strips hold a number of rows."""
+        return (rows + self.rows - 1) // self.rows
 
     @property
     def columns(self) -> int:

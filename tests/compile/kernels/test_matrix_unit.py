@@ -1,0 +1,91 @@
+"""Products on a matrix unit: what they have in common with other CPU families, and how near they come to the truth."""
+
+import re
+from math import prod
+
+import pytest
+import torch
+import tvm
+
+from g2p_batch.model.contract import DType
+from g2p_compile.kernels import KERNELS, MACHINES, Limits, Site
+from g2p_compile.kernels.cpu.gemm import choose_operands
+from g2p_compile.kernels.cpu.matrix_unit import MATRIX_OPERANDS
+from tests.helpers.cpu_kernels import FORMATS, Compiled, Widths, compiled, normal, weight
+
+WIDTHS = Widths(d_model=256, d_kv=64, heads=3, d_ff=1024)
+"""A row of d_ff takes several chunks of a weight in each number format."""
+RUNS = pytest.mark.skipif(("amx", "int8") not in FORMATS, reason="this CPU has no matrix unit")
+
+
+def product(family: str, dtype: DType, *operations: str) -> Compiled:
+    return compiled(family, WIDTHS, dtype, operations)
+
+
+@RUNS
+@pytest.mark.parametrize("rows", [1, 33, 300])
+def test_int8_is_bitwise_that_of_the_family_without(rows: int) -> None:
+    operations = ("linear", "linear_residual", "norm_linear", "norm_gated_gelu")
+    unit, vectors = product("amx", "int8", *operations), product("avx512vnni", "int8", *operations)
+    torch.manual_seed(rows)
+    arguments = {
+        "linear": (normal(rows, 256), weight(1024, 256)),
+        "linear_residual": (normal(rows, 1024), weight(256, 1024), normal(rows, 256)),
+        "norm_linear": (normal(rows, 256), torch.ones(256), weight(576, 256), 1e-6),
+        "norm_gated_gelu": (normal(rows, 256), torch.ones(256), weight(1024, 256), weight(1024, 256), 1e-6),
+    }
+    for name, given in arguments.items():
+        assert torch.equal(unit.run(name, given)[0], vectors.run(name, given)[0]), name
+
+
+@RUNS
+@pytest.mark.parametrize("inner", [256, 1024])
+def test_float32_is_as_near_to_the_truth_as_by_its_own_instructions(inner: int) -> None:
+    operation = {256: "linear", 1024: "linear_residual"}[inner]
+    torch.manual_seed(inner)
+    # Magnitudes of many orders: each part of a value has its own.
+    x = normal(300, inner) * torch.exp(3 * normal(300, inner))
+    arguments = {256: (x, weight(1024, 256)), 1024: (x, weight(256, 1024), torch.zeros(300, 256))}[inner]
+    exact = x.double() @ arguments[1].double().T
+    # What a sum may be off by grows with the sum of magnitudes.
+    size = x.abs().double() @ arguments[1].abs().double().T
+    errors = {
+        family: ((product(family, "float32", operation).run(operation, arguments)[0] - exact).abs() / size)
+        for family in ("amx", "avx512")
+    }
+    assert errors["amx"].max() <= errors["avx512"].max()
+    assert errors["amx"].mean() <= errors["avx512"].mean()
+
+
+@RUNS
+@pytest.mark.parametrize("dtype", MATRIX_OPERANDS)
+def test_rows_that_are_not_there_are_not_seen(dtype: DType) -> None:
+    """Tiles of 16 rows are multiplied whole: what lies beyond the last row comes from the row group before."""
+    built = product("amx", dtype, "linear")
+    torch.manual_seed(0)
+    x, w = normal(128 + 5, 256), weight(1024, 256)
+    spoilt = torch.cat([torch.full((128, 256), 1e30), x[128:]])
+    assert torch.equal(built.run("linear", (spoilt, w))[0][128:], built.run("linear", (x[128:].clone(), w))[0])
+
+
+@pytest.mark.parametrize("dtype", MATRIX_OPERANDS)
+def test_a_kernel_has_whole_tiles_whatever_the_rows(dtype: DType) -> None:
+    """Tiles are read and written whole, so their buffers must not shrink to the rows that there are."""
+    shapes = ((2, 1024), (256, 1024), (2, 256))
+    site = Site(MACHINES["amx"], Limits(8, 8), dtype, shapes, shapes[1:2], ())
+    layout, operands = choose_operands(site, 256, 1, False)
+    assert type(operands) is MATRIX_OPERANDS[dtype]
+    module = tvm.IRModule({"main": KERNELS["linear_residual"](site).function})
+    script = tvm.s_tir.transform.CompactBufferAllocation()(module)["main"].script()
+    text = re.sub(r"T\.int64\((\d+)\)", r"\1", script)
+    tile, bytes_of_row = layout.tile, 1024 * {"float32": 6, "bfloat16": 2, "int8": 1}[dtype]
+    found = [prod(map(int, shape.split(", "))) for shape in re.findall(r"T\.alloc_\w+\(\(([\d, ]+\d)\)", text)]
+    assert {tile.group * bytes_of_row // 4, tile.group * tile.columns} <= set(found), text
+
+
+@pytest.mark.parametrize("dtype", MATRIX_OPERANDS)
+def test_products_that_fill_no_tiles_run_on_vectors(dtype: DType) -> None:
+    for outputs, inner in ((48, 256), (64, 80)):
+        site = Site(MACHINES["amx"], Limits(8, 8), dtype, ((2, inner), (outputs, inner)), ((outputs, inner),), ())
+        _, operands = choose_operands(site, outputs, 1, False)
+        assert operands.in_registers
