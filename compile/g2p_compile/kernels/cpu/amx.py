@@ -4,6 +4,8 @@ Tile registers 0 to 3 hold sums, 4 and 5 rows, 6 and 7 columns; each is 16 rows 
 """
 
 TILE_ROWS, TILE_WORDS, TILE_BYTES = 16, 16, 1024
+LINE, SHARES = 64, 4
+"""Bytes of a line of memory; in how many calls a weight is fetched ahead."""
 BEGIN, END = "g2p_tiles_begin", "g2p_tiles_end"
 """Functions around all use of tile registers: they shape them, and give them back, so that nobody saves them."""
 
@@ -26,7 +28,7 @@ define linkonce_odr i32 @g2p_tiles_end() {{
   ret i32 0
 }}
 define linkonce_odr i32 @{function}(
-    ptr %sums, ptr %rows, ptr %weight, i64 %steps, i64 %reach, i64 %before, ptr %ahead, i64 %bytes) {{
+    ptr %sums, ptr %rows, ptr %weight, i64 %steps, i64 %reach, i64 %before, ptr %ahead) {{
 enter:
   %sums1 = getelementptr i8, ptr %sums, i64 64
   %sums2 = getelementptr i8, ptr %sums, i64 2048
@@ -46,7 +48,7 @@ load:
   call void @llvm.x86.tileloadd64(i8 3, ptr %sums3, i64 128)
   br label %loop
 loop:
-  %step = phi i64 [ 0, %zero ], [ 0, %load ], [ %next, %multiply ]
+  %step = phi i64 [ 0, %zero ], [ 0, %load ], [ %next, %loop ]
   %upper_at = mul i64 %step, {row_bytes}
   %lower_at = add i64 %upper_at, %reach
   %left_at = mul i64 %step, {weight_bytes}
@@ -55,15 +57,6 @@ loop:
   %left = getelementptr i8, ptr %weight, i64 %left_at
   %right = getelementptr i8, ptr %left, i64 64
   %soon = getelementptr i8, ptr %ahead, i64 %left_at
-  br label %fetch
-fetch:
-  %at = phi i64 [ 0, %loop ], [ %further, %fetch ]
-  %line = getelementptr i8, ptr %soon, i64 %at
-  call void @llvm.prefetch.p0(ptr %line, i32 0, i32 2, i32 1)
-  %further = add i64 %at, 64
-  %fetching = icmp ult i64 %further, %bytes
-  br i1 %fetching, label %fetch, label %multiply
-multiply:
 {body}
   %next = add i64 %step, 1
   %more = icmp ult i64 %next, %steps
@@ -98,8 +91,9 @@ def multiply(function: str, instruction: str, parts: int, products: tuple[tuple[
 
     The function takes addresses of the sums [32, 32], of the rows' tiles [2, steps in all, parts, 16, 64 bytes] and of
     the weight's [steps in all, parts, 16, 128 bytes]; how many steps to take; the bytes from the upper tiles of rows to
-    the lower; how many steps are in the sums already, none of which makes it begin with zeros; and which part of each
-    step of another weight to fetch to the second-level cache meanwhile, by its address and bytes.
+    the lower; how many steps are in the sums already, none of which makes it begin with zeros; and an address in another
+    weight, of which a share of each step is fetched to the second-level cache, a line or two after each product: all
+    at once would keep the products waiting.
 
     Args:
         function: its name.
@@ -108,6 +102,7 @@ def multiply(function: str, instruction: str, parts: int, products: tuple[tuple[
         products: the parts of rows and of the weight that are multiplied with one another.
     """
     body: list[str] = []
+    fetched, per_product = 0, parts * 2 * TILE_BYTES // LINE // SHARES // (4 * len(products))
     held: tuple[int | None, int | None] = (None, None)
     for product in products:
         sides = zip(product, held, (("upper", "lower"), ("left", "right")), (1, 2), strict=True)
@@ -116,11 +111,14 @@ def multiply(function: str, instruction: str, parts: int, products: tuple[tuple[
                 at, register = f"%{name}{len(body)}", 4 + 2 * side + half
                 body.append(f"{at} = getelementptr i8, ptr %{name}, i64 {part * apart * TILE_BYTES}")
                 body.append(f"call void @llvm.x86.tileloadd64(i8 {register}, ptr {at}, i64 {64 * apart})")
-        body += [
-            f"call void @llvm.x86.{instruction}(i8 {2 * row + column}, i8 {4 + row}, i8 {6 + column})"
-            for row in range(2)
-            for column in range(2)
-        ]
+        for row in range(2):
+            for column in range(2):
+                body.append(f"call void @llvm.x86.{instruction}(i8 {2 * row + column}, i8 {4 + row}, i8 {6 + column})")
+                for _ in range(per_product):
+                    line = f"%line{fetched}"
+                    body.append(f"{line} = getelementptr i8, ptr %soon, i64 {LINE * fetched}")
+                    body.append(f"call void @llvm.prefetch.p0(ptr {line}, i32 0, i32 2, i32 1)")
+                    fetched += 1
         held = product
     # Palette 1; bytes of a row of each of 8 tiles as 16 bits, from byte 16 on; rows of each, from byte 48 on.
     shapes = bytes([1, *[0] * 15, *([64, 0] * 8), *[0] * 16, *([TILE_ROWS] * 8), *[0] * 8])

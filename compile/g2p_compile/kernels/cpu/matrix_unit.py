@@ -19,7 +19,7 @@ from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from g2p_batch.model.contract import DType
-from g2p_compile.kernels.cpu.amx import AS_BFLOAT16, BEGIN, END, TILE_BYTES, TILE_ROWS, TILE_WORDS, multiply
+from g2p_compile.kernels.cpu.amx import AS_BFLOAT16, BEGIN, END, SHARES, TILE_BYTES, TILE_ROWS, TILE_WORDS, multiply
 from g2p_compile.kernels.cpu.machine import Machine
 from g2p_compile.kernels.cpu.narrow import BFloat16Operands, Int8Quads
 from g2p_compile.kernels.cpu.operands import Float32Operands, Operands, ProductLayout, in_words
@@ -28,8 +28,8 @@ from g2p_compile.kernels.kernel import Array, Float32, Packed
 from g2p_compile.kernels.vector import Expr, Lanes, buffer
 
 _PER_WORD: dict[DType, int] = {"float32": 2, "bfloat16": 2, "int8": 4}
-_NEAR_BYTES, _LINE = 32 << 10, 64
-"""What tiles of rows and weight may take of the nearest cache; and a line of it."""
+_NEAR_BYTES = 32 << 10
+"""What tiles of rows and weight may take of the nearest cache."""
 
 
 class _OnMatrixUnit:
@@ -92,8 +92,8 @@ class _OnMatrixUnit:
         rows_at = (strip * (tile.rows // TILE_ROWS) * self.steps + begin) * step_words
         rows = self._words.access_ptr("r", offset=rows_at)
         sums = self._sums.access_ptr("rw", offset=self._own(strip) * (tile.rows * tile.columns))
-        weight_row, lines = begin * self.parts * TILE_ROWS, self.parts * 2 * TILE_BYTES // _LINE
-        share = lines // tile.strips_of(end - first)
+        weight_row = begin * self.parts * TILE_ROWS
+        share = self.parts * 2 * TILE_BYTES // SHARES  # bytes of a step
         arguments = (
             sums,
             rows,
@@ -101,8 +101,7 @@ class _OnMatrixUnit:
             T.int64(min(self.chunk, self.steps - begin)),
             T.int64(self.steps * self.parts * TILE_BYTES),
             T.int64(begin),
-            T.address_of(weight[block + 1, weight_row, strip * share * (_LINE // 4)]),
-            share * _LINE,
+            T.address_of(weight[block + 1, weight_row, strip * (share // 4)]),
         )
         T.evaluate(T.call_extern("int32", f"g2p_multiply_{self.dtype}", *arguments))
 
@@ -188,4 +187,4 @@ def on_matrix_unit(machine: Machine, dtype: DType, product: ProductShape) -> boo
 
 def matrix_tile(machine: Machine) -> Tile:
     """Return the tile of all products on a matrix unit."""
-    return Tile(Lanes(machine, machine.lanes), vectors=2, rows=2 * TILE_ROWS, strips=4)
+    return Tile(Lanes(machine, machine.lanes), vectors=2, rows=2 * TILE_ROWS, strips=SHARES)
