@@ -91,9 +91,9 @@ def multiply(function: str, instruction: str, parts: int, products: tuple[tuple[
 
     The function takes addresses of the sums [32, 32], of the rows' tiles [2, steps in all, parts, 16, 64 bytes] and of
     the weight's [steps in all, parts, 16, 128 bytes]; how many steps to take; the bytes from the upper tiles of rows to
-    the lower; how many steps are in the sums already, none of which makes it begin with zeros; and an address in another
-    weight, of which a share of each step is fetched to the second-level cache, a line or two after each product: all
-    at once would keep the products waiting.
+    the lower; how many steps are in the sums already, none of which makes it begin with zeros; and an address in
+    another weight, of which a share of each step is fetched to the second-level cache, a line or two after each
+    product: all at once would keep the products waiting.
 
     Args:
         function: its name.
