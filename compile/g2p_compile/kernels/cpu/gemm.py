@@ -1,8 +1,9 @@
 """Matrix products with what stands before and after them fused in.
 
 The weight is packed to [blocks, K, NR]: one register tile of MR rows by NR columns reads it in order. A tile always
-computes MR rows: at the end of the matrix the last row stands in for the missing ones and only real rows are stored,
-so every row goes through the same instructions whatever its neighbours. Each sum runs over K in order.
+computes MR rows: at the end of the matrix the last row, or what lies there, stands in for the missing ones and only
+real rows are stored, so every row goes through the same instructions whatever its neighbours. Each sum runs over K in
+order.
 
 A norm before the product costs one pass over the rows; `operands` says where each number format applies it.
 """

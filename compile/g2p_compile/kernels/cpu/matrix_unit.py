@@ -4,9 +4,8 @@ Four tiles of sums cover 32 rows by 32 columns. Rows are converted into tiles th
 weight holds two tiles side by side, 16 words deep. int8 sums are exact, so they are those of every other family.
 
 float32 is computed from bfloat16: three of them hold the 24 bits of a float32, and six of the nine products of their
-parts are summed, all but those below 2**-26 of the whole. Rows are read once and no product is rounded before it is
-added, so results are as near to the true ones as with float32's own instructions (`bench/rounding` measures it), at
-twice their speed. Intel's libraries call that mode BF16x3.
+parts are summed, all but those below 2**-26 of the whole. So results are as near to the true ones as with float32's own
+instructions. Intel's libraries call that BF16x3.
 """
 
 from collections.abc import Callable, Iterator
