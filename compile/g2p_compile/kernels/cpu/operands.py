@@ -4,6 +4,7 @@
 accumulate exactly or in one written-out order, row by row.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def row_scale(machine: Machine, x: Any, row: Expr, epsilon: float) -> Expr:
     return T.Bind(T.float32(1.0) / tirx.sqrt(mean + T.float32(epsilon)))
 
 
-class RegisterSums:
+class RegisterSums(ABC):
     """Sums in registers: each word of a row is broadcast and multiplied by the vectors of a row of the weight."""
 
     layout: ProductLayout
@@ -120,19 +121,19 @@ class RegisterSums:
     def at_work(self) -> Iterator[None]:
         yield
 
+    @abstractmethod
     def start(self, block: Expr, v: int) -> Expr:
         """Return the vector that the sums of a column vector begin with."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, x: Any, row: Expr, first: Expr, k: Expr) -> Expr:
         """Return word k of a row (first: where its group begins) in all lanes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def dot(self, value: Expr, column: Expr, total: Expr) -> Expr:
         """Add the products of one word."""
-        raise NotImplementedError
 
-    def begin_block(self, weight: Any, first: Expr, end: Expr, block: Expr) -> None:
+    def begin_block(self, weight: Any, first: Expr, end: Expr, block: Expr) -> None:  # noqa: B027 - registers need none
         pass
 
     def total(self, strip: Expr, i: Expr, v: int) -> Expr:
