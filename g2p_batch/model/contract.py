@@ -165,7 +165,7 @@ class CompileTarget:
     arch: str
     """`platform.machine()` of the CPUs that can run it, or that can drive the GPU."""
     machine: str
-    """Kernel family: sse2, avx2, avx512, neon, portable, cuda."""
+    """Kernel family: one of `cpu_families.FAMILIES`, or cuda."""
     features: tuple[str, ...]
     """CPU features that its code may use, spelled as in /proc/cpuinfo; or GPU architectures, such as sm_90."""
 
