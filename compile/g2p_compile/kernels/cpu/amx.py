@@ -1,11 +1,17 @@
 """AMX in LLVM IR: what TIR has no words for.
 
-Tile registers 0 to 3 hold sums, 4 and 5 rows, 6 and 7 columns; each is 16 rows of 64 bytes.
+Eight tile registers are 16 rows of 64 bytes each. A function that multiplies takes addresses of the sums [32, 32], of
+the rows' tiles [2, steps in all, parts, 16, 64 bytes] and of the weight's [steps in all, parts, 16, 128 bytes]; how
+many steps to take; the bytes from the upper tiles of rows to the lower; how many steps are in the sums already, none of
+which makes it begin with zeros; and an address in another weight, of which a share of each step is fetched to the
+second-level cache, a few lines after each product: all at once would keep the products waiting.
 """
 
 TILE_ROWS, TILE_WORDS, TILE_BYTES = 16, 16, 1024
-LINE, SHARES = 64, 4
+LINE, SHARES = 64, 2
 """Bytes of a line of memory; in how many calls a weight is fetched ahead."""
+_LINES = 2 * TILE_BYTES // LINE // SHARES // 4
+"""What a product of two tiles fetches."""
 BEGIN, END = "g2p_tiles_begin", "g2p_tiles_end"
 """Functions around all use of tile registers: they shape them, and give them back, so that nobody saves them."""
 
@@ -27,6 +33,8 @@ define linkonce_odr i32 @g2p_tiles_end() {{
   call void @llvm.x86.tilerelease()
   ret i32 0
 }}
+"""
+_MULTIPLY = """
 define linkonce_odr i32 @{function}(
     ptr %sums, ptr %rows, ptr %weight, i64 %steps, i64 %reach, i64 %before, ptr %ahead) {{
 enter:
@@ -49,9 +57,9 @@ load:
   br label %loop
 loop:
   %step = phi i64 [ 0, %zero ], [ 0, %load ], [ %next, %loop ]
-  %upper_at = mul i64 %step, {row_bytes}
+  %upper_at = mul i64 %step, 1024
   %lower_at = add i64 %upper_at, %reach
-  %left_at = mul i64 %step, {weight_bytes}
+  %left_at = mul i64 %step, 2048
   %upper = getelementptr i8, ptr %rows, i64 %upper_at
   %lower = getelementptr i8, ptr %rows, i64 %lower_at
   %left = getelementptr i8, ptr %weight, i64 %left_at
@@ -69,64 +77,54 @@ leave:
   ret i32 0
 }}
 """
-AS_BFLOAT16 = """
-declare <32 x bfloat> @llvm.x86.avx512bf16.cvtne2ps2bf16.512(<16 x float>, <16 x float>)
-define linkonce_odr <16 x i32> @g2p_as_bfloat16(<16 x float> %a, <16 x float> %b) alwaysinline {
-  %n = call <32 x bfloat> @llvm.x86.avx512bf16.cvtne2ps2bf16.512(<16 x float> %b, <16 x float> %a)
-  %r = bitcast <32 x bfloat> %n to <16 x i32>
-  ret <16 x i32> %r
-}
-define linkonce_odr <16 x float> @g2p_of_bfloat16(<8 x i32> %v) alwaysinline {
-  %h = bitcast <8 x i32> %v to <16 x i16>
-  %w = zext <16 x i16> %h to <16 x i32>
-  %s = shl <16 x i32> %w, splat (i32 16)
-  %r = bitcast <16 x i32> %s to <16 x float>
-  ret <16 x float> %r
-}
-"""
 
 
-def multiply(function: str, instruction: str, parts: int, products: tuple[tuple[int, int], ...]) -> str:
-    """Return `begin`, `end` and a function that sums up 32 rows by 32 columns, in LLVM IR.
+def multiply(function: str, instruction: str) -> str:
+    """Return `BEGIN`, `END` and a function that multiplies values of one part, in LLVM IR.
 
-    The function takes addresses of the sums [32, 32], of the rows' tiles [2, steps in all, parts, 16, 64 bytes] and of
-    the weight's [steps in all, parts, 16, 128 bytes]; how many steps to take; the bytes from the upper tiles of rows to
-    the lower; how many steps are in the sums already, none of which makes it begin with zeros; and an address in
-    another weight, of which a share of each step is fetched to the second-level cache, a line or two after each
-    product: all at once would keep the products waiting.
+    Registers 0 to 3 hold sums, 4 and 5 rows, 6 and 7 columns.
 
     Args:
         function: its name.
         instruction: LLVM's name of the product of two tiles.
-        parts: how many tiles a value is spread over.
-        products: the parts of rows and of the weight that are multiplied with one another.
     """
-    body: list[str] = []
-    fetched, per_product = 0, parts * 2 * TILE_BYTES // LINE // SHARES // (4 * len(products))
-    held: tuple[int | None, int | None] = (None, None)
-    for product in products:
-        sides = zip(product, held, (("upper", "lower"), ("left", "right")), (1, 2), strict=True)
-        for side, (part, old, names, apart) in enumerate(sides):
-            for half, name in enumerate(names) if part != old else ():
-                at, register = f"%{name}{len(body)}", 4 + 2 * side + half
-                body.append(f"{at} = getelementptr i8, ptr %{name}, i64 {part * apart * TILE_BYTES}")
-                body.append(f"call void @llvm.x86.tileloadd64(i8 {register}, ptr {at}, i64 {64 * apart})")
-        for row in range(2):
-            for column in range(2):
-                body.append(f"call void @llvm.x86.{instruction}(i8 {2 * row + column}, i8 {4 + row}, i8 {6 + column})")
-                for _ in range(per_product):
-                    line = f"%line{fetched}"
-                    body.append(f"{line} = getelementptr i8, ptr %soon, i64 {LINE * fetched}")
-                    body.append(f"call void @llvm.prefetch.p0(ptr {line}, i32 0, i32 2, i32 1)")
-                    fetched += 1
-        held = product
+    body = [
+        load(4, "upper", 64),
+        load(5, "lower", 64),
+        load(6, "left", 128),
+        load(7, "right", 128),
+    ]
+    for product in range(4):
+        row, column = divmod(product, 2)
+        body.append(f"call void @llvm.x86.{instruction}(i8 {product}, i8 {4 + row}, i8 {6 + column})")
+        body += fetch(range(_LINES * product, _LINES * (product + 1)))
+    return unit(instruction) + _MULTIPLY.format(function=function, body=joined(body))
+
+
+def unit(instruction: str) -> str:
+    """Return `BEGIN`, `END` and what a function that multiplies calls."""
     # Palette 1; bytes of a row of each of 8 tiles as 16 bits, from byte 16 on; rows of each, from byte 48 on.
     shapes = bytes([1, *[0] * 15, *([64, 0] * 8), *[0] * 16, *([TILE_ROWS] * 8), *[0] * 8])
-    return _UNIT.format(
-        shapes="".join(f"\\{byte:02x}" for byte in shapes),
-        instruction=instruction,
-        function=function,
-        row_bytes=parts * TILE_BYTES,
-        weight_bytes=2 * parts * TILE_BYTES,
-        body="\n".join(f"  {line}" for line in body),
-    )
+    return _UNIT.format(shapes="".join(f"\\{byte:02x}" for byte in shapes), instruction=instruction)
+
+
+def load(register: int, name: str, stride: int) -> str:
+    """Load a tile from an address, its rows `stride` bytes apart."""
+    return f"call void @llvm.x86.tileloadd64(i8 {register}, ptr %{name}, i64 {stride})"
+
+
+def fetch(lines: range) -> list[str]:
+    """Fetch lines of the weight that comes next."""
+    return [
+        line
+        for n in lines
+        for line in (
+            f"%line{n} = getelementptr i8, ptr %soon, i64 {LINE * n}",
+            f"call void @llvm.prefetch.p0(ptr %line{n}, i32 0, i32 2, i32 1)",
+        )
+    ]
+
+
+def joined(body: list[str]) -> str:
+    """Return instructions as the body of a block."""
+    return "\n".join(f"  {line}" for line in body)

@@ -3,44 +3,41 @@
 Four tiles of sums cover 32 rows by 32 columns. Rows are converted into tiles that lie one behind the other; a packed
 weight holds two tiles side by side, 16 words deep. int8 sums are exact, so they are those of every other family.
 
-float32 is computed from bfloat16: three of them hold the 24 bits of a float32, and six of the nine products of their
-parts are summed, all but those below 2**-26 of the whole. So results are as near to the true ones as with float32's own
-instructions. Intel's libraries call that BF16x3.
+float32 is computed in fixed point: a row becomes whole numbers of 24 bits, scaled by its largest value, and so does
+each column of the weight, in three bytes whose products are summed without rounding (`amx_slices`). On rows of a model
+that is as near to the truth as float32's own instructions; what is smaller than the largest value of its row or column
+by many orders counts for less. Known as the Ozaki scheme on integer units (Ootomo, Ozaki, Yokota, arXiv 2306.11975).
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-import ml_dtypes
 import numpy as np
-from tvm import tirx
 from tvm.tirx.script import builder as T
 
 from g2p_batch.model.contract import DType
-from g2p_compile.kernels.cpu.amx import AS_BFLOAT16, BEGIN, END, SHARES, TILE_BYTES, TILE_ROWS, TILE_WORDS, multiply
+from g2p_compile.kernels.cpu.amx import BEGIN, END, SHARES, TILE_BYTES, TILE_ROWS, TILE_WORDS, multiply
+from g2p_compile.kernels.cpu.amx_slices import SLICES, multiply_slices
 from g2p_compile.kernels.cpu.machine import Machine
-from g2p_compile.kernels.cpu.narrow import BFloat16Operands, Int8Quads
-from g2p_compile.kernels.cpu.operands import Float32Operands, Operands, ProductLayout, in_words
+from g2p_compile.kernels.cpu.narrow import BFloat16Operands, Int8Quads, WholeNumbers
+from g2p_compile.kernels.cpu.operands import Operands, ProductLayout, Sums, in_words
 from g2p_compile.kernels.cpu.register_tiles import ProductShape, Tile
 from g2p_compile.kernels.kernel import Array, Float32, Packed
-from g2p_compile.kernels.vector import Expr, Lanes, buffer
+from g2p_compile.kernels.vector import Expr, Lanes
 
-_PER_WORD: dict[DType, int] = {"float32": 2, "bfloat16": 2, "int8": 4}
-_NEAR_BYTES = 32 << 10
+_PER_WORD: dict[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 4}
+_NEAR_BYTES = 48 << 10
 """What tiles of rows and weight may take of the nearest cache."""
 
 
-class _OnMatrixUnit:
+class _OnMatrixUnit(Sums):
     """Rows in tiles, and sums in memory, where they wait while all strips take a chunk of the weight in turn."""
 
-    layout: ProductLayout
     dtype: ClassVar[DType]
-    sums: ClassVar[str]
     parts: ClassVar[int] = 1
     in_registers: ClassVar[bool] = False
     _words: Any
-    _sums: Any
 
     @property
     def steps(self) -> int:
@@ -66,8 +63,8 @@ class _OnMatrixUnit:
         yield
         T.evaluate(T.call_extern("int32", END))
 
-    def place(self, row: Expr, word: Expr, lanes: Lanes) -> list[Expr]:
-        return [row // TILE_ROWS, word // TILE_WORDS, 0, row % TILE_ROWS, lanes.at(word % TILE_WORDS)]
+    def place(self, row: Expr, word: Expr, lanes: Lanes, part: int = 0) -> list[Expr]:
+        return [row // TILE_ROWS, word // TILE_WORDS, part, row % TILE_ROWS, lanes.at(word % TILE_WORDS)]
 
     def begin_block(self, weight: Any, first: Expr, end: Expr, block: Expr) -> None:
         for begin in range(0, self.steps - self.chunk, self.chunk):
@@ -109,65 +106,54 @@ class BFloat16Tiles(_OnMatrixUnit, BFloat16Operands):
     """As `BFloat16Operands`, summed in another order."""
 
     dtype = "bfloat16"
-    instructions = BFloat16Operands.instructions + multiply("g2p_multiply_bfloat16", "tdpbf16ps", 1, ((0, 0),))
+    instructions = BFloat16Operands.instructions + multiply("g2p_multiply_bfloat16", "tdpbf16ps")
 
 
 class Int8Tiles(_OnMatrixUnit, Int8Quads):
     """The numbers and sums of `Int8Quads`; what takes the added 128 away again is added last."""
 
     dtype = "int8"
-    instructions = Int8Quads.instructions + multiply("g2p_multiply_int8", "tdpbusd", 1, ((0, 0),))
+    instructions = Int8Quads.instructions + multiply("g2p_multiply_int8", "tdpbusd")
 
     def result(self, total: Expr, row: Expr, first: Expr, block: Expr, v: int) -> Expr:
         """Return finished sums as float32."""
         return super().result(total + self.start(block, v), row, first, block, v)
 
 
-class Float32Tiles(_OnMatrixUnit, Float32Operands):
-    """Three bfloat16 a value; norms as in `Float32Operands`."""
+class Float32Tiles(_OnMatrixUnit, WholeNumbers):
+    """Whole numbers of 24 bits in slices of eight; the chunks of a row are added up in float32."""
 
     dtype = "float32"
-    parts = 3
-    # Each part of the rows is loaded once. What is left out is (1, 2), (2, 1) and (2, 2).
-    instructions = AS_BFLOAT16 + multiply(
-        "g2p_multiply_float32", "tdpbf16ps", 3, ((0, 2), (0, 1), (0, 0), (2, 0), (1, 0), (1, 1))
-    )
+    sums = "float32"
+    parts = SLICES
+    largest = 127 << 16  # the highest slice is a signed byte
+    instructions = multiply_slices("g2p_multiply_float32")
 
     def packed(self) -> tuple[Packed, ...]:
-        words = self.parts * self.layout.inner // _PER_WORD["float32"]
-        return (Packed((self.layout.blocks, words, self.layout.tile.columns), "int32"),)
+        weight, *rest = super().packed()
+        blocks, words, columns = weight.shape
+        return (Packed((blocks, self.parts * words, columns), weight.dtype), *rest)
 
     def pack(self, gain: Float32 | None, weights: list[Float32]) -> tuple[Array, ...]:
-        (rest,) = super().pack(gain, weights)
-        tiles = []
+        # A quotient in float32 would be off by half a unit.
+        return super().pack(gain, [w.astype(np.float64) for w in weights])
+
+    def held(self, whole: Array) -> tuple[Array, ...]:
+        slices: list[Array] = []
         for _ in range(self.parts):
-            part = rest.astype(ml_dtypes.bfloat16)
-            tiles.append(in_words(part, 2).reshape(self.layout.blocks, -1, TILE_ROWS, self.layout.tile.columns))
-            rest = rest - part.astype(np.float32)
-        shape = self.packed()[0].shape
-        return (np.ascontiguousarray(np.stack(tiles, axis=2)).reshape(shape),)
+            lowest = whole.astype(np.int8)
+            slices.insert(0, in_words(lowest, self.per_word).reshape(len(whole), self.steps, TILE_ROWS, -1))
+            whole = (whole - lowest) >> 8
+        return (np.stack(slices, axis=2).reshape(self.packed()[0].shape),)
 
-    def declare(self) -> Any:
-        return buffer("weight", self.packed()[0].shape, "int32")
-
-    def allocate(self, group: int) -> None:
-        super().allocate(group)
-        self._words = self.room_for_words(group)
-
-    def prepare(self, x: Any, first: Expr, end: Expr, epsilon: float | None) -> None:
-        super().prepare(x, first, end, epsilon)
-        lanes = self.layout.tile.lanes
-        with T.serial(0, end - first) as i, T.serial(0, self.layout.inner // (2 * lanes.lanes)) as k:
-            rest = [lanes.named(x[first + i, lanes.at((2 * k + half) * lanes.lanes)]) for half in range(2)]
-            for part in range(self.parts):
-                pairs = lanes.named(T.call_extern("int32x16", "g2p_as_bfloat16", *rest))
-                T.buffer_store(self._words, pairs, [i // TILE_ROWS, k, part, i % TILE_ROWS, lanes.at(0)])
-                rest = [lanes.named(value - held) for value, held in zip(rest, self._values(pairs), strict=True)]
-
-    def _values(self, pairs: Expr) -> list[Expr]:
-        """Return what a vector of bfloat16 holds as two of float32."""
-        halves = [tirx.Shuffle([pairs], list(range(first, first + 8))) for first in (0, 8)]
-        return [T.call_extern("float32x16", "g2p_of_bfloat16", half) for half in halves]
+    def convert(self, row: Expr, scaled: Callable[[Expr], Expr]) -> None:
+        lanes, words = self.lanes, Lanes(self.layout.machine, self.lanes.lanes // self.per_word)
+        with T.serial(0, self.layout.inner // lanes.lanes) as k:
+            whole = lanes.named(T.call_extern("int32x16", "g2p_to_whole", scaled(lanes.at(k * lanes.lanes))))
+            for part in reversed(range(self.parts)):
+                lowest = T.call_extern("int32x4", "g2p_lowest_slice", whole)
+                T.buffer_store(self._words, lowest, self.place(row, k * words.lanes, words, part))
+                whole = lanes.named(T.call_extern("int32x16", "g2p_higher_slices", whole))
 
 
 MATRIX_OPERANDS: dict[DType, Callable[[ProductLayout], Operands]] = {

@@ -4,14 +4,16 @@ bfloat16 pairs are summed in float32, two products and sums an instruction. int8
 has instructions for, quadruples of bytes or pairs of 16-bit integers, changes the speed and no result.
 """
 
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as T
 
-from g2p_compile.kernels.cpu.operands import Converted, ProductLayout, in_words, side_by_side
+from g2p_compile.kernels.cpu.operands import Converted, ProductLayout, RegisterSums, in_words, side_by_side
 from g2p_compile.kernels.kernel import Array, Float32, Packed
 from g2p_compile.kernels.vector import Expr, buffer
 
@@ -86,7 +88,7 @@ define linkonce_odr {ints} @g2p_dot_int8({ints} %sum, {ints} %a, {ints} %b) alwa
 """
 
 
-class BFloat16Operands(Converted):
+class BFloat16Operands(Converted, RegisterSums):
     """Pairs of bfloat16; the weights of a bfloat16 checkpoint are held exactly."""
 
     per_word = 2
@@ -124,40 +126,31 @@ class BFloat16Operands(Converted):
         return total
 
 
-class Int8Quads(Converted):
-    """Quadruples of int8: one scale a row, from its largest value, and one a column of the weight.
-
-    The instruction multiplies unsigned by signed bytes, so rows are held with 128 added, and the sums begin with what
-    takes that away again.
-    """
+class WholeNumbers(Converted):
+    """Whole numbers: one scale a row, from its largest value, and one a column of the weight."""
 
     per_word = 4
-    sums = "int32"
-    instructions = _QUADS
+    largest: ClassVar[int]
+    """What the largest value becomes."""
 
     def packed(self) -> tuple[Packed, ...]:
-        tile, columns = self.layout.tile, self.layout.outputs
-        weight = Packed((self.layout.blocks, self.words, tile.columns), "int32")
-        rest = (Packed((columns,), "float32"), Packed((columns,), "int32"))
+        weight = Packed((self.layout.blocks, self.words, self.layout.tile.columns), "int32")
         gain = (Packed((self.layout.inner,), "float32"),) if self.layout.normed else ()
-        return (weight, *rest, *gain)
+        return (weight, Packed((self.layout.outputs,), "float32"), *gain)
 
     def pack(self, gain: Float32 | None, weights: list[Float32]) -> tuple[Array, ...]:
         blocks = side_by_side(self.layout.tile, weights)
-        scale = np.maximum(np.abs(blocks).max(axis=1, keepdims=True), 1e-30) / 127
-        whole = np.rint(blocks / scale).astype(np.int8)
-        weight, offset = self._held(whole)
-        parts = (weight, scale.reshape(-1).astype(np.float32), offset.reshape(-1))
-        return parts if gain is None else (*parts, gain)
+        scale = np.maximum(np.abs(blocks).max(axis=1, keepdims=True), 1e-30) / self.largest
+        weight, *rest = self.held(np.rint(blocks / scale).astype(np.int32))
+        return (weight, scale.reshape(-1).astype(np.float32), *([] if gain is None else [gain]), *rest)
 
-    def _held(self, whole: Array) -> tuple[Array, Array]:
-        """Return int8 weights [blocks, K, NR] in words, and what the sums [blocks, NR] begin with."""
-        return in_words(whole, self.per_word), -128 * whole.sum(axis=1, dtype=np.int32)
+    @abstractmethod
+    def held(self, whole: Array) -> tuple[Array, ...]:
+        """Return a weight of whole numbers [blocks, K, NR] in words, and what else is kept of it."""
 
     def declare(self) -> Any:
         weight = buffer("weight", self.packed()[0].shape, "int32")
         self._column_scale = buffer("column_scale", (self.layout.outputs,))
-        self._offset = buffer("offset", (self.layout.outputs,), "int32")
         if self.layout.normed:
             self._gain = buffer("gain", (self.layout.inner,))
         return weight
@@ -170,7 +163,6 @@ class Int8Quads(Converted):
     def prepare(self, x: Any, first: Expr, end: Expr, epsilon: float | None) -> None:
         lanes = self.lanes
         whole = lanes.at(0)
-        word = f"int32x{lanes.lanes // self.per_word}"
         with T.serial(0, end - first) as i:
             normed = self.normed_row(x, first + i, epsilon)
             T.buffer_store(self._largest, lanes.splat(1e-30), [whole])
@@ -179,22 +171,50 @@ class Int8Quads(Converted):
                 size = tirx.max(value, lanes.splat(0.0) - value)
                 T.buffer_store(self._largest, tirx.max(self._largest[whole], size), [whole])
             largest = lanes.max(self._largest[whole])
-            T.buffer_store(self._scales, largest * T.float32(1.0 / 127.0), [i])
-            inverse = lanes.named(lanes.splat(T.float32(127.0) / largest))
-            self.convert(i, lambda index: T.call_extern(word, "g2p_to_int8", normed(index) * inverse))
+            T.buffer_store(self._scales, largest * T.float32(1.0 / self.largest), [i])
+            inverse = lanes.named(lanes.splat(T.float32(self.largest) / largest))
+            self.convert(i, lambda index: normed(index) * inverse)
 
-    def _columns(self, block: Expr, v: int) -> Expr:
+    def columns(self, block: Expr, v: int) -> Expr:
+        """Return the index of a vector of columns."""
         return self.lanes.at(block * self.layout.tile.columns + v * self.lanes.lanes)
 
+    def result(self, total: Expr, row: Expr, first: Expr, block: Expr, v: int) -> Expr:
+        scale = self._column_scale[self.columns(block, v)] * self.lanes.splat(self._scales[row - first])
+        return T.cast(total, self.lanes.float) * scale
+
+
+class Int8Quads(WholeNumbers, RegisterSums):
+    """Quadruples of int8.
+
+    The instruction multiplies unsigned by signed bytes, so rows are held with 128 added, and the sums begin with what
+    takes that away again.
+    """
+
+    largest = 127
+    sums = "int32"
+    instructions = _QUADS
+
+    def packed(self) -> tuple[Packed, ...]:
+        return (*super().packed(), Packed((self.layout.outputs,), "int32"))
+
+    def held(self, whole: Array) -> tuple[Array, ...]:
+        return in_words(whole.astype(np.int8), self.per_word), -128 * whole.sum(axis=1, dtype=np.int32).reshape(-1)
+
+    def declare(self) -> Any:
+        weight = super().declare()
+        self._offset = buffer("offset", (self.layout.outputs,), "int32")
+        return weight
+
+    def convert(self, row: Expr, scaled: Callable[[Expr], Expr]) -> None:
+        word = f"int32x{self.lanes.lanes // self.per_word}"
+        super().convert(row, lambda index: T.call_extern(word, "g2p_to_int8", scaled(index)))
+
     def start(self, block: Expr, v: int) -> Expr:
-        return self._offset[self._columns(block, v)]
+        return self._offset[self.columns(block, v)]
 
     def dot(self, value: Expr, column: Expr, total: Expr) -> Expr:
         return T.call_extern(self.lanes.int, "g2p_dot_int8", total, value, column)
-
-    def result(self, total: Expr, row: Expr, first: Expr, block: Expr, v: int) -> Expr:
-        scale = self._column_scale[self._columns(block, v)] * self.lanes.splat(self._scales[row - first])
-        return T.cast(total, self.lanes.float) * scale
 
 
 class Int8Pairs(Int8Quads):
@@ -214,6 +234,5 @@ class Int8Pairs(Int8Quads):
         }
         self.instructions = (_TO_PAIRS + (_DOT_PAIRS if pair_dot else _DOT_PAIRS_ANYWHERE)).format(**sizes)
 
-    def _held(self, whole: Array) -> tuple[Array, Array]:
-        blocks, _, columns = whole.shape
-        return in_words(whole.astype(np.int16), self.per_word), np.zeros((blocks, columns), np.int32)
+    def held(self, whole: Array) -> tuple[Array, ...]:
+        return in_words(whole.astype(np.int16), self.per_word), np.zeros(self.layout.outputs, np.int32)

@@ -99,21 +99,29 @@ def row_scale(machine: Machine, x: Any, row: Expr, epsilon: float) -> Expr:
     return T.Bind(T.float32(1.0) / tirx.sqrt(mean + T.float32(epsilon)))
 
 
-class RegisterSums(ABC):
-    """Sums in registers: each word of a row is broadcast and multiplied by the vectors of a row of the weight."""
+class Sums(ABC):
+    """Sums of tiles, wherever they are kept."""
 
     layout: ProductLayout
-    words: int
-    """Steps of the inner loop."""
     sums: ClassVar[str]
     """Scalar type."""
-    in_registers: ClassVar[bool] = True
 
     def allocate(self, group: int) -> None:
         self._sums = self.room_for_sums()
 
+    @abstractmethod
     def room_for_sums(self) -> Any:
         """Return a buffer of the sums of tiles."""
+
+
+class RegisterSums(Sums):
+    """Sums in registers: each word of a row is broadcast and multiplied by the vectors of a row of the weight."""
+
+    words: int
+    """Steps of the inner loop."""
+    in_registers: ClassVar[bool] = True
+
+    def room_for_sums(self) -> Any:
         tile = self.layout.tile
         return T.alloc_buffer((tile.rows * tile.columns,), self.sums, scope="local")
 
@@ -133,7 +141,7 @@ class RegisterSums(ABC):
     def dot(self, value: Expr, column: Expr, total: Expr) -> Expr:
         """Add the products of one word."""
 
-    def begin_block(self, weight: Any, first: Expr, end: Expr, block: Expr) -> None:  # noqa: B027 - registers need none
+    def begin_block(self, weight: Any, first: Expr, end: Expr, block: Expr) -> None:
         pass
 
     def total(self, strip: Expr, i: Expr, v: int) -> Expr:
@@ -210,7 +218,7 @@ class Float32Operands(RegisterSums):
         return total * lanes.splat(self._scales[row - first]) if self.layout.normed else total
 
 
-class Converted(RegisterSums):
+class Converted(Sums):
     """Formats whose rows are converted, normed and multiplied by the gain, into words of several values."""
 
     per_word: int
