@@ -1,6 +1,6 @@
 """Load a T5 checkpoint from a folder or a model hub, and say what its contract is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,14 +95,21 @@ def _model(folder: Path) -> T5ForConditionalGeneration:
     except (OSError, RuntimeError, SafetensorError, StrictDataclassError, TypeError, ValueError) as cause:
         reason = str(cause).strip().splitlines()[0]
         raise ModelError(f"{folder} cannot be loaded ({reason}): download the checkpoint again") from None
-    wrong = sorted(report["missing_keys"]) + sorted(key for key, *_ in report["mismatched_keys"])
-    if wrong:
-        listed = ", ".join(wrong[:_SHOWN]) + (f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else "")
+    if wrong := sorted(report["missing_keys"]) + sorted(key for key, *_ in report["mismatched_keys"]):
         raise ModelError(
-            f"the weights in {folder} are not those of its config.json, missing or of another shape: {listed}. "
+            f"the weights in {folder} are not those of its config.json, missing or of another shape: {_listed(wrong)}. "
             "Download the checkpoint again"
         )
+    if wrong := sorted(name for name, weight in model.named_parameters() if not weight.isfinite().all()):
+        raise ModelError(
+            f"weights in {folder} are infinite or no numbers: {_listed(wrong)}. Download the checkpoint again; if they "
+            "stay so, its training or a conversion to float16 went wrong"
+        )
     return model.eval()
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def config_of(geometry: Geometry) -> T5Config:

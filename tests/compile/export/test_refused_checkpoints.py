@@ -140,6 +140,17 @@ def test_weights_that_are_not_those_of_the_config_are_refused_and_not_made_up(ho
     )
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused(value: float, copy: Path) -> None:
+    weights = load_file(copy / WEIGHTS)
+    weights["decoder.final_layer_norm.weight"][2] = value
+    save_file(weights, copy / WEIGHTS, metadata={"format": "pt"})
+    assert refusal(copy) == (
+        f"weights in {copy} are infinite or no numbers: decoder.final_layer_norm.weight. Download the checkpoint "
+        "again; if they stay so, its training or a conversion to float16 went wrong"
+    )
+
+
 def test_a_config_with_more_layers_than_weights_is_refused(copy: Path) -> None:
     (copy / CONFIG).write_text(json.dumps(changed(TRANSFORMERS_4, num_layers=3)), encoding="utf-8")
     message = refusal(copy)
