@@ -10,7 +10,7 @@ import tvm
 from g2p_batch.model.contract import DType
 from g2p_compile.kernels import KERNELS, MACHINES, Limits, Site
 from g2p_compile.kernels.cpu.gemm import choose_operands
-from g2p_compile.kernels.cpu.matrix_unit import MATRIX_OPERANDS
+from g2p_compile.kernels.cpu.matrix_unit import MATRIX_OPERANDS, Float32Tiles
 from tests.helpers.cpu_kernels import FORMATS, Compiled, Widths, compiled, normal, weight
 
 WIDTHS = Widths(d_model=256, d_kv=64, heads=3, d_ff=1024)
@@ -72,6 +72,15 @@ def test_float32_is_off_by_units_of_the_largest_values(outputs: int, inner: int)
     rounded = 12 * 2.0**-24 * size
     error = (float32_products("amx", x, w) - x.double() @ w.double().T).abs()
     assert (error <= numbers + left_out + rounded).all()
+
+
+def test_whole_sums_of_a_chunk_of_float32_are_floats_too() -> None:
+    site = Site(MACHINES["amx"], Limits(8, 8), "float32", ((2, 4096), (256, 4096)), ((256, 4096),), ())
+    layout, operands = choose_operands(site, 256, 1, False)
+    assert isinstance(operands, Float32Tiles)
+    values = operands.chunk * layout.inner // operands.steps
+    # Of an order up to three products of two signed bytes are summed.
+    assert 3 * values * 128**2 <= 2**24
 
 
 @RUNS
